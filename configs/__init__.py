@@ -1,0 +1,1 @@
+"""Default settings as YAML; installed as ``calrec_recbole.configs``."""
