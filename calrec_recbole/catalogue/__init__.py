@@ -1,1 +1,5 @@
-__all__: list[str] = []
+"""Items as text."""
+
+from calrec_recbole.catalogue.items import Catalogue, read_catalogue
+
+__all__ = ["Catalogue", "read_catalogue"]

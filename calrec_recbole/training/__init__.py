@@ -1,1 +1,18 @@
-__all__: list[str] = []
+"""Fine-tuning a backbone by the objective of section 3.4."""
+
+from calrec_recbole.training.checkpoint import load_state, save_state
+from calrec_recbole.training.loop import StepReport, Training
+from calrec_recbole.training.objective import LossParts, objective
+from calrec_recbole.training.settings import TrainingSettings
+from calrec_recbole.training.validation import nats_per_item
+
+__all__ = [
+    "LossParts",
+    "StepReport",
+    "Training",
+    "TrainingSettings",
+    "load_state",
+    "nats_per_item",
+    "objective",
+    "save_state",
+]

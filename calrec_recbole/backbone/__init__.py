@@ -1,0 +1,15 @@
+"""Causal language models: a hub id, a local folder, a GGUF file, or a small one trained from scratch."""
+
+from calrec_recbole.backbone.load import Backbone, load_backbone, read_backbone, save_backbone
+from calrec_recbole.backbone.scratch import ScratchSizes, add_dropout, scratch_model, train_tokenizer
+
+__all__ = [
+    "Backbone",
+    "ScratchSizes",
+    "add_dropout",
+    "load_backbone",
+    "read_backbone",
+    "save_backbone",
+    "scratch_model",
+    "train_tokenizer",
+]

@@ -1,0 +1,99 @@
+"""A causal language model with its tokenizer, from wherever it lies."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from calrec_recbole.errors import BackboneError
+
+__all__ = ["Backbone", "load_backbone", "read_backbone", "save_backbone"]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A decoder and its tokenizer; ``model`` is any transformers causal language model."""
+
+    model: Any
+    tokenizer: Any
+
+    @property
+    def trunk(self) -> Any:
+        """The decoder without its head: its ``last_hidden_state`` is taken after the final norm."""
+        return self.model.base_model
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(N, D) hidden states -> (N, V) logits, as the model's own forward computes them."""
+        logits = self.model.get_output_embeddings()(hidden)
+        cap = getattr(self.model.config, "final_logit_softcapping", None)
+        return logits if cap is None else cap * torch.tanh(logits / cap)
+
+
+def load_backbone(source: str, dtype: torch.dtype = torch.float32) -> Backbone:
+    """Loads ``source``: a local folder, a ``.gguf`` file (dequantised by transformers), or a hub id, in this order.
+
+    Raises ``BackboneError`` where nothing can be loaded, the tokenizer has no end token, or the model's logits are not its
+    head's (an architecture that scales them in a way this package does not know).
+    """
+    path = Path(source).expanduser()
+    if source.endswith(".gguf"):
+        if not path.is_file():
+            raise BackboneError(f"backbone={source}: no such GGUF file; give the path of an existing one")
+        backbone = _from_pretrained(str(path.parent), dtype, gguf_file=path.name)
+        _forget_quantisation(backbone.model)
+    else:
+        backbone = _from_pretrained(str(path) if path.is_dir() else source, dtype)
+    return _checked(backbone, source)
+
+
+def read_backbone(folder: Path, dtype: torch.dtype = torch.float32) -> Backbone:
+    """Loads what ``save_backbone`` wrote; never asks the network."""
+    return _checked(_from_pretrained(str(folder), dtype, local_files_only=True), str(folder))
+
+
+def save_backbone(backbone: Backbone, folder: Path) -> None:
+    """Writes a standard folder (safetensors, JSON) that ``AutoModelForCausalLM.from_pretrained`` loads as it is."""
+    backbone.model.save_pretrained(folder)
+    backbone.tokenizer.save_pretrained(folder)
+
+
+def _from_pretrained(source: str, dtype: torch.dtype, **where: Any) -> Backbone:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **where)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **where)
+    except (OSError, ValueError, ImportError) as problem:
+        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        raise BackboneError(
+            f"backbone={source} cannot be loaded ({reason}): give 'scratch', a local folder, a .gguf file or a hub id"
+        ) from problem
+    return Backbone(model, tokenizer)
+
+
+def _forget_quantisation(model: Any) -> None:
+    """The weights were dequantised on loading; without this ``save_pretrained`` refuses them."""
+    model.hf_quantizer = None
+    model.is_quantized = False
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+
+
+def _checked(backbone: Backbone, source: str) -> Backbone:
+    if backbone.tokenizer.eos_token_id is None:
+        raise BackboneError(
+            f"backbone={source}: its tokenizer has no end token, so it cannot end an item; choose another"
+        )
+    backbone.model.generation_config.eos_token_id = backbone.tokenizer.eos_token_id
+    backbone.model.eval()
+    probe = torch.arange(1, 5, device=backbone.model.device)[None]
+    with torch.inference_mode():
+        theirs = backbone.model(input_ids=probe).logits
+        ours = backbone.logits(backbone.trunk(input_ids=probe).last_hidden_state)
+    if not torch.allclose(ours, theirs, rtol=1e-2, atol=1e-2):
+        name = type(backbone.model).__name__
+        raise BackboneError(
+            f"backbone={source}: {name} scales its logits in a way that is not known here; choose another"
+        )
+    return backbone

@@ -1,0 +1,125 @@
+"""History -> next-item texts -> scores of all items -> top items: the whole of section 3.5 for an application."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calrec_recbole.backbone import Backbone
+from calrec_recbole.catalogue import Catalogue
+from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.examples import ItemTokens
+from calrec_recbole.fusion import Retriever, fuse, quasi_round_robin, unique_predictions
+from calrec_recbole.generation import sample
+
+__all__ = ["InferenceSettings", "Recommendation", "Recommender"]
+
+
+@dataclass(frozen=True)
+class InferenceSettings:
+    """Sampling and fusion at inference, with the paper's values (section 4)."""
+
+    n_gen: int = 32
+    temperature: float = 0.5
+    max_new_tokens: int = 80  # "a maximum output decoding length of 80 tokens"
+    n_pred: int = 10
+    epsilon: float = 1 / 5000
+
+    def __post_init__(self) -> None:
+        for name in ("n_gen", "temperature", "max_new_tokens", "n_pred"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
+        if self.epsilon < 0:
+            raise ConfigError(f"epsilon={self.epsilon} must not be negative (paper: 1/5000)")
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One recommended item, its fused score in [0, 1], and the generated text that gave it this score with the text's
+    log-probability (nats, temperature 1)."""
+
+    item_id: str
+    text: str
+    score: float
+    generated: str
+    logprob: float
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """A fine-tuned backbone over a catalogue. Histories are places in the catalogue, oldest first."""
+
+    backbone: Backbone
+    catalogue: Catalogue
+    items: ItemTokens
+    retriever: Retriever
+    settings: InferenceSettings = InferenceSettings()
+
+    def predictions(self, prompts: Sequence[NDArray[np.int64]], seeds: Sequence[int]) -> list[list[tuple[str, float]]]:
+        """Token prompts -> per prompt the sampled texts with their log-probabilities, equal texts not yet merged.
+
+        ``seeds`` holds one number a prompt: what is drawn for a user does not depend on who else is in the batch.
+        """
+        samples = sample(
+            self.backbone.model,
+            [prompt.tolist() for prompt in prompts],
+            n=self.settings.n_gen,
+            temperature=self.settings.temperature,
+            max_new_tokens=self.settings.max_new_tokens,
+            seeds=seeds,
+        )
+        texts = self.backbone.tokenizer.batch_decode(
+            [list(one.token_ids) for user in samples for one in user], skip_special_tokens=True
+        )
+        decoded = iter(texts)
+        return [[(next(decoded).strip(), one.logprob) for one in user] for user in samples]
+
+    def scores(self, histories: Sequence[Sequence[int]], seeds: Sequence[int]) -> NDArray[np.float64]:
+        """Scores of all items for each history -> (n_histories, n_items) float64, higher is better, ties are ties."""
+        prompts = [self.items.prompt(history) for history in histories]
+        return fuse(self.retriever, self.predictions(prompts, seeds), self.settings.n_pred, self.settings.epsilon)
+
+    def recommend(
+        self, history: Sequence[str], k: int = 10, seed: int = 0, *, as_texts: bool = False
+    ) -> list[Recommendation]:
+        """The top ``k`` items after ``history``, oldest first: item ids, or with ``as_texts`` free texts.
+
+        Equal scores go by the catalogue's order. Raises ``DataError`` for an unknown id or an empty history.
+        """
+        if not history:
+            raise DataError("history is empty: give at least one item id or text")
+        if as_texts:
+            prompt = self.items.prompt_of([self._tokens(text) for text in history])
+        else:
+            prompt = self.items.prompt([self._place(item) for item in history])
+        (predictions,) = self.predictions([prompt], [seed])
+        texts, logprobs = unique_predictions(*zip(*predictions, strict=True), self.settings.n_pred)
+        scores = self.retriever.scores(texts)
+        columns = np.stack(
+            [quasi_round_robin(scores[[row]], logprobs[[row]], self.settings.epsilon) for row in range(len(texts))]
+        )
+        best = columns.max(axis=0)
+        behind = columns.argmax(axis=0)
+        return [
+            Recommendation(
+                self.catalogue.item_ids[item],
+                self.catalogue.texts[item],
+                float(best[item]),
+                texts[behind[item]],
+                float(logprobs[behind[item]]),
+            )
+            for item in np.argsort(-best, kind="stable")[:k]
+        ]
+
+    def _place(self, item: str) -> int:
+        try:
+            return self.catalogue.item_ids.index(item)
+        except ValueError:
+            hint = did_you_mean(item, self.catalogue.item_ids)
+            raise DataError(
+                f"history item {item!r} is not in the catalogue of {len(self.catalogue)} items{hint}"
+            ) from None
+
+    def _tokens(self, text: str) -> NDArray[np.int64]:
+        return np.array(self.backbone.tokenizer(f" {text}", add_special_tokens=False)["input_ids"], dtype=np.int64)

@@ -1,0 +1,28 @@
+"""Held-out likelihood: how many nats the true next item costs."""
+
+from collections.abc import Sequence
+
+import torch
+
+from calrec_recbole.backbone import Backbone
+from calrec_recbole.examples import ItemTokens
+from calrec_recbole.losses import token_nll
+from calrec_recbole.training.batches import micro_batches
+from calrec_recbole.two_tower import collate, encode
+
+__all__ = ["nats_per_item"]
+
+TOKENS_AT_ONCE = 16384
+
+
+@torch.no_grad()
+def nats_per_item(backbone: Backbone, items: ItemTokens, pairs: Sequence[tuple[Sequence[int], int]]) -> float:
+    """-log P(target text and end token | history), nats, averaged over (history, target) ``pairs``."""
+    backbone.model.eval()
+    total = 0.0
+    examples = [items.example(history, target) for history, target in pairs]
+    for piece in micro_batches(examples, TOKENS_AT_ONCE, 0.5):
+        batch = collate(piece, items.start).to(backbone.model.device)
+        towers = encode(backbone.trunk, batch, contrast=False)
+        total += float(token_nll(backbone.logits(towers.hidden), towers.labels).double().sum())
+    return total / len(examples)
