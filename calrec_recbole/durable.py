@@ -42,8 +42,8 @@ def replacing_file(path: str | Path) -> Iterator[Path]:
 def replacing_folder(path: str | Path) -> Iterator[Path]:
     """Yields a temporary folder beside ``path``; on success it replaces ``path``, on error it is removed.
 
-    A folder cannot be replaced in one step: an older ``path`` is first renamed to ``<path>.old``. A kill between the two
-    renames leaves ``<path>.old`` whole.
+    A folder cannot be replaced in one step: an older ``path`` is first renamed to ``<path>.old``. A kill between the
+    two renames leaves ``<path>.old`` whole.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,14 +1,14 @@
 """Every error that a user can cause, in one tree.
 
-    CalrecError (ValueError)
-    ├── ConfigError     a setting: unknown, of the wrong kind, or out of range
-    ├── DataError       a file or a table that cannot be used as it is
-    ├── BackboneError   a language model or tokenizer that cannot be loaded or does not fit
-    └── ScoreError      scores that cannot be ranked (NaN, wrong shape)
+CalrecError (ValueError)
+├── ConfigError     a setting: unknown, of the wrong kind, or out of range
+├── DataError       a file or a table that cannot be used as it is
+├── BackboneError   a language model or tokenizer that cannot be loaded or does not fit
+└── ScoreError      scores that cannot be ranked (NaN, wrong shape)
 """
 
-from difflib import get_close_matches
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 __all__ = ["BackboneError", "CalrecError", "ConfigError", "DataError", "ScoreError", "did_you_mean"]
 

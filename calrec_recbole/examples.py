@@ -1,7 +1,8 @@
 """Pre-tokenised items -> token sequences of a history and its target.
 
-Every span of the template is tokenised on its own and once: the user prefix with the first item's prefix, the next item's
-prefix, and each item's text with the space before it. Training and inference join the same spans, so they see the same tokens.
+Every span of the template is tokenised on its own and once: the user prefix with the first item's prefix, the next
+item's prefix, and each item's text with the space before it. Training and inference join the same spans, so they see
+the same tokens.
 """
 
 import warnings
@@ -23,8 +24,8 @@ IGNORED = -100  # torch's cross_entropy skips it
 class Example:
     """One training sequence.
 
-    ``tokens`` (T,) is the prompt followed by the target; ``labels`` (T,) holds at each place the token to predict next, or
-    ``IGNORED``: the target's tokens and the end token, on request those of every item of the history too.
+    ``tokens`` (T,) is the prompt followed by the target; ``labels`` (T,) holds at each place the token to predict
+    next, or ``IGNORED``: the target's tokens and the end token, on request those of every item of the history too.
     """
 
     tokens: np.ndarray
@@ -72,8 +73,8 @@ class ItemTokens:
     def example(self, history: Sequence[int], target: int, *, history_labels: bool = False) -> Example:
         """History and target items -> one training sequence; ``history_labels`` asks for the loss on every item.
 
-        The loss on a history item is the same as on a target: its tokens, then the end token where the sequence itself goes
-        on with the next item's prefix.
+        The loss on a history item is the same as on a target: its tokens, then the end token where the sequence
+        itself goes on with the next item's prefix.
         """
         spans = [self.items[item] for item in history]
         prompt = self.prompt_of(spans)
@@ -95,8 +96,8 @@ class ItemTokens:
 def tokenise_items(texts: Sequence[str], tokenizer: Any, max_length: int = 1024) -> ItemTokens:
     """Tokenises every item text once. ``tokenizer`` is a transformers tokenizer with an end token.
 
-    An item whose text alone exceeds what ``max_length`` leaves is cut to fit, with a warning: nothing could be generated
-    after it otherwise.
+    An item whose text alone exceeds what ``max_length`` leaves is cut to fit, with a warning: nothing could be
+    generated after it otherwise.
     """
 
     def tokens(text: str) -> np.ndarray:

@@ -16,8 +16,8 @@ def next_item_generation(nll: Tensor, users: Tensor, n_users: int, reduction: st
     """Eq. 1: the mean over users of the summed negative log-likelihood of the target's tokens -> scalar.
 
     ``nll`` (N,) holds one value a target token, ``users`` (N,) int64 the row of the batch that it belongs to. The paper
-    prints Eq. 1 without its minus sign. ``reduction="mean"`` is the mean over all target tokens of the batch, which most
-    training code uses; the paper does not say which one it ran.
+    prints Eq. 1 without its minus sign. ``reduction="mean"`` is the mean over all target tokens of the batch, which
+    most training code uses; the paper does not say which one it ran.
     """
     if reduction == "mean":
         return nll.mean()

@@ -46,8 +46,8 @@ def limit_words(description: str, words: int) -> str:
 def item_text(attributes: Mapping[str, str], template: Sequence[Attribute] = AMAZON) -> str:
     """One item as text: "Title: ... Category: ... Brand: ... Price: ...".
 
-    ``attributes`` maps fields (or labels) of ``template`` to descriptions; a missing or empty one reads "Unknown", other
-    keys are ignored. Section 3.2.
+    ``attributes`` maps fields (or labels) of ``template`` to descriptions; a missing or empty one reads "Unknown",
+    other keys are ignored. Section 3.2.
 
     >>> item_text({"title": "Rosin Paper, Red", "brand": "Trimaco"})
     'Title: Rosin Paper, Red. Category: Unknown. Brand: Trimaco. Price: Unknown.'
@@ -81,7 +81,8 @@ def parse_item_text(text: str, template: Sequence[Attribute] = AMAZON) -> dict[s
 
 
 def user_prompt(item_texts: Sequence[str]) -> str:
-    """A history, oldest item first, as the prompt of section 3.2; it ends with the item prefix, asking for the next item.
+    """A history, oldest item first, as the prompt of section 3.2; it ends with the item prefix, asking for the next
+    item.
 
     Raises ``ValueError`` for an empty history: the template has no form for it.
     """

@@ -94,7 +94,8 @@ class Recommender:
         else:
             prompt = self.items.prompt([self._place(item) for item in history])
         (predictions,) = self.predictions([prompt], [seed])
-        texts, logprobs = unique_predictions(*zip(*predictions, strict=True), self.settings.n_pred)
+        drawn = [text for text, _ in predictions], [logprob for _, logprob in predictions]
+        texts, logprobs = unique_predictions(*drawn, self.settings.n_pred)
         scores = self.retriever.scores(texts)
         columns = np.stack(
             [quasi_round_robin(scores[[row]], logprobs[[row]], self.settings.epsilon) for row in range(len(texts))]

@@ -24,7 +24,8 @@ class Batch(NamedTuple):
     start_length: int  # start tokens before the target, not pooled
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(*(part.to(device) if isinstance(part, Tensor) else part for part in self))
+        moved = {name: part.to(device) for name, part in self._asdict().items() if isinstance(part, Tensor)}
+        return self._replace(**moved)
 
 
 class Towers(NamedTuple):
@@ -39,7 +40,10 @@ class Towers(NamedTuple):
 
 
 def collate(examples: Sequence[Example], start: np.ndarray) -> Batch:
-    """Pads ``examples`` to their longest; ``start`` (0 or 1 token) goes before the target alone. Pad places hold token 0."""
+    """Pads ``examples`` to their longest; ``start`` (0 or 1 token) goes before the target alone.
+
+    Pad places hold token 0.
+    """
     targets = [np.concatenate([start, example.target]) for example in examples]
     tokens, mask = _pad([example.tokens for example in examples], 0)
     target, target_mask = _pad(targets, 0)
@@ -59,8 +63,8 @@ def _pad(rows: Sequence[np.ndarray], value: int) -> tuple[Tensor, Tensor]:
 def encode(trunk: Any, batch: Batch, *, contrast: bool = True) -> Towers:
     """Runs ``trunk`` (a transformers decoder without its head) over both towers.
 
-    Hidden states are taken after the final norm (``last_hidden_state``). Without ``contrast`` the pass over the target alone
-    is left out and the pooled features are empty (0, D).
+    Hidden states are taken after the final norm (``last_hidden_state``). Without ``contrast`` the pass over the
+    target alone is left out and the pooled features are empty (0, D).
     """
     hidden = _last_hidden_state(trunk, batch.tokens)
     predicts = batch.labels != IGNORED

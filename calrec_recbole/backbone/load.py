@@ -35,8 +35,8 @@ class Backbone:
 def load_backbone(source: str, dtype: torch.dtype = torch.float32) -> Backbone:
     """Loads ``source``: a local folder, a ``.gguf`` file (dequantised by transformers), or a hub id, in this order.
 
-    Raises ``BackboneError`` where nothing can be loaded, the tokenizer has no end token, or the model's logits are not its
-    head's (an architecture that scales them in a way this package does not know).
+    Raises ``BackboneError`` where nothing can be loaded, the tokenizer has no end token, or the model's logits are
+    not its head's (an architecture that scales them in a way this package does not know).
     """
     path = Path(source).expanduser()
     if source.endswith(".gguf"):

@@ -26,7 +26,9 @@ class Catalogue:
 
     @cached_property
     def distinct_texts(self) -> tuple[tuple[str, ...], np.ndarray]:
-        """The different texts in order of first appearance, and (n_items,) int64: the place of each item's text there."""
+        """The different texts in order of first appearance, and (n_items,) int64: the place of each item's text
+        there.
+        """
         place: dict[str, int] = {}
         group = np.array([place.setdefault(text, len(place)) for text in self.texts], dtype=np.int64)
         return tuple(place), group
@@ -35,8 +37,8 @@ class Catalogue:
 def read_catalogue(item_file: Path, item_ids: Sequence[str], template: Sequence[Attribute] = AMAZON) -> Catalogue:
     """Texts for ``item_ids`` from a RecBole ``.item`` file (tab separated, header ``name:type``).
 
-    An item without a row reads "Unknown" in every attribute. Raises ``DataError`` for a missing file, a missing column or
-    a row of the wrong length.
+    An item without a row reads "Unknown" in every attribute. Raises ``DataError`` for a missing file, a missing
+    column or a row of the wrong length.
     """
     wanted = set(item_ids)
     texts = {item: item_text(row, template) for item, row in _rows(item_file, template) if item in wanted}

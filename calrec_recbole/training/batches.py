@@ -10,7 +10,8 @@ __all__ = ["micro_batches", "padding_share", "step_users", "truncated"]
 
 
 def step_users(n_users: int, batch_size: int, step: int, seed: int) -> np.ndarray:
-    """The users of optimiser step ``step`` (0-based), (batch_size,) int64: consecutive pieces of one permutation an epoch.
+    """The users of optimiser step ``step`` (0-based), (batch_size,) int64: consecutive pieces of one permutation an
+    epoch.
 
     A function of its arguments alone, so that a resumed run goes on with the users it would have seen.
     """
@@ -31,8 +32,8 @@ def truncated(sequence: Sequence[int], truncate_last: int, rng: np.random.Genera
 
 
 def micro_batches(examples: Sequence[Example], max_tokens: int, max_padding: float) -> Iterator[list[Example]]:
-    """Cuts the length-sorted ``examples`` so that each piece holds at most ``max_tokens`` tokens, pads included, and at most
-    ``max_padding`` of them are pads; a sequence longer than ``max_tokens`` goes alone. Longest first."""
+    """Cuts the length-sorted ``examples`` so that each piece holds at most ``max_tokens`` tokens, pads included, and
+    at most ``max_padding`` of them are pads; a sequence longer than ``max_tokens`` goes alone. Longest first."""
     piece: list[Example] = []
     for example in sorted(examples, key=lambda example: -len(example.tokens)):
         candidate = [*piece, example]

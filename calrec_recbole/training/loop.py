@@ -95,18 +95,18 @@ class Training:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return StepReport(
-            self.step,
-            "warm-up" if self.in_warmup else "calrec",
-            *parts.tolist(),
-            float(norm),
-            rate,
-            sum(len(example.tokens) for example in examples),
-            padding_share(pieces),
+            step=self.step,
+            phase="warm-up" if self.in_warmup else "calrec",
+            gradient_norm=float(norm),
+            learning_rate=rate,
+            tokens=sum(len(example.tokens) for example in examples),
+            padding=padding_share(pieces),
+            **dict(zip(LossParts._fields, parts.tolist(), strict=True)),
         )
 
     def _accumulate(self, pieces: Sequence[Sequence[Example]]) -> torch.Tensor:
-        """Gradients of all pieces, each weighted by its share of users (of predicted tokens where the loss is a mean over
-        tokens) -> (5,) the weighted parts of the loss."""
+        """Gradients of all pieces, each weighted by its share of users (of predicted tokens where the loss is a mean
+        over tokens) -> (5,) the weighted parts of the loss."""
         by_tokens = self.in_warmup or self.settings.nig_reduction == "mean"
         sizes = [_predicted(piece) if by_tokens else len(piece) for piece in pieces]
         sums = torch.zeros(len(LossParts._fields))

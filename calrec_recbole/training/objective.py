@@ -24,7 +24,8 @@ class LossParts(NamedTuple):
 
 
 def objective(backbone: Backbone, batch: Batch, settings: TrainingSettings, *, warmup: bool) -> LossParts:
-    """The paper's objective (3.4), or in ``warmup`` the generation loss alone over every labelled token, averaged over tokens.
+    """The paper's objective (3.4), or in ``warmup`` the generation loss alone over every labelled token, averaged
+    over tokens.
 
     The contrastive negatives are the other users of this micro-batch.
     """

@@ -10,7 +10,9 @@ __all__ = ["autocast", "resolve_precision"]
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
-    """``auto`` is bfloat16 where ``device`` computes it in hardware, else float32. Master weights are float32 in any case."""
+    """``auto`` is bfloat16 where ``device`` computes it in hardware, else float32. Master weights are float32 in any
+    case.
+    """
     has_bfloat16 = _computes_bfloat16(device)
     if precision == "bfloat16" and device.type == "cuda" and not has_bfloat16:
         raise ConfigError(f"precision=bfloat16: {torch.cuda.get_device_name(device)} lacks it; set precision: float32")

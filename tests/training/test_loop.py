@@ -1,0 +1,158 @@
+"""The training loop on a tiny decoder: accumulation, truncation, resumption."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from calrec_recbole.backbone import Backbone, ScratchSizes, scratch_model, train_tokenizer
+from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.examples import tokenise_items
+from calrec_recbole.training import Training, TrainingSettings, load_state, nats_per_item, objective, save_state
+from calrec_recbole.training.optimiser import learning_rate
+from calrec_recbole.two_tower import collate
+
+TEXTS = [f"Title: Item {chr(65 + number)}." for number in range(6)]
+SEQUENCES = [[number % 6, (number + 1) % 6, (number + 2) % 6, (number + 3) % 6][: 2 + number % 3] for number in range(12)]
+SIZES = ScratchSizes(300, 16, 2, 2, 32, 0.0)
+CPU = torch.device("cpu")
+
+
+def training(**changes):
+    tokenizer = train_tokenizer(TEXTS, SIZES.vocab_size, merge_across_words=True)
+    model = scratch_model(SIZES, len(tokenizer), tokenizer.eos_token_id, 256, seed=1)
+    settings = TrainingSettings(**{"train_steps": 20, "train_batch_size": 8, "lr_warmup_steps": 1, **changes})
+    items = tokenise_items(TEXTS, tokenizer, 200)
+    return Training(Backbone(model, tokenizer), items, SEQUENCES, settings, seed=5, device=CPU)
+
+
+def gradients(run):
+    run._accumulate([run.examples()])
+    whole = [parameter.grad.clone() for parameter in run.backbone.model.parameters()]
+    run.optimiser.zero_grad()
+    return whole
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"alpha": 0.0, "beta": 0.0},
+        {"alpha": 0.0, "beta": 0.0, "nig_reduction": "mean"},
+        {"warmup_steps": 3},
+    ],
+)
+def test_accumulated_micro_batches_have_the_gradient_of_the_whole_batch(changes):
+    run = training(**changes)
+    whole = gradients(run)
+    examples = run.examples()
+    run._accumulate([examples[:3], examples[3:4], examples[4:]])
+    for parameter, expected in zip(run.backbone.model.parameters(), whole, strict=True):
+        torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_objective_is_equation_4_of_its_parts():
+    run = training()
+    parts = objective(run.backbone, collate(run.examples(), run.items.start), run.settings, warmup=False)
+    assert float(parts.total.detach()) == pytest.approx(0.9 * float(parts.nig) + 0.125 * float(parts.tt) - 0.025 * float(parts.ut))
+
+
+def test_without_contrastive_weights_their_parts_are_not_computed():
+    run = training(alpha=0.0, beta=0.0)
+    parts = objective(run.backbone, collate(run.examples(), run.items.start), run.settings, warmup=False)
+    assert math.isnan(parts.tt)
+    assert float(parts.total.detach()) == pytest.approx(float(parts.nig))
+
+
+def test_warm_up_predicts_every_item_then_only_truncated_targets():
+    run = training(warmup_steps=1)
+    labels = sum(int((example.labels >= 0).sum()) for example in run.examples())
+    run.step = 1
+    assert not run.in_warmup
+    targets = run.examples()
+    assert sum(int((example.labels >= 0).sum()) for example in targets) < labels
+    assert all((example.labels >= 0).sum() == len(example.target) + 1 for example in targets)
+
+
+def test_training_lowers_the_loss_and_reports_every_step():
+    run = training(train_steps=30, learning_rate=1e-2)
+    reports = []
+    before = nats_per_item(run.backbone, run.items, [([0], 1), ([1], 2)])
+    run.run(30, reports.append)
+    assert [report.step for report in reports] == list(range(30))
+    assert reports[-1].nats_per_token < 0.5 * reports[0].nats_per_token
+    assert nats_per_item(run.backbone, run.items, [([0], 1), ([1], 2)]) < 0.7 * before
+    assert not run.backbone.model.training
+
+
+def test_nats_per_item_is_the_models_own_likelihood():
+    run = training()
+    example = run.items.example([2, 3], 4)
+    tokens = torch.from_numpy(np.append(example.tokens, run.items.end))[None]
+    with torch.no_grad():
+        logprobs = torch.log_softmax(run.backbone.model(tokens).logits[0], dim=-1)
+    places = range(example.prompt_length, tokens.shape[1])
+    expected = -sum(float(logprobs[place - 1, tokens[0, place]]) for place in places)
+    assert nats_per_item(run.backbone, run.items, [([2, 3], 4)]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_resumed_run_ends_bit_identical(tmp_path):
+    whole = training(train_steps=10)
+    whole.run(10, lambda report: None)
+    first = training(train_steps=10)
+    first.run(4, lambda report: None)
+    save_state(first, {"best": 1.5}, tmp_path / "last")
+    second = training(train_steps=10)
+    assert load_state(second, tmp_path / "last") == {"best": 1.5}
+    second.run(10, lambda report: None)
+    for ours, theirs in zip(second.backbone.model.parameters(), whole.backbone.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("fault", ["cut", "missing", "foreign"])
+def test_a_broken_checkpoint_is_refused_with_its_path(tmp_path, fault):
+    run = training()
+    run.run(1, lambda report: None)
+    folder = tmp_path / "last"
+    save_state(run, {}, folder)
+    weights = folder / "state.safetensors"
+    if fault == "cut":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif fault == "missing":
+        weights.unlink()
+    else:
+        (folder / "progress.json").write_text(json.dumps({"other": 1}))
+    with pytest.raises(DataError, match=str(folder)):
+        load_state(training(), folder)
+
+
+def test_the_learning_rate_rises_then_stays_or_falls():
+    constant = TrainingSettings(train_steps=100, learning_rate=1.0, lr_warmup_steps=10)
+    assert learning_rate(0, constant) == pytest.approx(0.1)
+    assert learning_rate(50, constant) == 1.0
+    cosine = TrainingSettings(train_steps=100, learning_rate=1.0, lr_warmup_steps=10, lr_schedule="cosine")
+    assert learning_rate(50, cosine) == pytest.approx(0.05 + 0.95 * 0.5)
+    assert learning_rate(99, cosine) < 0.06
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_steps": 0}, "train_steps=0"),
+        ({"tau_c": -1.0}, "tau_c=-1.0"),
+        ({"warmup_steps": 21}, "warmup_steps=21 exceeds train_steps=20"),
+        ({"nig_reduction": "max"}, "nig_reduction='max' must be one of sum, mean"),
+        ({"max_padding": 0.0}, "max_padding=0.0"),
+        ({"truncate_last": -1}, "truncate_last=-1"),
+    ],
+)
+def test_settings_out_of_range_are_named(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainingSettings(**{"train_steps": 20, **changes})
+
+
+def test_users_with_one_item_cannot_be_trained_on():
+    run = training()
+    with pytest.raises(DataError, match="at least two items"):
+        Training(run.backbone, run.items, [[1]], run.settings, 0, CPU)
