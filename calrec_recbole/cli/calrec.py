@@ -1,0 +1,72 @@
+"""`calrec`: the command with subcommands. Their modules are light; what they need is imported when one runs."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import NoReturn
+
+from calrec_recbole import __version__
+from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean
+
+__all__ = ["main"]
+
+COMMANDS = ("prepare", "stats", "recommend")  # modules of calrec_recbole.cli, each with add_parser and run
+USAGE_ERROR, INTERRUPTED = 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_ERROR, f"error: {message} (see `{self.prog} --help`)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of `calrec` with all subcommands; loads neither pandas nor torch."""
+    parser = _Parser(
+        prog="calrec", description="Data, statistics and recommendations of calrec-recbole.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"calrec-recbole {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    for name in COMMANDS:
+        if find_spec(f"calrec_recbole.cli.{name}"):
+            import_module(f"calrec_recbole.cli.{name}").add_parser(subparsers)
+    return parser
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = build_parser()
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        known = [option for action in arguments.parser._actions for option in action.option_strings]
+        near = did_you_mean(unknown[0].split("=")[0], known)
+        raise ConfigError(f"unknown argument {unknown[0]}{near} (see `calrec {arguments.command} --help`)")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one subcommand; the exit code. What a user can mend is one line on stderr and code 2; Ctrl-C is 130."""
+    try:
+        arguments = _parse(argv)
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except CalrecError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except BrokenPipeError:  # `calrec stats | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""`calrec prepare`: raw files of the Amazon review data -> RecBole's atomic files."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calrec_recbole.data.categories import Category
+    from calrec_recbole.data.pipeline import PrepareSettings
+
+__all__ = ["add_parser", "run"]
+
+DESCRIPTION = """Turns the reviews and metadata of a category into OUT/NAME/NAME.inter and NAME.item. Consecutive
+events of a user with the same item, text, rating and timestamp are dropped (equal timestamps keep the order of the
+file), then users with fewer than 5 events; candidates are the items that still have an event."""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "prepare", help="raw Amazon reviews -> RecBole's atomic files", description=DESCRIPTION, allow_abbrev=False
+    )
+    add = parser.add_argument
+    add("--category", metavar="NAME", help="Scientific, Instruments, Arts, Office, Games, Pet, ... (configs/dataset)")
+    add("--raw", metavar="DIR", type=Path, default=Path("raw"), help="folder of the raw files (default: raw)")
+    add("--out", metavar="DIR", type=Path, default=Path("dataset"), help="where NAME/ is written (default: dataset)")
+    add("--reviews", metavar="FILE", type=Path, help="a reviews file of any name, plain or .gz, instead of --raw")
+    add("--meta", metavar="FILE", type=Path, help="its metadata; without one every text is Unknown")
+    add("--name", help="name of the data set (default: the category's, or the stem of --reviews)")
+    add("--no-dedup", action="store_true", help="keep consecutive duplicates (Table 7 of the paper)")
+    add("--ties", metavar="HOW", help="duplicates at one time: in the order of the file, or item by item (file | item)")
+    add("--min-user-events", metavar="N", type=int, default=5, help="users with fewer events are dropped (default: 5)")
+    add("--category-source", metavar="SOURCE", help="path_without_root (default) | path | main_cat")
+    add(
+        "--download", action="store_true", help="fetch missing raw files into --raw first; a broken download is resumed"
+    )
+    add("--base-url", metavar="URL", help="where --download fetches from (default: the McAuley lab's address)")
+    parser.set_defaults(run=run, parser=parser)
+
+
+def _category(arguments: argparse.Namespace) -> "Category":
+    """The known category; for files of one's own a made-up one."""
+    from calrec_recbole.data.categories import Category, category
+    from calrec_recbole.data.locate import raw_stem
+    from calrec_recbole.errors import ConfigError
+
+    if arguments.category is None and arguments.reviews is None:
+        raise ConfigError("give --category=NAME, for example --category=Scientific, or --reviews=FILE")
+    own = arguments.category or raw_stem(arguments.reviews)
+    try:
+        return category(own)
+    except ConfigError:
+        if arguments.reviews is None:
+            raise
+        return Category(name=own, stem=raw_stem(arguments.reviews))
+
+
+def _fetch(arguments: argparse.Namespace, category: "Category") -> None:
+    from calrec_recbole.data.categories import PUBLISHED_AT
+    from calrec_recbole.data.download import BASE_URL, download, raw_urls
+    from calrec_recbole.errors import ConfigError
+
+    if arguments.reviews is not None:
+        raise ConfigError(f"--download and --reviews={arguments.reviews} exclude each other; leave one out")
+    if category.release != 2018:
+        page = PUBLISHED_AT[category.release]
+        raise ConfigError(f"--download knows the 2018 release only; fetch {category.name} by hand from {page}")
+    for url in raw_urls(category.stem, arguments.base_url or BASE_URL):
+        download(url, arguments.raw)
+
+
+def _raw_files(arguments: argparse.Namespace, stem: str) -> tuple[Path, Path | None]:
+    from calrec_recbole.data.locate import find_metadata, find_reviews, raw_stem
+    from calrec_recbole.errors import DataError
+
+    for option, path in (("--reviews", arguments.reviews), ("--meta", arguments.meta)):
+        if path is not None and not path.is_file():
+            raise DataError(f"{option}={path} is not a file")
+    reviews = arguments.reviews or find_reviews(arguments.raw, stem)
+    if arguments.meta is not None:
+        return reviews, arguments.meta
+    return reviews, find_metadata([reviews.parent], raw_stem(reviews))
+
+
+def _settings(arguments: argparse.Namespace, category: "Category") -> "PrepareSettings":
+    from calrec_recbole.data.pipeline import PrepareSettings
+
+    return PrepareSettings(
+        name=arguments.name or category.name,
+        category_source=arguments.category_source or category.category_source,
+        root=category.root,
+        user_fraction=category.user_fraction,
+        user_seed=category.user_seed,
+        min_user_events=arguments.min_user_events,
+        dedup=not arguments.no_dedup,
+        ties=arguments.ties or category.ties,
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Checks all settings and paths, then reads, writes and prints the summary."""
+    start = time.perf_counter()
+    category = _category(arguments)
+    settings = _settings(arguments, category)
+    if arguments.download:
+        _fetch(arguments, category)
+    reviews, metadata = _raw_files(arguments, category.stem)
+    if metadata is None:
+        print(f"warning: no metadata file beside {reviews}; every text is Unknown (give --meta=FILE)", file=sys.stderr)
+    from calrec_recbole.cli.prepare_summary import print_summary
+    from calrec_recbole.data.pipeline import prepare
+
+    summary = prepare(reviews, metadata, arguments.out, settings)
+    print_summary(summary, arguments.out / settings.name, time.perf_counter() - start)

@@ -1,0 +1,116 @@
+"""Raw UCSD Amazon reviews -> events, in one pass and in bounded memory.
+
+Layout: https://nijianmo.github.io/amazon/ (2018) and https://jmcauley.ucsd.edu/data/amazon/ (2014): one JSON object a
+line with ``reviewerID, asin, unixReviewTime`` and mostly ``overall, reviewText``. Of the text only a hash is kept.
+"""
+
+import math
+import re
+from array import array
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from calrec_recbole.data.raw_file import BadLineError, RawFile
+
+__all__ = ["Events", "read_reviews"]
+
+NOT_AN_ID = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters and lone surrogates
+READ_AS_MISSING = re.compile(  # what pandas.read_csv, and so RecBole, turns into a missing value
+    r"#N/A|#N/A N/A|#NA|-?1\.#IND|-?1\.#QNAN|-?NaN|-?nan|<NA>|N/A|n/a|NA|NULL|null|None"
+)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events in file order.
+
+    ``table`` has one row an event: ``user_id, item_id`` (int32 codes into ``users``, ``items``), ``timestamp``
+    (float64, seconds), ``rating`` (float32, NaN where unknown) and ``text`` (int64 hash of the review's text, 0 where
+    there is none). ``users`` and ``items`` are the raw ids in order of first appearance.
+    """
+
+    table: pd.DataFrame
+    users: list[str]
+    items: list[str]
+
+
+def _identifier(record: dict[str, Any], key: str, what: str) -> str:
+    value = record.get(key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value.strip():
+        raise BadLineError(f"lacks {what} ({key})")
+    if NOT_AN_ID.search(value) or READ_AS_MISSING.fullmatch(value):
+        raise BadLineError(f"{what} id ({key}) that a table cannot hold")
+    return value
+
+
+def _number(value: Any) -> float:
+    """A finite number, from a number or its text; NaN for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return math.nan
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _text_hash(text: Any) -> int:
+    """64-bit hash of a review's text; 0 for none. Two different texts collide with probability 2^-64."""
+    if not isinstance(text, str) or not text:
+        return 0
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+class _Columns:
+    """The growing columns: 28 bytes an event, and every id once."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, int] = {}
+        self.items: dict[str, int] = {}
+        self.user, self.item = array("i"), array("i")
+        self.time, self.rating, self.text = array("d"), array("f"), array("q")
+
+    def add(self, record: dict[str, Any]) -> None:
+        user = _identifier(record, "reviewerID", "user")
+        item = _identifier(record, "asin", "item")
+        time = _number(record.get("unixReviewTime"))
+        if math.isnan(time):
+            raise BadLineError("lacks time (unixReviewTime)")
+        self.user.append(self.users.setdefault(user, len(self.users)))
+        self.item.append(self.items.setdefault(item, len(self.items)))
+        self.time.append(time)
+        self.rating.append(_number(record.get("overall")))
+        self.text.append(_text_hash(record.get("reviewText")))
+
+    def events(self) -> Events:
+        columns = {
+            "user_id": np.frombuffer(self.user, dtype=np.int32),
+            "item_id": np.frombuffer(self.item, dtype=np.int32),
+            "timestamp": np.frombuffer(self.time, dtype=np.float64),
+            "rating": np.frombuffer(self.rating, dtype=np.float32),
+            "text": np.frombuffer(self.text, dtype=np.int64),
+        }
+        return Events(pd.DataFrame(columns, copy=False), list(self.users), list(self.items))
+
+
+def read_reviews(path: Path) -> tuple[Events, RawFile]:
+    """All events of a reviews file (plain or gzipped) in file order, and what was read and skipped.
+
+    A line that is not JSON, not an object, or lacks user, item or time is counted with its line number in the returned
+    ``RawFile.bad`` and skipped; it never stops the reading. So does gzip data that is cut off or damaged.
+    """
+    file, columns = RawFile(path), _Columns()
+    for line, record in file.objects():
+        try:
+            columns.add(record)
+        except BadLineError as error:
+            file.bad.add(str(error), line)
+    return columns.events(), file

@@ -1,0 +1,152 @@
+"""Raw reviews and metadata -> a folder with RecBole's `.inter` and `.item` and a summary of what was done."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from calrec_recbole.data.amazon import Events, read_reviews
+from calrec_recbole.data.atomic import write_inter, write_item
+from calrec_recbole.data.dedup import drop_consecutive_duplicates, drop_duplicates_of_regrouped_events
+from calrec_recbole.data.filters import drop_short_users, sample_users
+from calrec_recbole.data.metadata import ATTRIBUTES, CATEGORY_SOURCES, Metadata, read_metadata
+from calrec_recbole.data.raw_file import RawFile
+from calrec_recbole.durable import replacing_folder, write_json
+from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+
+__all__ = ["PrepareSettings", "prepare", "summary_file"]
+
+DEDUP = {"file": drop_consecutive_duplicates, "item": drop_duplicates_of_regrouped_events}
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """What decides the prepared files, besides the raw ones; checked when made."""
+
+    name: str
+    category_source: str = "path_without_root"
+    root: str | None = None
+    user_fraction: float = 1.0
+    user_seed: int = 0
+    min_user_events: int = 5  # section 4: the 5-core; users below it after dedup are dropped
+    dedup: bool = True
+    ties: str = "file"
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name != Path(self.name).name or self.name.startswith("."):
+            raise ConfigError(f"--name={self.name} is not a folder name; use letters, digits, '-' and '_'")
+        if self.category_source not in CATEGORY_SOURCES:
+            near = did_you_mean(self.category_source, CATEGORY_SOURCES)
+            raise ConfigError(
+                f"--category-source={self.category_source} is not one of {', '.join(CATEGORY_SOURCES)}{near}"
+            )
+        if self.ties not in DEDUP:
+            raise ConfigError(f"--ties={self.ties} is not one of {', '.join(DEDUP)}")
+        if not 0 < self.user_fraction <= 1:
+            raise ConfigError(f"prepare.user_fraction={self.user_fraction} must be above 0 and at most 1")
+        if self.min_user_events < 1:
+            raise ConfigError(f"--min-user-events={self.min_user_events} must be at least 1")
+
+
+def summary_file(folder: Path) -> Path:
+    """The summary beside the data: `<Name>/<Name>.prepare.json`."""
+    return folder / f"{folder.name}.prepare.json"
+
+
+def _selected(events: Events, settings: PrepareSettings) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Dedup, users with enough events, sampled users; and how much each step dropped."""
+    raw = events.table
+    unique = DEDUP[settings.ties](raw) if settings.dedup else raw
+    long = drop_short_users(unique, settings.min_user_events)
+    sampled = sample_users(long, events.users, settings.user_fraction, settings.user_seed)
+    users = [table["user_id"].nunique() for table in (unique, long, sampled)]
+    return sampled, {
+        "raw_users": len(events.users),
+        "raw_items": len(events.items),
+        "raw_events": len(raw),
+        "duplicates_dropped": len(raw) - len(unique),
+        "short_users_dropped": users[0] - users[1],
+        "users_not_sampled": users[1] - users[2],
+        "users": users[2],
+        "items": sampled["item_id"].nunique(),
+        "events": len(sampled),
+    }
+
+
+def _require_events(counts: dict[str, int], reviews: RawFile, settings: PrepareSettings) -> None:
+    if counts["events"]:
+        return
+    what = f"{counts['raw_events']} usable events of {counts['raw_users']} users in {reviews.lines} lines"
+    bad = ", ".join(f"{n} {reason}" for reason, n in reviews.bad.counts.items()) or "none"
+    raise DataError(
+        f"nothing is left of {reviews.path}: {what} (bad lines: {bad}), "
+        f"no user with --min-user-events={settings.min_user_events}; check that it is a reviews file"
+    )
+
+
+def _item_order(events: pd.DataFrame) -> list[int]:
+    """Item codes in order of their first event in `.inter`."""
+    order = np.argsort(events["timestamp"].to_numpy(), kind="stable")
+    return [int(code) for code in pd.unique(events["item_id"].to_numpy()[order])]
+
+
+def _texts_summary(metadata: Metadata, items: Sequence[str]) -> dict[str, Any]:
+    empty = ("",) * len(ATTRIBUTES)
+    rows = [metadata.texts.get(item, empty) for item in items]
+    return {
+        "items_without_metadata": sum(item not in metadata.texts for item in items),
+        "repeated_lines": metadata.repeated,
+        "missing": {name: sum(not row[i] for row in rows) for i, name in enumerate(ATTRIBUTES)},
+        "only_markup": dict(sorted(metadata.markup.items())),
+        "cut": dict(sorted(metadata.cut.items())),
+    }
+
+
+def _file_facts(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _require_ours(folder: Path) -> None:
+    if folder.exists() and not summary_file(folder).is_file():
+        raise DataError(f"{folder} exists and was not made by `calrec prepare`; move it away or choose another --name")
+
+
+def prepare(reviews: Path, metadata: Path | None, out: Path, settings: PrepareSettings) -> dict[str, Any]:
+    """Writes `out/<name>/<name>.inter`, `.item` and `.prepare.json`; returns the summary that the latter holds.
+
+    One pass over each raw file. The folder appears whole under its name, or not at all; an older one of ours is
+    replaced. The same raw files and settings give the same bytes. ``metadata`` None leaves every text empty (read as
+    "Unknown").
+
+    Raises:
+        DataError: nothing is left, or the folder holds something else.
+    """
+    folder = out / settings.name
+    _require_ours(folder)
+    events, reviews_file = read_reviews(reviews)
+    table, counts = _selected(events, settings)
+    _require_events(counts, reviews_file, settings)
+    items = [events.items[code] for code in _item_order(table)]
+    texts, metadata_file = Metadata(), None
+    if metadata is not None:
+        texts, metadata_file = read_metadata(metadata, set(items), settings.category_source, settings.root)
+    empty = ("",) * len(ATTRIBUTES)
+    with replacing_folder(folder) as temporary:
+        inter, item = temporary / f"{settings.name}.inter", temporary / f"{settings.name}.item"
+        write_inter(inter, table, events.users, events.items)
+        write_item(item, ATTRIBUTES, ((name, *texts.texts.get(name, empty)) for name in items))
+        summary = {
+            "settings": asdict(settings),
+            "counts": counts,
+            "reviews": reviews_file.summary(),
+            "metadata": metadata_file.summary() if metadata_file else None,
+            "texts": _texts_summary(texts, items),
+            "files": {path.name: _file_facts(path) for path in (inter, item)},
+        }
+        write_json(temporary / summary_file(folder).name, summary)
+    return summary

@@ -1,0 +1,103 @@
+"""Table 1: what a prepared data set consists of, and the paper's row beside it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from calrec_recbole.data.atomic import read_atomic
+from calrec_recbole.data.pipeline import summary_file
+from calrec_recbole.errors import DataError
+
+__all__ = ["Statistics", "count_words", "paper_table", "statistics"]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """One row of Table 1; ``duplicates`` in % of the purchases before dedup (None: not known), the rest after it."""
+
+    users: int
+    duplicates: float | None
+    items: int
+    purchases: int
+    items_per_user: float
+    purchases_per_item: float
+    density: float
+    words_per_item: float
+    word_vocabulary: int
+    word_frequency: float
+
+
+def count_words(texts: Iterable[str]) -> tuple[int, int]:
+    """(words, distinct lower-case words) of all texts, split at white space.
+
+    Whole texts without labels and without "Unknown": what fits Table 1 best on Scientific
+    (configs/dataset/Scientific.yaml holds the measurement).
+    """
+    total, vocabulary = 0, set()
+    for text in texts:
+        words = text.lower().split()
+        total += len(words)
+        vocabulary.update(words)
+    return total, len(vocabulary)
+
+
+def _duplicates(folder: Path) -> float | None:
+    """% of raw purchases that dedup dropped, from the summary; None where dedup was off or there is no summary."""
+    file = summary_file(folder)
+    if not file.is_file():
+        return None
+    summary = json.loads(file.read_text(encoding="utf-8"))
+    if not summary["settings"]["dedup"]:
+        return None
+    return float(100 * summary["counts"]["duplicates_dropped"] / summary["counts"]["raw_events"])
+
+
+def _item_texts(file: Path, items: set[str]) -> Iterable[str]:
+    """Every text of every candidate item; an item's id is not text."""
+    if file.is_file():
+        for row in read_atomic(file):
+            if row.pop("item_id") in items:
+                yield from row.values()
+
+
+def statistics(folder: Path) -> Statistics:
+    """Table 1 of the atomic files in ``folder``; candidates are the items that have an event.
+
+    Raises:
+        DataError: `<folder>/<name>.inter` lacks a column or has no event.
+    """
+    inter = folder / f"{folder.name}.inter"
+    users, items, purchases = set(), set(), 0
+    for row in read_atomic(inter):
+        if "user_id" not in row or "item_id" not in row:
+            raise DataError(f"{inter} lacks the column user_id or item_id")
+        users.add(row["user_id"])
+        items.add(row["item_id"])
+        purchases += 1
+    if not purchases:
+        raise DataError(f"{inter} has no event")
+    words, vocabulary = count_words(_item_texts(folder / f"{folder.name}.item", items))
+    return Statistics(
+        users=len(users),
+        duplicates=_duplicates(folder),
+        items=len(items),
+        purchases=purchases,
+        items_per_user=purchases / len(users),
+        purchases_per_item=purchases / len(items),
+        density=purchases / (len(users) * len(items)),
+        words_per_item=words / len(items),
+        word_vocabulary=vocabulary,
+        word_frequency=words / vocabulary if vocabulary else 0.0,
+    )
+
+
+@cache
+def paper_table() -> dict[str, Statistics]:
+    """The paper's rows of Table 1 by short name."""
+    text = (files("calrec_recbole.configs") / "paper" / "table1.yaml").read_text(encoding="utf-8")
+    return {name: Statistics(**row) for name, row in yaml.safe_load(text).items()}

@@ -1,0 +1,138 @@
+"""`calrec prepare` as a user meets it: options, messages, exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from calrec_recbole.cli.calrec import main
+
+
+def write(path, records):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def reviews(users=2):
+    rows = [(f"u{n}", item, time) for n in range(users) for time, item in enumerate("abcde")]
+    return [{"reviewerID": user, "asin": item, "unixReviewTime": time} for user, item, time in rows]
+
+
+def run(capsys, *argv):
+    code = main(list(argv))
+    captured = capsys.readouterr()
+    errors = [line for line in captured.err.replace("\r", "\n").splitlines() if line and "B/s]" not in line]
+    return code, captured.out, errors
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_category_found_one_level_below_with_metadata_and_a_bad_line(tmp_path, capsys):
+    path = write(tmp_path / "raw" / "amazon2018" / "Industrial_and_Scientific_5.json", reviews())
+    with path.open("a", encoding="utf-8") as file:
+        file.write("not json\n")
+    meta = [{"asin": "a", "title": "Saw", "category": ["Industrial & Scientific Cutting"]}]
+    write(path.with_name("meta_Industrial_and_Scientific.json"), meta)
+    code, out, errors = run(capsys, "prepare", "--category=Scientific", "--raw=raw", "--out=dataset/")
+    assert (code, errors) == (0, [])
+    assert "skipped 1 in Industrial_and_Scientific_5.json: not JSON (lines 11)" in out.splitlines()
+    assert (tmp_path / "dataset" / "Scientific" / "Scientific.inter").read_text(encoding="utf-8").count("\n") == 11
+    assert "a\tSaw\tCutting\t\t\n" in (tmp_path / "dataset" / "Scientific" / "Scientific.item").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_own_files_of_any_name_and_no_metadata(tmp_path, capsys):
+    write(tmp_path / "mine.txt", reviews())
+    code, _, errors = run(capsys, "prepare", "--category=Mine", "--reviews=mine.txt")
+    assert code == 0
+    assert errors == ["warning: no metadata file beside mine.txt; every text is Unknown (give --meta=FILE)"]
+    assert (tmp_path / "dataset" / "Mine" / "Mine.item").read_text(encoding="utf-8").splitlines()[1] == "a\t\t\t\t"
+
+
+def test_name_and_metadata_of_ones_own(tmp_path, capsys):
+    write(tmp_path / "Core_5.json", reviews())
+    write(tmp_path / "things", [{"asin": "a", "title": "Saw", "category": ["X", "Y"], "main_cat": "Main"}])
+    options = ["--reviews=Core_5.json", "--meta=things", "--name=Own", "--category-source=main_cat", "--no-dedup"]
+    code, _, errors = run(capsys, "prepare", *options, "--min-user-events=2", "--ties=item")
+    assert (code, errors) == (0, [])
+    assert "a\tSaw\tMain\t\t" in (tmp_path / "dataset" / "Own" / "Own.item").read_text(encoding="utf-8")
+    summary = json.loads((tmp_path / "dataset" / "Own" / "Own.prepare.json").read_text(encoding="utf-8"))
+    assert summary["settings"]["dedup"] is False
+    assert summary["settings"]["min_user_events"] == 2
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--category=Scientfic"], "error: --category=Scientfic is not a known category; did you mean 'Scientific'?"),
+        ([], "error: give --category=NAME, for example --category=Scientific, or --reviews=FILE"),
+        (["--category=Pet"], "error: --raw=raw is not a folder; give the one that holds Pet_Supplies_5.json.gz"),
+        (["--reviews=none.json"], "error: --reviews=none.json is not a file"),
+        (["--category=Pet", "--categry-source=path"], "error: unknown argument --categry-source=path; did you mean"),
+        (["--category=Pet", "--min-user-events=x"], "error: argument --min-user-events: invalid int value: 'x'"),
+        (["--category=Beauty2014", "--download"], "error: --download knows the 2018 release only"),
+        (["--reviews=x", "--download"], "error: --download and --reviews=x exclude each other"),
+    ],
+)
+def test_errors_are_one_line_and_code_2(capsys, argv, message):
+    try:
+        code, _, errors = run(capsys, "prepare", *argv)
+    except SystemExit as stop:
+        code, errors = stop.code, capsys.readouterr().err.splitlines()
+    assert code == 2
+    assert len(errors) == 1
+    assert errors[0].startswith(message)
+
+
+def test_download_then_prepare(tmp_path, capsys):
+    served = tmp_path / "served"
+    write(served / "categoryFilesSmall" / "Gift_Cards_5.json.gz", reviews())
+    write(served / "metaFiles2" / "meta_Gift_Cards.json.gz", [{"asin": "a", "title": "Card"}])
+    handler = partial(type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": print_nothing}), directory=str(served))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        base = f"--base-url=http://127.0.0.1:{server.server_address[1]}"
+        code, _, errors = run(capsys, "prepare", "--category=Gift_Cards", "--raw=new", "--download", base)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert (code, errors) == (0, [])
+    assert sorted(os.listdir("new")) == ["Gift_Cards_5.json.gz", "meta_Gift_Cards.json.gz"]
+    assert (tmp_path / "dataset" / "Gift_Cards" / "Gift_Cards.inter").exists()
+
+
+def print_nothing(*arguments):
+    pass
+
+
+INTERRUPTED = """
+import os, signal, sys
+import calrec_recbole.data.pipeline as module
+module.write_item = lambda *arguments: os.kill(os.getpid(), signal.SIGINT)
+from calrec_recbole.cli.calrec import main
+sys.exit(main(["prepare", "--reviews=r.json", "--name=Tiny"]))
+"""
+
+
+def test_ctrl_c_is_one_line_code_130_and_leaves_nothing(tmp_path):
+    write(tmp_path / "r.json", reviews())
+    write(tmp_path / "meta_r.json", [])
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stderr.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in done.stderr
+    assert os.listdir("dataset") == []
