@@ -13,7 +13,7 @@ from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean
 
 __all__ = ["main"]
 
-COMMANDS = ("prepare", "stats", "recommend")  # modules of calrec_recbole.cli, each with add_parser and run
+COMMANDS = ("prepare", "stats", "recommend", "demo")  # modules of calrec_recbole.cli, each with add_parser and run
 USAGE_ERROR, INTERRUPTED = 2, 130
 
 

@@ -1,0 +1,135 @@
+"""CALRec as a RecBole model: settings -> backbone, examples and recommender; the arithmetic is the core's."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from recbole.model.abstract_recommender import SequentialRecommender
+from recbole.utils import InputType
+from torch import Tensor
+
+from calrec_recbole.backbone import (
+    Backbone,
+    ScratchSizes,
+    add_dropout,
+    load_backbone,
+    read_backbone,
+    save_backbone,
+    scratch_model,
+    train_tokenizer,
+)
+from calrec_recbole.catalogue import Catalogue
+from calrec_recbole.examples import tokenise_items
+from calrec_recbole.fusion import Retriever
+from calrec_recbole.plugin.dataset import catalogue_of
+from calrec_recbole.plugin.retriever import retriever_of
+from calrec_recbole.recommender import InferenceSettings, Recommender
+from calrec_recbole.training import TrainingSettings, objective
+from calrec_recbole.two_tower import collate
+
+__all__ = ["CALRec", "longest_sequences"]
+
+Settings = TypeVar("Settings", TrainingSettings, InferenceSettings, ScratchSizes)
+
+
+class CALRec(SequentialRecommender):
+    """A language model that writes the next item's text; scores are Algorithm 1's, float64."""
+
+    input_type = InputType.POINTWISE
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self.seed = int(config["seed"])
+        self.training_settings = _settings(TrainingSettings, config)
+        catalogue = catalogue_of(dataset, config)
+        retriever = retriever_of(
+            config, catalogue.texts
+        )  # first: a missing Java is found before the backbone is loaded
+        self.max_input_length = int(config["max_input_length"])
+        self.scratch = _settings(ScratchSizes, config, prefix="scratch_")
+        backbone = self._backbone(str(config["backbone"]), catalogue)
+        self._assemble(backbone, catalogue, retriever, _settings(InferenceSettings, config))
+
+    def _backbone(self, source: str, catalogue: Catalogue) -> Backbone:
+        if source != "scratch":
+            return load_backbone(source)
+        if self.training_settings.warmup_steps == 0:
+            self.logger.warning("backbone=scratch with warmup_steps=0: expect few samples that are catalogue items")
+        tokenizer = train_tokenizer(
+            catalogue.texts, self.scratch.vocab_size, merge_across_words=self.scratch.merge_across_words
+        )
+        positions = self.max_input_length + 256  # the target or the generated text comes on top
+        model = scratch_model(self.scratch, len(tokenizer), tokenizer.eos_token_id, positions, self.seed)
+        add_dropout(model, self.scratch.dropout)
+        return Backbone(model, tokenizer)
+
+    def _assemble(
+        self, backbone: Backbone, catalogue: Catalogue, retriever: Retriever, settings: InferenceSettings
+    ) -> None:
+        self.backbone_model = backbone.model
+        items = tokenise_items(catalogue.texts, backbone.tokenizer, self.max_input_length)
+        self.recommender = Recommender(backbone, catalogue, items, retriever, settings)
+
+    def save_weights(self, folder: Path) -> None:
+        """Writes the backbone as a standard transformers folder."""
+        save_backbone(self.recommender.backbone, folder)
+
+    def load_weights(self, folder: Path) -> None:
+        """Takes over the weights that ``save_weights`` wrote; the tokenizer must be the same."""
+        loaded = read_backbone(folder)
+        self.backbone_model.load_state_dict(loaded.model.state_dict())
+
+    def calculate_loss(self, interaction: Any) -> Tensor:
+        """Eq. 4 on rows of history and target, as RecBole hands them over -> scalar, nats."""
+        examples = [
+            self.recommender.items.example(history, target - 1)
+            for history, target in zip(self.histories(interaction), interaction[self.ITEM_ID].tolist(), strict=True)
+        ]
+        batch = collate(examples, self.recommender.items.start).to(self.backbone_model.device)
+        return objective(self.recommender.backbone, batch, self.training_settings, warmup=False).total
+
+    def full_sort_predict(self, interaction: Any) -> Tensor:
+        """(B, n_items) float64, pad item -inf. A user's samples depend on the seed and the user alone."""
+        seeds = [_user_seed(self.seed, user) for user in interaction[self.USER_ID].tolist()]
+        scores = torch.from_numpy(self.recommender.scores(self.histories(interaction), seeds))
+        return torch.nn.functional.pad(scores, (1, 0), value=-torch.inf)
+
+    def predict(self, interaction: Any) -> Tensor:
+        """(B,) the scores of each row's own item."""
+        scores = self.full_sort_predict(interaction)
+        return scores.gather(1, interaction[self.ITEM_ID].cpu()[:, None])[:, 0]
+
+    def histories(self, interaction: Any) -> list[list[int]]:
+        """Places in the catalogue, oldest first; RecBole's ids start at 1 after the pad item."""
+        sequences, lengths = interaction[self.ITEM_SEQ].tolist(), interaction[self.ITEM_SEQ_LEN].tolist()
+        return [[item - 1 for item in items[:length]] for items, length in zip(sequences, lengths, strict=True)]
+
+
+def _user_seed(seed: int, user: int) -> int:
+    return int(np.random.SeedSequence([seed, user]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _settings(kind: type[Settings], config: Any, prefix: str = "") -> Settings:
+    """A dataclass of the core from RecBole's flat keys."""
+    given = {field.name: config[prefix + field.name] for field in fields(kind)}
+    return kind(**{name: value for name, value in given.items() if value is not None})
+
+
+def longest_sequences(dataset: Any) -> list[list[int]]:
+    """Each user's training items, oldest first, as places in the catalogue, from the rows of RecBole's training split.
+
+    RecBole makes a row of every prefix, each with the next item as its target: a user's first item is the history of the
+    shortest row, the others are the targets. No row is longer than ``MAX_ITEM_LIST_LENGTH``; the sequences are.
+    """
+    rows = dataset.inter_feat
+    users, lengths = rows[dataset.uid_field].tolist(), rows[dataset.item_list_length_field].tolist()
+    histories, targets = rows[dataset.item_id_list_field], rows[dataset.iid_field].tolist()
+    sequences: dict[int, list[int]] = {}
+    for row, user in enumerate(users):
+        if user not in sequences:
+            assert lengths[row] == 1, "RecBole orders a user's rows by length"
+            sequences[user] = [int(histories[row, 0]) - 1]
+        sequences[user].append(targets[row] - 1)
+    return [sequences[user] for user in sorted(sequences)]

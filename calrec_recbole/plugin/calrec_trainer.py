@@ -1,0 +1,178 @@
+"""Trains CALRec by the core's loop, in steps; validates, keeps the best weights, stops early, resumes."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from recbole.data.dataloader import FullSortEvalDataLoader
+from recbole.trainer import Trainer
+from tqdm import tqdm
+
+from calrec_recbole.durable import replacing_folder, write_json
+from calrec_recbole.errors import DataError
+from calrec_recbole.plugin.calrec import longest_sequences
+from calrec_recbole.plugin.trainer import TieHonest
+from calrec_recbole.training import StepReport, Training, load_state, nats_per_item, save_state
+
+__all__ = ["CALRecTrainer"]
+
+
+@dataclass
+class Progress:
+    """What early stopping knows; saved with the training state."""
+
+    best_score: float = -float("inf")
+    best_step: int = -1
+    best_result: dict[str, float] = field(default_factory=dict)
+    worse: int = 0  # validations since the best one
+
+
+class CALRecTrainer(TieHonest, Trainer):
+    """``fit`` leaves the best weights in ``checkpoint/best``, a standard transformers folder.
+
+    While training, ``checkpoint/last`` holds the state after the latest validation: an interrupted run goes on from
+    there.
+    """
+
+    resumes = True
+
+    def _build_optimizer(self, **_: Any) -> None:
+        return None
+
+    @property
+    def last(self) -> Path:
+        return self.checkpoint_dir / "last"
+
+    @property
+    def best(self) -> Path:
+        return self.checkpoint_dir / "best"
+
+    def save_weights(self, folder: Path, state: dict[str, Any]) -> None:
+        with replacing_folder(folder / "best") as temporary:
+            self.model.save_weights(temporary)
+            write_json(temporary / "state.json", state)
+
+    def load_weights(self, folder: Path) -> None:
+        if not (folder / "best" / "state.json").is_file():
+            raise DataError(f"checkpoint {folder} holds no trained weights: the run has not finished; run it again")
+        self.model.load_weights(folder / "best")
+
+    def fit(
+        self,
+        train_data: Any,
+        valid_data: Any = None,
+        verbose: bool = True,
+        saved: bool = True,
+        show_progress: bool = False,
+        callback_fn: Callable[[int, float], None] | None = None,
+    ) -> tuple[float, dict[str, float]]:
+        """Trains up to ``train_steps`` or until ``valid_metric`` no longer improves -> the best score and its
+        metrics.
+        """
+        training = self._training(train_data)
+        progress = self._resume(training) if saved and (self.last / "progress.json").is_file() else Progress()
+        sampled = self._validation_sample(valid_data) if valid_data else None
+        if sampled and training.step == 0:
+            self.logger.info(f"step 0: {self._held_out_nats(sampled):.2f} nats an item, {len(sampled._dataset)} users")
+        steps = training.settings.train_steps
+        with tqdm(total=steps, initial=training.step, desc="Train", unit="step", disable=not show_progress) as bar:
+            while training.step < steps and not self._stops(progress):
+                meter = Meter(bar)
+                training.run(training.step + int(self.config["eval_interval"]), meter.add)
+                self.logger.info(meter.line())
+                if sampled:
+                    self._validate(sampled, training, progress, saved, show_progress)
+                    if callback_fn:
+                        callback_fn(training.step, progress.best_score)
+                if saved:
+                    save_state(training, vars(progress), self.last)
+        if saved and not sampled:
+            self.save_weights(self.checkpoint_dir, {"step": training.step})
+        self.best_valid_score, self.best_valid_result = progress.best_score, progress.best_result
+        return progress.best_score, progress.best_result
+
+    def finished(self) -> None:
+        """Called when the run is complete: the state for resuming is no longer needed."""
+        shutil.rmtree(self.last, ignore_errors=True)
+
+    def _training(self, train_data: Any) -> Training:
+        model = self.model
+        return Training(
+            model.recommender.backbone,
+            model.recommender.items,
+            longest_sequences(train_data._dataset),
+            model.training_settings,
+            model.seed,
+            self.device,
+        )
+
+    def _resume(self, training: Training) -> Progress:
+        progress = Progress(**load_state(training, self.last))
+        self.logger.info(f"resumed at step {training.step} from {self.last}")
+        return progress
+
+    def _stops(self, progress: Progress) -> bool:
+        return progress.worse >= int(self.config["stopping_step"]) > 0
+
+    def _validation_sample(self, valid_data: Any) -> Any:
+        """A loader over ``valid_users`` users, drawn once by the seed; the whole ``valid_data`` where that is 0."""
+        rows, wanted = len(valid_data._dataset.inter_feat), int(self.config["valid_users"])
+        if not 0 < wanted < rows:
+            return valid_data
+        chosen = np.sort(np.random.default_rng([self.model.seed, 2]).permutation(rows)[:wanted])
+        dataset = valid_data._dataset.copy(valid_data._dataset.inter_feat[chosen])
+        return FullSortEvalDataLoader(self.config, dataset, valid_data._sampler, shuffle=False)
+
+    def _validate(self, data: Any, training: Training, progress: Progress, saved: bool, show_progress: bool) -> None:
+        score, result = self._valid_epoch(data, show_progress)
+        nats = self._held_out_nats(data)
+        better = score > progress.best_score
+        mark = "best so far" if better else f"best was {progress.best_score:.5f} at step {progress.best_step}"
+        self.logger.info(
+            f"step {training.step}: valid {self.valid_metric} {score:.5f} ({mark}), {nats:.2f} nats an item, "
+            f"{len(data._dataset)} users"
+        )
+        if better:
+            progress.best_score, progress.best_step, progress.best_result = score, training.step, result
+            if saved:
+                self.save_weights(self.checkpoint_dir, {"step": training.step, self.valid_metric: score, "nats": nats})
+        progress.worse = 0 if better or training.in_warmup else progress.worse + 1
+
+    def _held_out_nats(self, data: Any) -> float:
+        rows = data._dataset.inter_feat
+        targets = rows[data._dataset.iid_field].tolist()
+        pairs = [(history, target - 1) for history, target in zip(self.model.histories(rows), targets, strict=True)]
+        return nats_per_item(self.model.recommender.backbone, self.model.recommender.items, pairs)
+
+
+class Meter:
+    """Means of the step reports between two validations, shown on the progress bar and as one line of the log."""
+
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+        self.reports: list[StepReport] = []
+        self.started = bar.format_dict["elapsed"]
+
+    def add(self, report: StepReport) -> None:
+        self.reports.append(report)
+        self.bar.set_postfix_str(f"{report.phase}, {report.nats_per_token:.2f} nats a token", refresh=False)
+        self.bar.update()
+
+    def line(self) -> str:
+        """Losses in nats, speed in tokens of history and target a second, share of pads."""
+        mean = {
+            name: float(np.mean([getattr(report, name) for report in self.reports]))
+            for name in ("total", "nig", "tt", "ut", "nats_per_token", "gradient_norm", "padding")
+        }
+        seconds = max(1e-9, self.bar.format_dict["elapsed"] - self.started)
+        last = self.reports[-1]
+        return (
+            f"step {last.step + 1} ({last.phase}): loss {mean['total']:.3f} (nig {mean['nig']:.3f}, "
+            f"tt {mean['tt']:.3f}, "
+            f"ut {mean['ut']:.3f}), {mean['nats_per_token']:.3f} nats a token, gradient {mean['gradient_norm']:.2f}, "
+            f"rate {last.learning_rate:.2e}, {sum(r.tokens for r in self.reports) / seconds:.0f} tokens/s, "
+            f"padding {mean['padding']:.1%}"
+        )

@@ -1,0 +1,119 @@
+"""CALRec inside RecBole: a tiny run from settings to metrics, interrupted and resumed."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from calrec_recbole.plugin.calrec import longest_sequences
+from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.dataset import load_dataset, loaders
+from calrec_recbole.plugin.reload import load_run
+from calrec_recbole.plugin.runner import build_model, run
+
+TINY_CALREC = {
+    "scratch_vocab_size": 300,
+    "scratch_hidden_size": 16,
+    "scratch_intermediate_size": 32,
+    "scratch_num_hidden_layers": 1,
+    "scratch_num_attention_heads": 2,
+    "train_steps": 6,
+    "warmup_steps": 3,
+    "train_batch_size": 4,
+    "eval_interval": 2,
+    "valid_users": 3,
+    "n_gen": 4,
+    "max_new_tokens": 6,
+    "retrieval": "okapi",
+}
+
+
+@pytest.fixture
+def settings(tiny_settings):
+    return {**{key: value for key, value in tiny_settings.items() if key != "epochs"}, **TINY_CALREC}
+
+
+def test_a_run_leaves_everything_and_reloads_to_the_same_scores(settings):
+    result = run("CALRec", overrides=settings, show=False)
+    assert {"ndcg_pes@10", "mrr_opt"} <= set(result.test)
+    best = result.folder / "checkpoint" / "best"
+    assert AutoModelForCausalLM.from_pretrained(best).config.hidden_size == 16
+    assert not (result.folder / "checkpoint" / "last").exists()  # the state for resuming goes with the end of the run
+    loaded = load_run(result.folder)
+    rows = loaded.test_data._dataset.inter_feat
+    scores = loaded.model.full_sort_predict(rows)
+    assert scores.dtype == torch.float64
+    assert torch.equal(scores[:, 0], torch.full((len(rows),), -torch.inf, dtype=torch.float64))
+    assert torch.equal(scores, loaded.model.full_sort_predict(rows))
+    own = loaded.model.predict(rows)
+    assert own.tolist() == [scores[row, item] for row, item in enumerate(rows["item_id"].tolist())]
+
+
+def test_the_same_seed_gives_the_same_numbers(settings):
+    first, second = (run("CALRec", overrides=settings, show=False) for _ in range(2))
+    assert first.folder != second.folder
+    assert first.test == second.test
+
+
+def test_training_sequences_hold_all_but_the_last_two_items(settings):
+    config = Config("CALRec", config_dict={**settings, "MAX_ITEM_LIST_LENGTH": 3})
+    dataset = load_dataset(config)
+    histories = {}
+    for user, item in zip(*(dataset.inter_feat[name].tolist() for name in ("user_id", "item_id")), strict=True):
+        histories.setdefault(user, []).append(item - 1)  # the tiny file is in chronological order
+    sequences = longest_sequences(loaders(config, dataset).train._dataset)
+    assert sequences == [histories[user][:-2] for user in sorted(histories)]
+
+
+def test_the_loss_of_recboles_rows_is_finite_and_trainable(settings):
+    config = Config("CALRec", config_dict=settings)
+    dataset = load_dataset(config)
+    data = loaders(config, dataset)
+    model = build_model(config, data.train.dataset)
+    loss = model.calculate_loss(next(iter(data.train)))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(parameter.grad is not None for parameter in model.backbone_model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"retrieval": "lucine"}, "retrieval='lucine' must be one of lucene, okapi; did you mean 'lucene'"),
+        ({"tau_c": 0}, "tau_c=0 must be greater than 0"),
+        ({"n_gen": 0}, "n_gen=0"),
+        ({"warmup_steps": 7}, "warmup_steps=7 exceeds train_steps=6"),
+        ({"alhpa": 0.1}, "did you mean 'alpha'"),
+        ({"backbone": "./no/such/folder"}, "backbone=./no/such/folder cannot be loaded"),
+        ({"max_input_length": 5}, "max_input_length=5 leaves no room"),
+    ],
+)
+def test_settings_are_refused_in_one_line_before_training(settings, change, message, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ValueError, match=message) as caught:
+        run("CALRec", overrides={**settings, **change}, show=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_kill_during_training_is_resumed_to_the_same_numbers(settings, tmp_path):
+    """SIGKILL after the first saved state; the same command goes on and ends where an uninterrupted run ends."""
+    whole = run("CALRec", overrides={**settings, "output_dir": str(tmp_path / "whole")}, show=False)
+    arguments = [f"--{key}={json.dumps(value)}" for key, value in settings.items()]
+    command = [sys.executable, "-m", "calrec_recbole.cli.run_recbole", "--model=CALRec", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    folder = tmp_path / "runs" / "Tiny" / "CALRec"
+    while process.poll() is None and not list(folder.glob("*/checkpoint/last/progress.json")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    resumed = run("CALRec", overrides=settings, show=False)
+    assert resumed.test == whole.test
+    weights = [
+        run_folder / "checkpoint" / "best" / "model.safetensors" for run_folder in (whole.folder, resumed.folder)
+    ]
+    assert weights[0].read_bytes() == weights[1].read_bytes()

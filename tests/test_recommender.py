@@ -1,0 +1,95 @@
+"""From a history to items, with a decoder that always writes the next item of a fixed order."""
+
+import numpy as np
+import pytest
+
+from calrec_recbole.backbone import Backbone, ScratchSizes, scratch_model, train_tokenizer
+from calrec_recbole.catalogue import Catalogue
+from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.examples import tokenise_items
+from calrec_recbole.fusion import quasi_round_robin, unique_predictions
+from calrec_recbole.recommender import InferenceSettings, Recommender
+from calrec_recbole.retrieval import OkapiBM25
+from calrec_recbole.training import Training, TrainingSettings
+
+OTHERS = ("Title: Steel clip.", "Title: White chalk.", "Title: Glue stick.", "Title: Desk lamp.")
+TEXTS = ("Title: Red pen.", "Title: Blue ink.", "Title: Green ruler.", "Title: Blue ink.", *OTHERS)
+IDS = ("p", "i", "r", "j", "c", "w", "g", "d")
+
+
+@pytest.fixture(scope="module")
+def recommender():
+    """Trained on pen -> ink -> ruler -> pen ... until it writes that order and nothing else."""
+    import torch
+
+    tokenizer = train_tokenizer(TEXTS, 320, merge_across_words=True)
+    sizes = ScratchSizes(320, 32, 2, 2, 64, 0.0)
+    backbone = Backbone(scratch_model(sizes, len(tokenizer), tokenizer.eos_token_id, 256, 0), tokenizer)
+    items = tokenise_items(TEXTS, tokenizer, 200)
+    sequences = [[(start + place) % 3 for place in range(length)] for start in range(3) for length in (2, 3, 4)]
+    settings = TrainingSettings(
+        train_steps=60, learning_rate=1e-2, train_batch_size=9, warmup_steps=60, lr_warmup_steps=1
+    )
+    Training(backbone, items, sequences, settings, 0, torch.device("cpu")).run(60, lambda report: None)
+    return Recommender(backbone, Catalogue(IDS, TEXTS), items, OkapiBM25(TEXTS), InferenceSettings(n_gen=8))
+
+
+def test_the_next_item_is_generated_and_found(recommender):
+    (predictions,) = recommender.predictions([recommender.items.prompt([0])], [1])
+    best = max(predictions, key=lambda prediction: prediction[1])
+    assert best[0] == "Title: Blue ink."
+    assert best[1] > -0.5
+
+
+def test_scores_are_algorithm_1_of_the_samples_and_equal_texts_tie(recommender):
+    prompt = recommender.items.prompt([0])
+    (predictions,) = recommender.predictions([prompt], [1])
+    texts, logprobs = unique_predictions([t for t, _ in predictions], [s for _, s in predictions], 10)
+    expected = quasi_round_robin(recommender.retriever.scores(texts), logprobs, 1 / 5000)
+    scores = recommender.scores([[0]], [1])
+    assert scores.dtype == np.float64
+    np.testing.assert_array_equal(scores, expected[None])
+    assert scores[0, 1] == scores[0, 3]
+
+
+def test_a_users_scores_do_not_depend_on_the_batch(recommender):
+    together = recommender.scores([[0], [0, 1], [2]], [1, 2, 3])
+    alone = np.concatenate(
+        [recommender.scores([history], [seed]) for history, seed in (([0], 1), ([0, 1], 2), ([2], 3))]
+    )
+    np.testing.assert_allclose(together, alone, atol=1e-9)
+
+
+def test_recommendations_hold_the_text_that_found_them(recommender):
+    found = recommender.recommend(["p"], k=3, seed=1)
+    assert [one.item_id for one in found[:2]] == ["i", "j"]  # equal texts: the catalogue's order
+    assert found[0].text == found[0].generated == "Title: Blue ink."
+    assert found[0].score == pytest.approx(np.exp(found[0].logprob / 5000))
+    assert found[0].score == found[1].score >= found[2].score
+
+
+def test_recommend_agrees_with_scores(recommender):
+    scores = recommender.scores([[0, 1]], [7])[0]
+    found = recommender.recommend(["p", "i"], k=8, seed=7)
+    assert [one.score for one in found] == pytest.approx(sorted(scores, reverse=True), abs=1e-9)
+
+
+def test_a_history_as_free_text(recommender):
+    found = recommender.recommend(["Title: Red pen."], k=1, seed=1, as_texts=True)
+    assert found[0].text == "Title: Blue ink."
+
+
+@pytest.mark.parametrize(
+    ("history", "message"), [([], "history is empty"), (["P"], "'P' is not in the catalogue of 8")]
+)
+def test_unusable_histories_are_named(recommender, history, message):
+    with pytest.raises(DataError, match=message):
+        recommender.recommend(history)
+
+
+@pytest.mark.parametrize(
+    "change", [{"n_gen": 0}, {"temperature": 0.0}, {"max_new_tokens": 0}, {"n_pred": 0}, {"epsilon": -1}]
+)
+def test_settings_out_of_range_are_named(change):
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        InferenceSettings(**change)
