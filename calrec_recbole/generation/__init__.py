@@ -1,1 +1,3 @@
-__all__: list[str] = []
+from calrec_recbole.generation.sampling import Sample, sample
+
+__all__ = ["Sample", "sample"]

@@ -120,8 +120,8 @@ def _settings(kind: type[Settings], config: Any, prefix: str = "") -> Settings:
 def longest_sequences(dataset: Any) -> list[list[int]]:
     """Each user's training items, oldest first, as places in the catalogue, from the rows of RecBole's training split.
 
-    RecBole makes a row of every prefix, each with the next item as its target: a user's first item is the history of the
-    shortest row, the others are the targets. No row is longer than ``MAX_ITEM_LIST_LENGTH``; the sequences are.
+    RecBole makes a row of every prefix, each with the next item as its target: a user's first item is the history of
+    the shortest row, the others are the targets. No row is longer than ``MAX_ITEM_LIST_LENGTH``; the sequences are.
     """
     rows = dataset.inter_feat
     users, lengths = rows[dataset.uid_field].tolist(), rows[dataset.item_list_length_field].tolist()

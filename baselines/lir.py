@@ -1,0 +1,36 @@
+"""Last Item Repeater (paper 4): BM25 over all items with the text of the last item bought. Nothing is learned."""
+
+from typing import Any
+
+import torch
+from recbole.model.abstract_recommender import SequentialRecommender
+from recbole.utils import InputType
+from torch import Tensor
+
+from calrec_recbole.plugin.dataset import catalogue_of
+from calrec_recbole.plugin.retriever import retriever_of
+
+__all__ = ["LIR"]
+
+
+class LIR(SequentialRecommender):
+    """Scores every item by BM25 against the last item of the history, which is itself a candidate.
+
+    Settings: ``retrieval`` (lucene, okapi), ``bm25_k1``, ``bm25_b``. Items of equal text tie exactly.
+    """
+
+    input_type = InputType.POINTWISE
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self.texts = catalogue_of(dataset, config).texts
+        self.engine = retriever_of(config, self.texts)
+
+    def full_sort_predict(self, interaction: Any) -> Tensor:
+        """Histories ``item_seq`` (B, L), ``item_seq_len`` (B,) -> (B, n_items) float64 scores, the pad item's -inf."""
+        histories, lengths = interaction[self.ITEM_SEQ].cpu(), interaction[self.ITEM_SEQ_LEN].cpu()
+        last = histories.gather(1, lengths[:, None] - 1)[:, 0]
+        found = self.engine.scores([self.texts[item - 1] for item in last.tolist()])  # internal ids begin at 1
+        scores = torch.full((len(last), self.n_items), -torch.inf, dtype=torch.float64)
+        scores[:, 1:] = torch.from_numpy(found)
+        return scores.to(self.device)

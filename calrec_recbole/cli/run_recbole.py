@@ -1,0 +1,94 @@
+"""``run_recbole --model=NAME --dataset=NAME [--key=value ...]``: trains and evaluates one model."""
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from calrec_recbole.errors import CalrecError, ConfigError
+
+__all__ = ["main"]
+
+HELP = """\
+usage: run_recbole --model=NAME --dataset=NAME [--config_files="a.yaml b.yaml"] [--key=value ...]
+
+Trains and evaluates one model and leaves one folder, <output_dir>/<dataset>/<model>/<run id>/, with the resolved
+config, versions and costs, metrics, the ranks of every user, the checkpoint and a log.
+
+models:
+{models}
+
+data sets:
+  ml-100k, which RecBole bundles, and everything under <data_path>/<Name>/<Name>.inter (data_path is `dataset` by
+  default); `calrec prepare --help` makes the Amazon categories of the paper.
+
+settings, later wins:
+  RecBole's defaults
+  {configs}/overall.yaml
+  {configs}/model/<Model>.yaml
+  {configs}/dataset/<Dataset>.yaml
+  your YAML files, in the order given; several are separated by spaces or commas; a bare name (demo, smollm2-135m)
+  is one of {configs}/experiment/
+  --key=value; values are YAML (--topk=[1,10] --learning_rate=1e-4 --gpu_id= for the CPU)
+
+examples:
+  run_recbole --model=SASRec --dataset=ml-100k
+  run_recbole --model=CALRec --dataset=Scientific --config_files=small.yaml --seed=1
+  run_recbole --model=LIR --dataset=Scientific --retrieval=okapi --output_dir=runs
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answers 0; 2 after an error of the user, told in one line; 130 after Ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(_help())
+        return 0 if arguments else 2
+    try:
+        _run(arguments)
+    except CalrecError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: the run is unfinished; the same command starts it again", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(arguments: list[str]) -> None:
+    from calrec_recbole.plugin.registry import known_model
+    from calrec_recbole.plugin.settings import parse_arguments
+
+    given = parse_arguments(arguments)
+    files = _config_files(given.pop("config_files", None))
+    lacking = [f"--{name}=NAME" for name in ("model", "dataset") if not given.get(name) and not files]
+    if lacking:
+        raise ConfigError(f"{' and '.join(lacking)} missing; see run_recbole --help")
+    if given.get("model"):
+        known_model(str(given["model"]))
+    from calrec_recbole.plugin.runner import run  # RecBole and torch take seconds: after the checks
+
+    run(config_files=files, overrides=given)
+
+
+def _config_files(value: Any) -> list[str]:
+    names = value if isinstance(value, list) else re.split(r"[\s,]+", str(value or "").strip())
+    return [str(name) for name in names if name]
+
+
+def _help() -> str:
+    import textwrap
+
+    from calrec_recbole.plugin.registry import OURS, recbole_models
+    from calrec_recbole.plugin.settings import CONFIGS
+
+    recbole = ", ".join(sorted(recbole_models(), key=str.lower))
+    models = f"ours: {', '.join(OURS)}\nRecBole's: {recbole}"
+    wrapped = "\n".join(
+        textwrap.fill(line, 116, initial_indent="  ", subsequent_indent="    ") for line in models.splitlines()
+    )
+    return HELP.format(models=wrapped, configs=CONFIGS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

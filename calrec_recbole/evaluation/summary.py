@@ -1,0 +1,65 @@
+"""From ranks per user to the numbers of a table: ``{"ndcg_opt@10": ..., "mrr_pes": ...}``."""
+
+import re
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.evaluation.metrics import METRICS
+
+__all__ = ["DEFAULT_METRICS", "DEFAULT_TOPK", "metric_names", "metric_value", "parse_metric", "summary"]
+
+DEFAULT_METRICS = ("ndcg", "recall", "mrr")
+DEFAULT_TOPK = (1, 10)  # paper, Table 2
+CASES = ("opt", "pes")
+
+_NAME = re.compile(r"(?P<metric>[a-z]+)_(?P<case>opt|pes)(?:@(?P<k>[1-9]\d*))?")
+
+
+def metric_names(metrics: Sequence[str] = DEFAULT_METRICS, topk: Sequence[int] = DEFAULT_TOPK) -> list[str]:
+    """Names in the order of reports: metric by metric, optimistic before pessimistic, then by K.
+
+    NDCG@1 equals Recall@1 and is left out beside it; MRR has no cut-off.
+
+    >>> metric_names()  # doctest: +NORMALIZE_WHITESPACE
+    ['ndcg_opt@10', 'ndcg_pes@10', 'recall_opt@1', 'recall_opt@10', 'recall_pes@1', 'recall_pes@10',
+     'mrr_opt', 'mrr_pes']
+    """
+    names = []
+    for metric in metrics:
+        cuts: Sequence[int | None] = [None] if metric == "mrr" else sorted(set(topk))
+        if metric == "ndcg" and "recall" in metrics:
+            cuts = [k for k in cuts if k != 1]
+        names += [f"{metric}_{case}" + (f"@{k}" if k else "") for case in CASES for k in cuts]
+    return names
+
+
+def parse_metric(name: str) -> tuple[str, str, int | None]:
+    """``"ndcg_pes@10"`` -> ``("ndcg", "pes", 10)``; raises ``ConfigError`` with the nearest name for anything else."""
+    found = _NAME.fullmatch(name)
+    if found and found["metric"] in METRICS and (found["k"] or found["metric"] == "mrr"):
+        return found["metric"], found["case"], int(found["k"]) if found["k"] else None
+    examples = metric_names()
+    raise ConfigError(
+        f"metric {name!r} is unknown: write ndcg, recall or mrr with _opt or _pes and a cut-off, such as ndcg_pes@10"
+        + did_you_mean(name, examples)
+    )
+
+
+def metric_value(name: str, optimistic: Tensor, pessimistic: Tensor) -> float:
+    """Mean over users of the metric ``name``."""
+    metric, case, k = parse_metric(name)
+    return float(METRICS[metric](optimistic if case == "opt" else pessimistic, k).mean())
+
+
+def summary(optimistic: Tensor, pessimistic: Tensor, names: Sequence[str] | None = None) -> dict[str, float]:
+    """(B,) and (B,) ranks -> each metric's mean over users, in the order of ``names`` (by default ``metric_names()``).
+
+    >>> import torch
+    >>> summary(torch.tensor([1, 1]), torch.tensor([1, 4]), ["mrr_opt", "mrr_pes", "recall_pes@1"])
+    {'mrr_opt': 1.0, 'mrr_pes': 0.625, 'recall_pes@1': 0.5}
+    """
+    if not len(optimistic):
+        raise DataError("there is no user to evaluate")
+    return {name: metric_value(name, optimistic, pessimistic) for name in names or metric_names()}

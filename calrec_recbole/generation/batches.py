@@ -1,0 +1,32 @@
+"""Which prompts go through the model together."""
+
+from collections.abc import Iterator
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+
+def batches(
+    model: PreTrainedModel, prompts: list[Tensor], n: int, max_new_tokens: int, memory_bytes: int
+) -> Iterator[list[int]]:
+    """Indices of prompts of similar length, shortest first, as many at a time as the memory holds, at least one."""
+    batch: list[int] = []
+    used = 0
+    for index in sorted(range(len(prompts)), key=lambda index: len(prompts[index])):
+        need = prompt_bytes(model, len(prompts[index]), n, max_new_tokens)
+        if batch and used + need > memory_bytes:
+            yield batch
+            batch, used = [], 0
+        batch.append(index)
+        used += need
+    if batch:
+        yield batch
+
+
+def prompt_bytes(model: PreTrainedModel, length: int, n: int, max_new_tokens: int) -> int:
+    """Bytes of one prompt at most: its keys and values, those of n suffixes, and n rows of float32 logits."""
+    config = model.config.get_text_config()
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    token = 2 * config.num_hidden_layers * heads * width * model.dtype.itemsize
+    return int((length + n * max_new_tokens) * token + 4 * n * config.vocab_size)

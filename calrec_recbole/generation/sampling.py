@@ -1,0 +1,87 @@
+"""Samples from a language model: n independent draws a prompt at the price of one forward row a distinct prefix."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.generation.batches import batches
+from calrec_recbole.generation.descent import descend
+from calrec_recbole.generation.probe import check_backbone
+from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
+from calrec_recbole.generation.shared_attention import evaluating, sharing_prompts
+
+__all__ = ["Sample", "sample"]
+
+
+class Sample(NamedTuple):
+    """A distinct sample of a prompt."""
+
+    token_ids: tuple[int, ...]  # without the end token; max_new_tokens of them only where no end token came
+    count: int  # type: ignore[assignment]  # how many of the n draws it was
+    logprob: float  # nats at temperature 1, over token_ids and the end token (no end term where none came)
+
+
+def sample(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int] | Tensor],
+    n: int = 32,
+    temperature: float = 0.5,
+    max_new_tokens: int = 80,
+    generator: torch.Generator | None = None,
+    *,
+    seeds: Sequence[int] | None = None,
+    memory_bytes: int = 1 << 30,
+) -> list[list[Sample]]:
+    """``n`` independent samples of each prompt (token ids, not empty); per prompt the distinct ones.
+
+    A sample ends with the model's end token, or without one after ``max_new_tokens`` tokens (the end token is one of
+    them). Several end ids are one event. The counts of a prompt sum to ``n``. Order: log-probability, highest first,
+    then token ids. ``temperature`` is that of the draws; log-probabilities are at temperature 1, in nats.
+
+    The same state of ``generator`` (default: torch's own) and the same prompts give the same samples up to float
+    rounding, however the prompts are batched. ``memory_bytes`` bounds keys, values and logits of one batch of
+    prompts; more of it makes larger batches. ``seeds``, one a prompt, take the generator's place: then a prompt's
+    samples do not depend on the other prompts at all. The model keeps its attention and its training mode.
+
+    Raises ConfigError (a setting), DataError (a prompt) or BackboneError (a model that cannot share prompts).
+    """
+    check_settings(n, temperature, max_new_tokens)
+    check_layers(model)
+    ends = end_ids(model)
+    rows = [torch.as_tensor(prompt, dtype=torch.int64).flatten().cpu() for prompt in prompts]
+    check_prompts(model, rows, max_new_tokens)
+    source = torch.default_generator if generator is None else generator
+    if seeds is None:
+        seeds = torch.randint(2**63 - 1, (len(rows),), generator=source, device=source.device).tolist()
+    if len(seeds) != len(rows):
+        raise ConfigError(f"seeds has {len(seeds)} numbers for {len(rows)} prompts: give one a prompt")
+    results: list[list[Sample]] = [[] for _ in rows]
+    with torch.inference_mode(), evaluating(model):
+        if rows:
+            check_backbone(model, rows[0])
+        with sharing_prompts(model):
+            for batch in batches(model, rows, n, max_new_tokens, memory_bytes):
+                uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
+                tokens, logprobs = descend(model, [rows[index] for index in batch], uniforms, temperature, ends)
+                for index, ids, nats in zip(batch, tokens.tolist(), logprobs.tolist(), strict=True):
+                    results[index] = _distinct(ids, nats)
+    return results
+
+
+def _uniforms(seed: int, steps: int, n: int) -> Tensor:
+    """(steps, n) float64 in [0, 1) of one prompt; they depend on its seed alone, not on who shares its batch."""
+    return torch.rand(steps, n, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def _distinct(token_ids: list[list[int]], nats: list[float]) -> list[Sample]:
+    """The n samples of one prompt, -1 after their last token -> the distinct ones, sorted."""
+    counts: dict[tuple[int, ...], tuple[int, float]] = {}
+    for padded, logprob in zip(token_ids, nats, strict=True):
+        ids = tuple(padded[: padded.index(-1)] if padded[-1] < 0 else padded)
+        counts[ids] = (counts.get(ids, (0, 0.0))[0] + 1, logprob)
+    samples = (Sample(ids, count, logprob) for ids, (count, logprob) in counts.items())
+    return sorted(samples, key=lambda sample: (-sample.logprob, sample.token_ids))

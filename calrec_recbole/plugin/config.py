@@ -1,0 +1,179 @@
+"""RecBole's ``Config`` without its traps: no ``eval``, no ``sys.argv``, no environment writes, no unknown keys.
+
+Order, later wins: RecBole's own defaults, ``configs/overall.yaml``, ``configs/model/<Model>.yaml``,
+``configs/dataset/<Dataset>.yaml``, ``configs/model/<Model>-<Dataset>.yaml``, the user's YAML files in their order,
+``--key=value``.
+"""
+
+import copy
+import inspect
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from recbole.config import Config as RecBoleConfig
+from recbole.utils import ModelType
+
+from calrec_recbole.errors import CalrecError, ConfigError
+from calrec_recbole.evaluation import METRICS, parse_metric
+from calrec_recbole.plugin.registry import model_class
+from calrec_recbole.plugin.settings import SettingsLoader, config_file, faults, parse_value, read_settings, shipped_settings
+
+__all__ = ["Config"]
+
+DERIVED = frozenset(  # set by RecBole or by the runner, never by users
+    ("device", "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "single_spec", "local_rank", "world_size", "run_dir")
+)
+PICKLES = ("save_dataset", "dataset_save_path", "save_dataloaders", "dataloaders_save_path")
+FEATURE_SETTINGS = ("selected_features", "item_attribute")  # models that read item columns name them here
+
+_READ = re.compile(r"""config\[\s*["'](\w+)["']\s*\]""")
+
+
+class Config(RecBoleConfig):
+    """Settings of one run; ``config[key]`` as in RecBole, None for a key that nobody set.
+
+    ``settings`` holds what was resolved, as plain YAML values: ``Config(config_dict=settings)`` gives an equal config.
+    Raises ``ConfigError`` that lists every fault of all sources at once.
+    """
+
+    settings: dict[str, Any]
+    parameters: dict[str, list[str]]
+
+    def __init__(
+        self,
+        model: str | None = None,
+        dataset: str | None = None,
+        config_file_list: Sequence[str | Path] | None = None,
+        config_dict: Mapping[str, Any] | None = None,
+    ) -> None:
+        try:
+            super().__init__(model, dataset, config_file_list, config_dict)
+        except CalrecError:
+            raise
+        except (AssertionError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as problem:
+            raise ConfigError(" ".join(str(problem).split())) from problem
+
+    def compatibility_settings(self) -> None:
+        """Nothing is left to do: see ``plugin.compat``."""
+
+    def _init_parameters_category(self) -> None:
+        super()._init_parameters_category()
+        for category, keys in self.parameters.items():
+            self.parameters[category] = list(keys)  # RecBole appends to its own global lists
+
+    def _build_yaml_loader(self) -> type[SettingsLoader]:
+        return SettingsLoader
+
+    def _load_config_files(self, file_list: Sequence[str | Path] | None) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for file in file_list or ():
+            merged.update(read_settings(config_file(file)))
+        merged.pop("prepare", None)
+        return merged
+
+    def _load_variable_config_dict(self, config_dict: Mapping[str, Any] | None) -> dict[str, Any]:
+        given = config_dict or {}  # HyperTuning's holds NumPy scalars
+        return {key: value.item() if isinstance(value, np.generic) else value for key, value in given.items()}
+
+    def _load_cmd_line(self) -> dict[str, Any]:
+        return {}
+
+    def _get_model_and_dataset(self, model: str | None, dataset: str | None) -> tuple[str, type[Any], str]:
+        model = model or self.external_config_dict.get("model")
+        dataset = dataset or self.external_config_dict.get("dataset")
+        if not model or not dataset:
+            raise ConfigError("model and dataset must be given, such as --model=SASRec --dataset=ml-100k")
+        return str(model), model_class(str(model)), str(dataset)
+
+    def _load_internal_config_dict(self, model: str, model_class: type[Any], dataset: str) -> None:
+        super()._load_internal_config_dict(model, model_class, dataset)
+        sources = (("", "overall"), ("model", model), ("dataset", dataset), ("model", f"{model}-{dataset}"))
+        for kind, name in sources:
+            self.internal_config_dict.update(shipped_settings(kind, name))
+        self.internal_config_dict["MODEL_TYPE"] = ModelType.SEQUENTIAL  # Pop too: the same rows are evaluated
+        self.external_config_dict |= _parsed(self.variable_config_dict, self.internal_config_dict)
+        found = faults(self.external_config_dict, self.internal_config_dict, self._known(model_class), model)
+        if found:
+            raise ConfigError(" | ".join(found))
+
+    def _known(self, model_class: type[Any]) -> set[str]:
+        """Every setting that RecBole, the model or our runner reads."""
+        listed = {key for keys in self.parameters.values() for key in keys}
+        modules = [
+            sys.modules[base.__module__] for base in model_class.__mro__ if base.__module__.split(".")[0] != "torch"
+        ]
+        read = {key for module in modules[:1] for key in _READ.findall(inspect.getsource(module))}
+        return ({"model", "dataset", "encoding"} | listed | set(self.internal_config_dict) | read) - DERIVED
+
+    def _get_final_config_dict(self) -> dict[str, Any]:
+        final: dict[str, Any] = copy.deepcopy({**self.internal_config_dict, **self.external_config_dict})
+        if final.get("loss_type") == "CE" and "train_neg_sample_args" not in self.external_config_dict:
+            final["train_neg_sample_args"] = None  # cross-entropy over all items takes no negatives
+        _load_named_features(final)
+        final["data_path"] = str(Path(final["data_path"]).absolute())
+        self.settings = copy.deepcopy({key: value for key, value in final.items() if key not in DERIVED})
+        self.settings |= {"model": self.model, "dataset": self.dataset}
+        return final
+
+    def _set_default_parameters(self) -> None:
+        _check_evaluation(self.final_config_dict)
+        super()._set_default_parameters()
+
+    def _init_device(self) -> None:
+        """``gpu_id`` counts the visible devices; empty, or ``use_gpu: false``, is the CPU. One process, one device."""
+        gpu = self.final_config_dict["gpu_id"]
+        named = gpu if isinstance(gpu, list) else str("" if gpu is None else gpu).split(",")
+        first = str(named[0]).strip() if named else ""
+        self.final_config_dict |= {"single_spec": True, "local_rank": 0, "device": torch.device("cpu")}
+        if not first or not self.final_config_dict["use_gpu"] or not torch.cuda.is_available():
+            return
+        if not first.isdigit() or int(first) >= torch.cuda.device_count():
+            raise ConfigError(f"gpu_id={gpu!r} is not one of the {torch.cuda.device_count()} visible devices, from 0")
+        torch.cuda.set_device(int(first))
+        self.final_config_dict["device"] = torch.device("cuda", int(first))
+
+
+def _parsed(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Texts become YAML values, as HyperTuning hands over ``"[64, 64]"``, unless the setting is a text by default."""
+    return {
+        key: parse_value(value, key) if isinstance(value, str) and not isinstance(defaults.get(key), str) else value
+        for key, value in given.items()
+    }
+
+
+def _load_named_features(final: dict[str, Any]) -> None:
+    """Adds the item columns that the model names (FDSA's ``selected_features``) to ``load_col``."""
+    named: list[str] = []
+    for setting in FEATURE_SETTINGS:
+        value = final.get(setting) or []
+        named += [value] if isinstance(value, str) else value
+    if named and isinstance(final.get("load_col"), dict) and final["load_col"].get("item") != "*":
+        present = final["load_col"].get("item") or ["item_id"]
+        final["load_col"]["item"] = [*present, *(column for column in named if column not in present)]
+
+
+def _check_evaluation(final: Mapping[str, Any]) -> None:
+    """Raises ``ConfigError`` for settings that our evaluation cannot honour; all of them at once."""
+    found = [f"{key}={final[key]!r} would write or read pickles; leave it empty" for key in PICKLES if final.get(key)]
+    metrics = [final["metrics"]] if isinstance(final["metrics"], str) else final["metrics"]
+    unknown = [metric for metric in metrics if str(metric).lower() not in METRICS]
+    if unknown or not metrics:
+        found.append(f"metrics={metrics} must be chosen from {', '.join(METRICS)}")
+    try:
+        parse_metric(final["valid_metric"])
+    except ConfigError as problem:
+        found.append(f"valid_metric: {problem}")
+    split = final["eval_args"] if isinstance(final["eval_args"], dict) else {}
+    wanted = {"split": {"LS": "valid_and_test"}, "order": "TO", "mode": "full"}
+    for key, value in wanted.items():
+        if split.get(key) not in (value, {"valid": "full", "test": "full"}):
+            found.append(
+                f"eval_args.{key}={split.get(key)!r} must be {value!r}: every model is ranked on the same rows"
+            )
+    if found:
+        raise ConfigError(" | ".join(found))

@@ -1,0 +1,152 @@
+"""A prepared data set as RecBole's loaders: the same users, split and candidates for every model."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import recbole.data.dataset
+from recbole.data.dataset import SequentialDataset
+from recbole.data.utils import create_samplers, get_dataloader
+
+from calrec_recbole.catalogue import Catalogue, read_catalogue
+from calrec_recbole.data import missing_dataset_message
+from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.plugin.config import FEATURE_SETTINGS, Config
+from calrec_recbole.plugin.events import EventLoader
+from calrec_recbole.prompts import Attribute
+
+__all__ = [
+    "Loaders",
+    "catalogue_of",
+    "check_dataset",
+    "data_hash",
+    "item_file",
+    "item_tokens",
+    "load_dataset",
+    "loaders",
+    "user_tokens",
+]
+
+
+class Loaders(NamedTuple):
+    """RecBole's data loaders; valid and test yield one row a user: its history and its one target."""
+
+    train: Any
+    valid: Any
+    test: Any
+
+
+class _SameForAll:
+    """Goes before RecBole's dataset class: makes users, items and their order the same for every model.
+
+    Interactions are sorted by time before RecBole makes the times float32, where near ones collapse. The sort is
+    stable, so equal times keep the order of the file; RecBole's later sorts are stable too. Items without an event are
+    no candidates, also for a model that loads ``.item``.
+    """
+
+    config: Config
+    time_field: str
+    inter_feat: Any
+    benchmark_filename_list: list[str] | None
+
+    def _load_inter_feat(self, token: str, dataset_path: str) -> None:
+        super()._load_inter_feat(token, dataset_path)  # type: ignore[misc]
+        if self.time_field not in self.inter_feat:
+            raise DataError(f"TIME_FIELD={self.time_field!r} is not a column of {token}.inter that load_col names")
+        if self.benchmark_filename_list is None:
+            self.inter_feat = self.inter_feat.sort_values(self.time_field, kind="stable", ignore_index=True)
+
+    def _load_user_or_item_feat(self, token: str, dataset_path: str, source: Any, field_name: str) -> Any:
+        table = super()._load_user_or_item_feat(token, dataset_path, source, field_name)  # type: ignore[misc]
+        field = getattr(self, field_name)
+        return None if table is None else table[table[field].isin(self.inter_feat[field])].copy()
+
+
+def load_dataset(config: Config) -> Any:
+    """RecBole's dataset of the model, in chronological order; ``DataError`` where files or columns are missing."""
+    check_dataset(config)
+    base = getattr(recbole.data.dataset, f"{config['model']}Dataset", SequentialDataset)
+    dataset_class = type(base.__name__, (_SameForAll, base), {})
+    try:
+        return dataset_class(config)
+    except DataError:
+        raise
+    except (KeyError, ValueError) as problem:
+        raise DataError(f"dataset={config['dataset']!r} cannot be read: {' '.join(str(problem).split())}") from problem
+
+
+def loaders(config: Config, dataset: Any) -> Loaders:
+    """Leave-one-out split, all items candidates. Call it once: RecBole's split changes ``dataset``."""
+    built = dataset.build()
+    if not len(built[1]) or not len(built[2]):
+        raise DataError(
+            f"dataset={config['dataset']!r} has no user with 4 events: none is left to validate and test on"
+        )
+    samplers = create_samplers(config, dataset, built)
+    if config["model"] == "Pop":
+        train: Any = EventLoader(built[0])
+    else:
+        train = get_dataloader(config, "train")(config, built[0], samplers[0], shuffle=config["shuffle"])
+    valid = get_dataloader(config, "valid")(config, built[1], samplers[1], shuffle=False)
+    test = get_dataloader(config, "test")(config, built[2], samplers[2], shuffle=False)
+    return Loaders(train, valid, test)
+
+
+def item_tokens(dataset: Any) -> list[str]:
+    """Original item ids by internal id; place 0 is the pad item."""
+    return [str(token) for token in dataset.field2id_token[dataset.iid_field]]
+
+
+def user_tokens(dataset: Any) -> list[str]:
+    """Original user ids by internal id; place 0 is the pad user."""
+    return [str(token) for token in dataset.field2id_token[dataset.uid_field]]
+
+
+def catalogue_of(dataset: Any, config: Config) -> Catalogue:
+    """The text of every item, in the order of internal ids 1, 2, ...: ``texts[i]`` belongs to item ``i + 1``."""
+    try:
+        template = [Attribute(**attribute) for attribute in config["item_attributes"]]
+    except TypeError:
+        raise ConfigError(
+            f"item_attributes={config['item_attributes']!r} must be a list of {{field: ..., label: ..., words: ...}}"
+        ) from None
+    return read_catalogue(item_file(config), item_tokens(dataset)[1:], template)
+
+
+def item_file(config: Config) -> Path:
+    """``<data_path>/<Name>/<Name>.item``; it need not exist."""
+    return Path(config["data_path"]) / f"{config['dataset']}.item"
+
+
+def data_hash(config: Config) -> dict[str, str]:
+    """sha256 of each atomic file that a model may read: ``{"inter": ..., "item": ...}``."""
+    files = {kind: Path(config["data_path"]) / f"{config['dataset']}.{kind}" for kind in ("inter", "item")}
+    return {kind: _sha256(file) for kind, file in files.items() if file.is_file()}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check_dataset(config: Config) -> None:
+    """Raises ``DataError`` where ``.inter`` is missing, ``ConfigError`` where a named item column is; reads no data."""
+    name, folder = config["dataset"], Path(config["data_path"])
+    if not (folder / f"{name}.inter").is_file():
+        prepared = [file.stem for file in folder.parent.glob("*/*.inter") if file.stem == file.parent.name]
+        message = missing_dataset_message(name, folder.parent)
+        raise DataError(message + (did_you_mean(name, [*prepared, "ml-100k"]) if "did you mean" not in message else ""))
+    columns = _item_columns(config)
+    for setting in FEATURE_SETTINGS:
+        named = [config[setting]] if isinstance(config[setting], str) else config[setting] or []
+        unknown = [column for column in named if column not in columns]
+        if unknown:
+            raise ConfigError(f"{setting}={config[setting]} names no column of {name}.item; its columns are {columns}")
+
+
+def _item_columns(config: Config) -> list[str]:
+    file = item_file(config)
+    if not file.is_file():
+        return []
+    with file.open(encoding="utf-8") as lines:
+        return [column.partition(":")[0] for column in lines.readline().rstrip("\n").split(config["field_separator"])]

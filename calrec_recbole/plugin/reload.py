@@ -1,0 +1,57 @@
+"""A finished run again: its config, model with the trained weights, and data, as RecBole's ``load_data_and_model``."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recbole.utils import init_seed
+
+from calrec_recbole.errors import DataError
+from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.dataset import check_dataset, data_hash, load_dataset, loaders
+from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE
+from calrec_recbole.plugin.runner import build_model
+from calrec_recbole.plugin.trainer import trainer_for
+
+__all__ = ["LoadedRun", "load_run"]
+
+
+class LoadedRun(NamedTuple):
+    """What RecBole's ``load_data_and_model`` returns, in its order."""
+
+    config: Config
+    model: Any
+    dataset: Any
+    train_data: Any
+    valid_data: Any
+    test_data: Any
+
+
+def load_run(run_dir: str | Path, data_path: str | Path | None = None) -> LoadedRun:
+    """Everything of the run in ``run_dir``; ``data_path`` says where the prepared data sets lie by now.
+
+    Raises ``DataError`` for an unfinished run and for data other than the run's.
+    """
+    folder = Path(run_dir)
+    if not (folder / METRICS_FILE).is_file():
+        raise DataError(f"{folder} is not a finished run: it has no {METRICS_FILE}; run it again")
+    config = Config(
+        config_file_list=[folder / "config.yaml"], config_dict={"data_path": str(data_path)} if data_path else None
+    )
+    check_dataset(config)
+    _check_data(config, folder)
+    config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
+    init_seed(config["seed"], config["reproducibility"])
+    dataset = load_dataset(config)
+    data = loaders(config, dataset)
+    model = build_model(config, data.train.dataset)
+    trainer_for(config["model"])(config, model).load_weights(folder / CHECKPOINT)
+    return LoadedRun(config, model.eval(), dataset, *data)
+
+
+def _check_data(config: Config, folder: Path) -> None:
+    ran_on = json.loads((folder / "environment.json").read_text(encoding="utf-8"))["data_sha256"]
+    changed = [kind for kind, digest in data_hash(config).items() if ran_on.get(kind) != digest]
+    if changed or len(ran_on) != len(data_hash(config)):
+        names = ", ".join(f"{config['dataset']}.{kind}" for kind in changed or sorted(ran_on))
+        raise DataError(f"{folder} ran on other data: {names} in {config['data_path']} differs; prepare it as it was")

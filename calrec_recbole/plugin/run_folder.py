@@ -1,0 +1,69 @@
+"""One folder a run: its name, who may write into it, and whether it is finished."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from calrec_recbole.errors import ConfigError
+
+__all__ = ["CHECKPOINT", "METRICS_FILE", "claim", "run_id"]
+
+METRICS_FILE = "metrics.json"  # written last: its presence marks a finished run
+CHECKPOINT = "checkpoint"
+
+NO_EFFECT = {  # settings that do not change a run's numbers
+    *("output_dir", "data_path", "checkpoint_dir", "config_file"),
+    *("gpu_id", "use_gpu", "worker"),
+    *("state", "show_progress", "log_wandb", "wandb_project", "loss_decimal_place", "metric_decimal_place"),
+}
+
+
+def run_id(settings: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
+    """``<seed>-<8 hex digits>``: the digits depend on all settings that have an effect, and on the data."""
+    effective = {key: value for key, value in settings.items() if key not in NO_EFFECT}
+    text = json.dumps([effective, dict(hashes)], sort_keys=True, default=str)
+    return f"{settings['seed']}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+@contextmanager
+def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
+    """Yields ``parent/name`` for this process alone; where that run is finished, ``name-2``, ``name-3``, ...
+
+    An unfinished folder is emptied; with ``resumes`` its checkpoint folder stays. Raises ``ConfigError`` while another
+    process works in the folder.
+    """
+    for number in count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            _lock(descriptor, folder)
+            if (folder / METRICS_FILE).exists():
+                continue
+            _empty(folder, keep=(CHECKPOINT,) if resumes else ())
+            yield folder
+            return
+        finally:
+            os.close(descriptor)  # unlocks
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(f"another process works in {folder}: wait for it, or change seed or output_dir") from None
+
+
+def _empty(folder: Path, keep: tuple[str, ...]) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir() and entry.name not in keep:
+            shutil.rmtree(entry)
+        elif not entry.is_dir():
+            entry.unlink()

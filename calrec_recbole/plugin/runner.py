@@ -1,0 +1,120 @@
+"""One runner for all models: data, training, evaluation, and one folder with all that a reader of the numbers needs."""
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from recbole.utils import init_seed
+from rich.console import Console
+from rich.table import Table
+
+from calrec_recbole.durable import write_json, write_text
+from calrec_recbole.errors import CalrecError, ConfigError
+from calrec_recbole.evaluation import RankTable
+from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.dataset import check_dataset, data_hash, item_tokens, load_dataset, loaders, user_tokens
+from calrec_recbole.plugin.environment import Cost, environment
+from calrec_recbole.plugin.logs import logging_to
+from calrec_recbole.plugin.registry import model_class
+from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, claim, run_id
+from calrec_recbole.plugin.trainer import trainer_for
+
+__all__ = ["RunResult", "build_model", "print_result", "run"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where the run lies, and its metrics by name."""
+
+    folder: Path
+    valid: dict[str, float]
+    test: dict[str, float]
+    best_valid_score: float
+
+
+def run(
+    model: str | None = None,
+    dataset: str | None = None,
+    config_files: Sequence[str | Path] = (),
+    overrides: Mapping[str, Any] | None = None,
+    show: bool = True,
+) -> RunResult:
+    """Trains and evaluates ``model`` on ``dataset``; ``overrides`` lie above ``config_files`` and may be texts (YAML).
+
+    Leaves ``<output_dir>/<dataset>/<model>/<run id>/`` with config.yaml, environment.json, ranks.parquet, checkpoint/,
+    log.txt and, last of all, metrics.json. A finished folder is never touched again: the same run once more goes to
+    ``<run id>-2``. With ``show`` the metrics are printed as a table.
+    """
+    config = Config(model, dataset, config_files, overrides)
+    check_dataset(config)
+    trainer_class = trainer_for(config["model"])
+    hashes = data_hash(config)
+    parent = Path(config["output_dir"]) / config["dataset"] / config["model"]
+    with claim(parent, run_id(config.settings, hashes), trainer_class.resumes) as folder:
+        write_text(folder / "config.yaml", yaml.safe_dump(config.settings, allow_unicode=True))
+        config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
+        with logging_to(folder / "log.txt", config["state"]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
+            result = _run(config, trainer_class, hashes, folder)
+    if show:
+        print_result(result)
+    return result
+
+
+def _run(config: Config, trainer_class: type[Any], hashes: dict[str, str], folder: Path) -> RunResult:
+    logger.info("%s on %s: %s", config["model"], config["dataset"], folder)
+    cost, show_progress = Cost(), bool(config["show_progress"])
+    with cost.phase("data"):
+        init_seed(config["seed"], config["reproducibility"])
+        dataset = load_dataset(config)
+        logger.info(dataset)
+        data = loaders(config, dataset)
+    with cost.phase("model"):
+        model = build_model(config, data.train.dataset)
+        logger.info(model)
+    with cost.phase("train"):
+        trainer = trainer_class(config, model)
+        score, valid = trainer.fit(data.train, data.valid, saved=True, show_progress=show_progress)
+    with cost.phase("evaluate"):
+        trainer.load_weights(Path(config["checkpoint_dir"]))
+        valid = valid or trainer.evaluate(data.valid, load_best_model=False, show_progress=show_progress)
+        ranks: RankTable = trainer.evaluate_ranks(data.test, show_progress)
+        result = RunResult(folder, dict(valid), ranks.summary(trainer.metric_names), float(score))
+    ranks.write(folder / "ranks.parquet", user_tokens(dataset), item_tokens(dataset))
+    write_json(folder / "environment.json", environment(config["seed"], config["device"], hashes, cost))
+    logger.info("valid %s", result.valid)
+    logger.info("test %s", result.test)
+    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test})
+    trainer.finished()
+    return result
+
+
+def build_model(config: Config, train_dataset: Any) -> Any:
+    """The model with freshly seeded weights on its device. Raises ``ConfigError`` for sizes that do not fit."""
+    init_seed(config["seed"], config["reproducibility"])
+    try:
+        return model_class(config["model"])(config, train_dataset).to(config["device"])
+    except CalrecError:
+        raise
+    except (AssertionError, NotImplementedError, ValueError) as problem:
+        raise ConfigError(f"{config['model']} cannot be built: {' '.join(str(problem).split())}") from problem
+
+
+def print_result(result: RunResult) -> None:
+    """Valid and test metrics beside each other, optimistic and pessimistic, and the run's folder."""
+    table = Table("metric", title=" ".join(result.folder.parts[-3:-1]))
+    for column in ("valid opt", "valid pes", "test opt", "test pes"):
+        table.add_column(column, justify="right")
+    for name in result.test:
+        if "_opt" in name:
+            values = (part[key] for part in (result.valid, result.test) for key in (name, name.replace("_opt", "_pes")))
+            table.add_row(name.replace("_opt", ""), *(f"{value:.4f}" for value in values))
+    console = Console(soft_wrap=True)
+    console.print(table)
+    console.print(f"run folder: {result.folder}", highlight=False)

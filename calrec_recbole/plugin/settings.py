@@ -1,0 +1,141 @@
+"""Settings as users write them: YAML files and ``--key=value``. Values are data; nothing is evaluated as code."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from calrec_recbole.errors import ConfigError, did_you_mean
+
+__all__ = ["SettingsLoader", "config_file", "faults", "parse_arguments", "parse_value", "read_settings", "shipped_settings"]
+
+CONFIGS = files("calrec_recbole.configs")
+
+EITHER_KIND: dict[str, tuple[type, ...]] = {  # settings that RecBole takes in more than one form
+    "topk": (int, list),
+    "gpu_id": (str, int, list),
+    "metrics": (str, list),
+    "load_col": (dict,),
+    "clip_grad_norm": (dict,),
+    "reranker_CAN_NUM": (int, str),
+    # whole numbers in RecBole's files, yet shares:
+    "dropout_prob": (float,),
+    "hidden_dropout_prob": (float,),
+    "global_ratio": (float,),
+    "spatial_ratio": (float,),
+}
+
+KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a mapping",
+}
+
+
+class SettingsLoader(yaml.SafeLoader):
+    """Safe YAML in which ``1e-4`` is a number, as RecBole's files write it (YAML 1.1 reads it as text)."""
+
+
+SettingsLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)[eE][-+]?[0-9]+$"),
+    list("-+0123456789."),
+)
+
+
+def parse_value(text: str, name: str = "value") -> Any:
+    """A YAML scalar, list or mapping: ``"1e-4"`` -> 0.0001, ``"[1, 10]"`` -> a list, ``""`` -> None.
+
+    >>> parse_value("__import__('os').getpid()")
+    "__import__('os').getpid()"
+    """
+    try:
+        return yaml.load(text, SettingsLoader)
+    except yaml.YAMLError as problem:
+        raise ConfigError(f"{name}={text!r} is not YAML ({_place(problem)}): quote it") from None
+
+
+def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
+    """``["--key=value", ...]`` -> parsed values; a value may hold ``=``. All faults are reported at once."""
+    parsed: dict[str, str] = {}
+    wrong = []
+    for argument in arguments:
+        key, equals, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or not equals or not key:
+            wrong.append(f"argument {argument!r} is not of the form --key=value")
+        elif parsed.setdefault(key, value) != value:
+            wrong.append(f"--{key} is given twice, as {parsed[key]!r} and {value!r}")
+    if wrong:
+        raise ConfigError(" | ".join(wrong))
+    return {key: parse_value(value, f"--{key}") for key, value in parsed.items()}
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """A YAML file that holds one mapping; an empty file is an empty mapping. Raises ``ConfigError`` for other files."""
+    try:
+        found = yaml.load(Path(path).read_text(encoding="utf-8"), SettingsLoader)
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"config file {path} cannot be read: {reason}") from None
+    except yaml.YAMLError as problem:
+        raise ConfigError(f"config file {path} is not YAML: {_place(problem)}") from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise ConfigError(f"config file {path} must hold 'key: value' lines, not a {type(found).__name__}")
+    return found
+
+
+def config_file(name: str | Path) -> Path:
+    """A file of the user's; else, for a bare name such as ``demo``, the one of ``configs/experiment/``.
+
+    Raises ``ConfigError`` with the nearest shipped name where there is neither.
+    """
+    experiments = Path(str(CONFIGS)) / "experiment"
+    if Path(name).exists() or str(name) != Path(name).stem:
+        return Path(name)
+    shipped = {file.stem: file for file in sorted(experiments.glob("*.yaml"))}
+    if str(name) not in shipped:
+        hint = did_you_mean(str(name), shipped) or f"; shipped: {', '.join(shipped)}"
+        raise ConfigError(f"config file {str(name)!r} is neither a file nor shipped in configs/experiment{hint}")
+    return shipped[str(name)]
+
+
+def shipped_settings(kind: str = "", name: str = "overall") -> dict[str, Any]:
+    """Our defaults: ``configs/overall.yaml``, ``configs/model/<name>.yaml`` or ``configs/dataset/<name>.yaml``."""
+    file = Path(str(CONFIGS)) / kind / f"{name}.yaml"
+    found = read_settings(file) if file.is_file() else {}
+    found.pop("prepare", None)  # read by `calrec prepare` only
+    return found
+
+
+def faults(given: Mapping[str, Any], defaults: Mapping[str, Any], known: Iterable[str], model: str) -> list[str]:
+    """What is wrong with the settings ``given``: a name that nobody reads, a value of another kind than its default."""
+    known = set(known)
+    found = []
+    for key, value in given.items():
+        if key not in known:
+            found.append(f"setting {key!r} is unknown to {model}{did_you_mean(key, known)}")
+        elif wanted := _other_kind(key, value, defaults.get(key)):
+            found.append(f"{key}={value!r} must be {wanted}")
+    return found
+
+
+def _other_kind(key: str, value: Any, default: Any) -> str | None:
+    """What ``value`` should have been, or None where it fits; ``~`` (None) fits everywhere."""
+    allowed = EITHER_KIND.get(key) or (() if default is None else (type(default),))
+    if value is None or not allowed or type(value) in allowed or (type(value) is int and float in allowed):
+        return None
+    return " or ".join(KINDS.get(kind, kind.__name__) for kind in allowed)
+
+
+def _place(problem: yaml.YAMLError) -> str:
+    mark = getattr(problem, "problem_mark", None)
+    what = getattr(problem, "problem", None) or str(problem)
+    return f"line {mark.line + 1}, column {mark.column + 1}: {what}" if mark else " ".join(what.split())

@@ -1,0 +1,32 @@
+import pandas as pd
+import torch
+
+from calrec_recbole.evaluation import RankTable
+
+
+def table(*rows):
+    return RankTable(*torch.tensor(rows).T)
+
+
+def test_batches_are_joined_in_order():
+    joined = RankTable.concatenate([table((3, 1, 1, 1)), table((2, 4, 7, 9), (1, 5, 2, 2))])
+    assert joined.users.tolist() == [3, 2, 1]
+    assert joined.pessimistic.tolist() == [1, 9, 2]
+    assert len(joined) == 3
+
+
+def test_no_batch_is_no_row():
+    assert len(RankTable.concatenate([])) == 0
+
+
+def test_the_file_holds_original_ids(tmp_path):
+    path = tmp_path / "ranks.parquet"
+    table((2, 1, 1, 3), (1, 2, 4, 4)).write(path, ["[PAD]", "007", "u8"], ["[PAD]", "x", "y"])
+    found = pd.read_parquet(path)
+    assert found.to_dict("list") == {
+        "user_id": ["u8", "007"],
+        "item_id": ["x", "y"],
+        "optimistic": [1, 4],
+        "pessimistic": [3, 4],
+    }
+    assert [file.name for file in tmp_path.iterdir()] == ["ranks.parquet"]

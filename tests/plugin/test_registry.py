@@ -1,0 +1,43 @@
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.registry import OURS, TRAINERS, known_models, model_class, recbole_models
+
+
+def test_ours_shadow_no_model_of_recbole():
+    folder = Path(importlib.util.find_spec("recbole").submodule_search_locations[0]) / "model"
+    theirs = {file.stem for file in folder.rglob("*.py")}
+    assert "sasrec" in theirs
+    assert not {name.lower() for name in OURS} & theirs
+
+
+def test_recboles_models_are_recboles_own_classes():
+    from recbole.utils import ModelType, get_model
+
+    found = recbole_models()
+    assert {"SASRec", "BERT4Rec", "GRU4Rec", "S3Rec", "FDSA", "Pop"} <= set(found)
+    assert len(found) == 32  # RecBole 1.2.1: 31 sequential models and Pop
+    for name in found:
+        assert model_class(name) is get_model(name)
+        assert name == "Pop" or model_class(name).type is ModelType.SEQUENTIAL
+
+
+def test_ours_come_first():
+    assert known_models()[: len(OURS)] == list(OURS)
+    assert set(TRAINERS) <= set(known_models())
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("sasrec", "SASRec"), ("CALRek", "CALRec"), ("lir", "LIR"), ("GRU4Re", "GRU4Rec")]
+)
+def test_an_unknown_model_names_the_nearest(name, nearest):
+    with pytest.raises(ConfigError, match=f"model='{name}' is unknown; did you mean '{nearest}'"):
+        model_class(name)
+
+
+def test_a_model_far_from_all_names_all():
+    with pytest.raises(ConfigError, match=r"known: CALRec, LIR, .*TransRec"):
+        model_class("qqqqqq")
