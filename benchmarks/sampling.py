@@ -2,8 +2,9 @@
 
     python benchmarks/sampling.py --run runs/Scientific/CALRec/<run id> [--users 8]
 
-Both draw 32 samples at temperature 0.5 of the same prompts with the same weights, in one process, in turn; the prompts are
-test histories of the run's data set. `generate` gets num_return_sequences=32, its own key-value cache and no top-k or top-p.
+Both draw 32 samples at temperature 0.5 of the same prompts with the same weights, in one process, in turn; the
+prompts are test histories of the run's data set. `generate` gets num_return_sequences=32, its own key-value cache
+and no top-k or top-p.
 """
 
 import argparse

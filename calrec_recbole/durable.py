@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["replacing_file", "replacing_folder", "write_json", "write_text"]
+__all__ = ["recover_folder", "replacing_file", "replacing_folder", "write_json", "write_text"]
 
 
 def _sync(path: Path) -> None:
@@ -38,12 +38,27 @@ def replacing_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def recover_folder(path: str | Path) -> None:
+    """Mends what a kill inside ``replacing_folder`` may leave: ``<path>.old`` takes its name back, temporary folders
+    go.
+
+    Only for a caller who is alone with ``path``.
+    """
+    path = Path(path)
+    old = path.with_name(f"{path.name}.old")
+    if old.exists() and not path.exists():
+        os.replace(old, path)
+    shutil.rmtree(old, ignore_errors=True)
+    for temporary in path.parent.glob(f".{path.name}.*.tmp"):
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 @contextmanager
 def replacing_folder(path: str | Path) -> Iterator[Path]:
     """Yields a temporary folder beside ``path``; on success it replaces ``path``, on error it is removed.
 
     A folder cannot be replaced in one step: an older ``path`` is first renamed to ``<path>.old``. A kill between the
-    two renames leaves ``<path>.old`` whole.
+    two renames leaves ``<path>.old`` whole; ``recover_folder`` puts it back.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

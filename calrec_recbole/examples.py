@@ -15,7 +15,7 @@ import numpy as np
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.prompts import FIRST_ITEM, NEXT_ITEM, USER_PREFIX
 
-__all__ = ["IGNORED", "Example", "ItemTokens", "tokenise_items"]
+__all__ = ["IGNORED", "Example", "ItemTokens", "encode", "tokenise_items"]
 
 IGNORED = -100  # torch's cross_entropy skips it
 
@@ -101,7 +101,7 @@ def tokenise_items(texts: Sequence[str], tokenizer: Any, max_length: int = 1024)
     """
 
     def tokens(text: str) -> np.ndarray:
-        return np.array(tokenizer(text, add_special_tokens=False)["input_ids"], dtype=np.int64)
+        return np.array(encode(tokenizer, text), dtype=np.int64)
 
     start = np.array([tokenizer.bos_token_id] if _adds_start(tokenizer) else [], dtype=np.int64)
     first = np.concatenate([start, tokens(f"{USER_PREFIX} {FIRST_ITEM}")])
@@ -112,7 +112,7 @@ def tokenise_items(texts: Sequence[str], tokenizer: Any, max_length: int = 1024)
             f"max_input_length={max_length} leaves no room for an item: the template takes {max_length - room}"
         )
     distinct = list(dict.fromkeys(texts))
-    encoded = tokenizer([f" {text}" for text in distinct], add_special_tokens=False)["input_ids"] if distinct else []
+    encoded = encode(tokenizer, [f" {text}" for text in distinct]) if distinct else []
     too_long = sum(len(ids) > room for ids in encoded)
     if too_long:
         warnings.warn(f"{too_long} item texts are longer than {room} tokens and were cut", stacklevel=2)
@@ -120,6 +120,14 @@ def tokenise_items(texts: Sequence[str], tokenizer: Any, max_length: int = 1024)
     return ItemTokens(
         tuple(by_text[text] for text in texts), first, following, int(tokenizer.eos_token_id), start, max_length
     )
+
+
+def encode(tokenizer: Any, text: str | list[str]) -> Any:
+    """Token ids of a text or of several, without start or end token.
+
+    A text that spells a special token (``</s>`` in a title) is tokenised as the plain characters that it is.
+    """
+    return tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
 
 def _adds_start(tokenizer: Any) -> bool:

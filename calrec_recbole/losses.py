@@ -27,10 +27,12 @@ def next_item_generation(nll: Tensor, users: Tensor, n_users: int, reduction: st
 def info_nce(users: Tensor, items: Tensor, temperature: float) -> Tensor:
     """Eqs. 2-3: every item i of (B, D) picks its own user among the (B, D) users -> scalar.
 
-    The sum in the denominator runs over users for a fixed item, as printed.
+    The sum in the denominator runs over users for a fixed item, as printed. In float32 also under autocast: features of
+    a language model differ little in direction, and bfloat16 would make the cosines of different users equal.
     """
-    cosine = F.normalize(items.float(), dim=-1) @ F.normalize(users.float(), dim=-1).T  # (item, user)
-    return F.cross_entropy(cosine / temperature, torch.arange(len(cosine), device=cosine.device))
+    with torch.autocast(items.device.type, enabled=False):
+        cosine = F.normalize(items.float(), dim=-1) @ F.normalize(users.float(), dim=-1).T  # (item, user)
+        return F.cross_entropy(cosine / temperature, torch.arange(len(cosine), device=cosine.device))
 
 
 def calrec_loss(nig: Tensor, tt: Tensor, ut: Tensor, alpha: float, beta: float) -> Tensor:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
-from calrec_recbole.examples import ItemTokens
+from calrec_recbole.examples import ItemTokens, encode
 from calrec_recbole.fusion import Retriever, fuse, quasi_round_robin, unique_predictions
 from calrec_recbole.generation import sample
 
@@ -70,7 +70,9 @@ class Recommender:
             seeds=seeds,
         )
         texts = self.backbone.tokenizer.batch_decode(
-            [list(one.token_ids) for user in samples for one in user], skip_special_tokens=True
+            [list(one.token_ids) for user in samples for one in user],
+            skip_special_tokens=True,
+            clean_up_tokenization_spaces=False,
         )
         decoded = iter(texts)
         return [[(next(decoded).strip(), one.logprob) for one in user] for user in samples]
@@ -123,4 +125,4 @@ class Recommender:
             ) from None
 
     def _tokens(self, text: str) -> NDArray[np.int64]:
-        return np.array(self.backbone.tokenizer(f" {text}", add_special_tokens=False)["input_ids"], dtype=np.int64)
+        return np.array(encode(self.backbone.tokenizer, f" {text}"), dtype=np.int64)

@@ -20,7 +20,7 @@ class ByteTokenizer:
     def __init__(self, start=None):
         self.bos_token_id = start
 
-    def __call__(self, text, add_special_tokens=True):
+    def __call__(self, text, add_special_tokens=True, split_special_tokens=False):
         def encode(one):
             start = [self.bos_token_id] if add_special_tokens and self.bos_token_id is not None else []
             return start + list(one.encode())

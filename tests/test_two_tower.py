@@ -6,7 +6,13 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from calrec_recbole.examples import IGNORED, Example
-from calrec_recbole.two_tower import collate, encode, masked_mean
+from calrec_recbole.two_tower import (
+    collate_sequences,
+    collate_targets,
+    encode_sequences,
+    encode_targets,
+    masked_mean,
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,34 +43,25 @@ EXAMPLES = [example([2, 3, 4, 5, 6, 7], 4), example([8, 9, 10], 2), example([2, 
 
 @pytest.mark.parametrize("start", [[], [19]])
 def test_towers_equal_one_pass_per_sequence(model, start):
+    trunk = model.base_model
     with torch.no_grad():
-        towers = encode(model.base_model, collate(EXAMPLES, np.array(start, dtype=np.int64)))
+        tower = encode_sequences(trunk, collate_sequences(EXAMPLES))
+        targets = encode_targets(trunk, collate_targets(EXAMPLES, np.array(start, dtype=np.int64)))
         for row, one in enumerate(EXAMPLES):
-            whole = model.base_model(torch.from_numpy(one.tokens)[None]).last_hidden_state[0]
-            alone = model.base_model(torch.tensor([[*start, *one.target.tolist()]])).last_hidden_state[0]
-            torch.testing.assert_close(towers.user[row], whole[: one.prompt_length].mean(0))
-            torch.testing.assert_close(towers.target_in_context[row], whole[one.prompt_length :].mean(0))
-            torch.testing.assert_close(towers.target_alone[row], alone[len(start) :].mean(0))
-            torch.testing.assert_close(towers.hidden[towers.rows == row], whole[one.prompt_length - 1 :])
-            assert towers.labels[towers.rows == row].tolist() == [*one.target.tolist(), 1]
+            whole = trunk(torch.from_numpy(one.tokens)[None]).last_hidden_state[0]
+            alone = trunk(torch.tensor([[*start, *one.target.tolist()]])).last_hidden_state[0]
+            torch.testing.assert_close(tower.user[row], whole[: one.prompt_length].mean(0))
+            torch.testing.assert_close(tower.target_in_context[row], whole[one.prompt_length :].mean(0))
+            torch.testing.assert_close(targets[row], alone[len(start) :].mean(0))
+            torch.testing.assert_close(tower.hidden[tower.rows == row], whole[one.prompt_length - 1 :])
+            assert tower.labels[tower.rows == row].tolist() == [*one.target.tolist(), 1]
 
 
-def test_without_contrast_the_second_pass_is_left_out(model):
-    passes = []
-    handle = model.base_model.register_forward_hook(lambda *_: passes.append(1))
-    try:
-        towers = encode(model.base_model, collate(EXAMPLES, np.array([], dtype=np.int64)), contrast=False)
-    finally:
-        handle.remove()
-    assert len(passes) == 1
-    assert towers.user.shape == (0, 16)
-
-
-def test_the_loss_over_the_towers_is_the_models_own(model):
+def test_the_loss_over_the_tower_is_the_models_own(model):
     """transformers' own cross-entropy on the same labels, one sequence at a time."""
     with torch.no_grad():
-        towers = encode(model.base_model, collate(EXAMPLES, np.array([], dtype=np.int64)))
-        ours = torch.nn.functional.cross_entropy(model.lm_head(towers.hidden), towers.labels, reduction="sum")
+        tower = encode_sequences(model.base_model, collate_sequences(EXAMPLES))
+        ours = torch.nn.functional.cross_entropy(model.lm_head(tower.hidden), tower.labels, reduction="sum")
         theirs = torch.tensor(0.0)
         for one in EXAMPLES:
             tokens = torch.from_numpy(np.append(one.tokens, 1))[None]
@@ -72,6 +69,14 @@ def test_the_loss_over_the_towers_is_the_models_own(model):
             labels[:, : one.prompt_length] = IGNORED
             theirs += model(tokens, labels=labels).loss * (labels != IGNORED).sum()
     torch.testing.assert_close(ours, theirs)
+
+
+def test_features_are_float32_under_autocast(model):
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        hidden = model.base_model(torch.arange(8)[None]).last_hidden_state
+        pooled = masked_mean(hidden, torch.ones(1, 8, dtype=torch.bool))
+    torch.testing.assert_close(pooled, hidden.float().mean(1), rtol=1e-6, atol=1e-6)
+    assert pooled.dtype == torch.float32
 
 
 def test_masked_mean_by_hand():

@@ -10,11 +10,13 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from calrec_recbole.errors import ConfigError
 from calrec_recbole.prompts import FIRST_ITEM, NEXT_ITEM, USER_PREFIX
 
 __all__ = ["ScratchSizes", "add_dropout", "scratch_model", "train_tokenizer"]
 
 END_TOKEN = "<|end|>"
+SMALLEST_VOCABULARY = 257  # one token a byte and the end token
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,18 @@ class ScratchSizes:
     intermediate_size: int = 768
     dropout: float = 0.1
     merge_across_words: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"scratch_{name}={getattr(self, name)} must be at least 1")
+        if self.vocab_size < SMALLEST_VOCABULARY:
+            raise ConfigError(f"scratch_vocab_size={self.vocab_size} must be at least {SMALLEST_VOCABULARY}")
+        if self.hidden_size % (2 * self.num_attention_heads):
+            wanted = f"a multiple of twice scratch_num_attention_heads={self.num_attention_heads}"
+            raise ConfigError(f"scratch_hidden_size={self.hidden_size} must be {wanted}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"scratch_dropout={self.dropout} must be at least 0 and below 1")
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, *, merge_across_words: bool) -> PreTrainedTokenizerFast:
@@ -73,7 +87,7 @@ def scratch_model(sizes: ScratchSizes, vocab_size: int, end: int, max_positions:
         eos_token_id=end,
         pad_token_id=end,
     )
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):  # the weights are drawn on the CPU
         torch.manual_seed(seed)
         return LlamaForCausalLM(config)
 

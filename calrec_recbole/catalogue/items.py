@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,14 +56,21 @@ def _rows(item_file: Path, template: Sequence[Attribute]) -> Iterator[tuple[str,
         ) from None
     with file:
         reader = csv.reader(file, delimiter="\t")
-        names = [column.partition(":")[0] for column in next(reader, [])]
-        lacking = [name for name in ("item_id", *(attribute.field for attribute in template)) if name not in names]
-        if lacking:
-            raise DataError(f"item file {item_file} has no column {lacking[0]!r}, only {names}: mend item_attributes")
-        for row in reader:
-            if len(row) != len(names):
-                raise DataError(
-                    f"item file {item_file} line {reader.line_num}: {len(row)} fields, expected {len(names)}"
-                )
-            fields = dict(zip(names, row, strict=True))
-            yield fields["item_id"], fields
+        try:
+            yield from _records(reader, item_file, template)
+        except csv.Error as problem:
+            raise DataError(
+                f"item file {item_file} line {reader.line_num}: {problem}; prepare the data set again"
+            ) from None
+
+
+def _records(reader: Any, item_file: Path, template: Sequence[Attribute]) -> Iterator[tuple[str, dict[str, str]]]:
+    names = [column.partition(":")[0] for column in next(reader, [])]
+    lacking = [name for name in ("item_id", *(attribute.field for attribute in template)) if name not in names]
+    if lacking:
+        raise DataError(f"item file {item_file} has no column {lacking[0]!r}, only {names}: mend item_attributes")
+    for row in reader:
+        if len(row) != len(names):
+            raise DataError(f"item file {item_file} line {reader.line_num}: {len(row)} fields, expected {len(names)}")
+        fields = dict(zip(names, row, strict=True))
+        yield fields["item_id"], fields

@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     model = load_run(arguments.run_dir)[1]
     if not hasattr(model, "recommender"):
-        raise ConfigError(f"--run={arguments.run_dir} is a run of {type(model).__name__}; recommend needs one of CALRec")
+        raise ConfigError(
+            f"--run={arguments.run_dir} is a run of {type(model).__name__}; recommend needs one of CALRec"
+        )
     found = model.recommender.recommend(history, arguments.top, arguments.seed, as_texts=bool(arguments.text))
     if arguments.json:
         print(json.dumps([vars(one) for one in found], indent=2, ensure_ascii=False))
@@ -47,9 +49,11 @@ def run(arguments: argparse.Namespace) -> None:
 def _print_table(found: list[Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("#", "item", "text", "score", "generated text behind it", "log-prob.", show_lines=True)
     for place, one in enumerate(found, 1):
         same = "the same text" if one.generated == one.text else one.generated
-        table.add_row(str(place), one.item_id, one.text, f"{one.score:.4f}", same, f"{one.logprob:.2f}")
+        cells = (str(place), one.item_id, one.text, f"{one.score:.4f}", same, f"{one.logprob:.2f}")
+        table.add_row(*map(Text, cells))  # Text: a title may hold what rich reads as markup
     Console().print(table)

@@ -46,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if arguments else 2
     try:
         _run(arguments)
-    except CalrecError as problem:
+    except (CalrecError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted: the run is unfinished; the same command starts it again", file=sys.stderr)
+        print("\ninterrupted: the run is unfinished; the same command starts it again", file=sys.stderr)
         return 130
     return 0
 

@@ -21,13 +21,14 @@ from calrec_recbole.backbone import (
     train_tokenizer,
 )
 from calrec_recbole.catalogue import Catalogue
+from calrec_recbole.errors import ConfigError
 from calrec_recbole.examples import tokenise_items
 from calrec_recbole.fusion import Retriever
 from calrec_recbole.plugin.dataset import catalogue_of
 from calrec_recbole.plugin.retriever import retriever_of
 from calrec_recbole.recommender import InferenceSettings, Recommender
 from calrec_recbole.training import TrainingSettings, objective
-from calrec_recbole.two_tower import collate
+from calrec_recbole.two_tower import collate_sequences, collate_targets
 
 __all__ = ["CALRec", "longest_sequences"]
 
@@ -41,18 +42,19 @@ class CALRec(SequentialRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
+        _check_intervals(config)
         self.seed = int(config["seed"])
         self.training_settings = _settings(TrainingSettings, config)
         catalogue = catalogue_of(dataset, config)
-        retriever = retriever_of(
-            config, catalogue.texts
-        )  # first: a missing Java is found before the backbone is loaded
+        # before the backbone: a missing Java is found at once
+        retriever = retriever_of(config, catalogue.texts)
         self.max_input_length = int(config["max_input_length"])
         self.scratch = _settings(ScratchSizes, config, prefix="scratch_")
-        backbone = self._backbone(str(config["backbone"]), catalogue)
-        self._assemble(backbone, catalogue, retriever, _settings(InferenceSettings, config))
+        settings = _settings(InferenceSettings, config)
+        backbone = self._backbone(str(config["backbone"]), catalogue, settings.max_new_tokens)
+        self._assemble(backbone, catalogue, retriever, settings)
 
-    def _backbone(self, source: str, catalogue: Catalogue) -> Backbone:
+    def _backbone(self, source: str, catalogue: Catalogue, max_new_tokens: int) -> Backbone:
         if source != "scratch":
             return load_backbone(source)
         if self.training_settings.warmup_steps == 0:
@@ -60,7 +62,7 @@ class CALRec(SequentialRecommender):
         tokenizer = train_tokenizer(
             catalogue.texts, self.scratch.vocab_size, merge_across_words=self.scratch.merge_across_words
         )
-        positions = self.max_input_length + 256  # the target or the generated text comes on top
+        positions = self.max_input_length + max(256, max_new_tokens)  # the target or the generated text comes on top
         model = scratch_model(self.scratch, len(tokenizer), tokenizer.eos_token_id, positions, self.seed)
         add_dropout(model, self.scratch.dropout)
         return Backbone(model, tokenizer)
@@ -70,6 +72,7 @@ class CALRec(SequentialRecommender):
     ) -> None:
         self.backbone_model = backbone.model
         items = tokenise_items(catalogue.texts, backbone.tokenizer, self.max_input_length)
+        _check_positions(backbone, self.max_input_length, max(settings.max_new_tokens, *map(len, items.items)))
         self.recommender = Recommender(backbone, catalogue, items, retriever, settings)
 
     def save_weights(self, folder: Path) -> None:
@@ -77,9 +80,11 @@ class CALRec(SequentialRecommender):
         save_backbone(self.recommender.backbone, folder)
 
     def load_weights(self, folder: Path) -> None:
-        """Takes over the weights that ``save_weights`` wrote; the tokenizer must be the same."""
-        loaded = read_backbone(folder)
-        self.backbone_model.load_state_dict(loaded.model.state_dict())
+        """Takes over the backbone that ``save_weights`` wrote, its tokenizer included."""
+        device, old = self.backbone_model.device, self.recommender
+        backbone = read_backbone(folder)
+        backbone.model.to(device)
+        self._assemble(backbone, old.catalogue, old.retriever, old.settings)
 
     def calculate_loss(self, interaction: Any) -> Tensor:
         """Eq. 4 on rows of history and target, as RecBole hands them over -> scalar, nats."""
@@ -87,8 +92,10 @@ class CALRec(SequentialRecommender):
             self.recommender.items.example(history, target - 1)
             for history, target in zip(self.histories(interaction), interaction[self.ITEM_ID].tolist(), strict=True)
         ]
-        batch = collate(examples, self.recommender.items.start).to(self.backbone_model.device)
-        return objective(self.recommender.backbone, batch, self.training_settings, warmup=False).total
+        device = self.backbone_model.device
+        sequences = collate_sequences(examples, device)
+        targets = collate_targets(examples, self.recommender.items.start, device)
+        return objective(self.recommender.backbone, sequences, targets, self.training_settings).total
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """(B, n_items) float64, pad item -inf. A user's samples depend on the seed and the user alone."""
@@ -105,6 +112,22 @@ class CALRec(SequentialRecommender):
         """Places in the catalogue, oldest first; RecBole's ids start at 1 after the pad item."""
         sequences, lengths = interaction[self.ITEM_SEQ].tolist(), interaction[self.ITEM_SEQ_LEN].tolist()
         return [[item - 1 for item in items[:length]] for items, length in zip(sequences, lengths, strict=True)]
+
+
+def _check_intervals(config: Any) -> None:
+    for name, least in (("eval_interval", 1), ("valid_users", 0), ("stopping_step", 0)):
+        if int(config[name]) < least:
+            raise ConfigError(f"{name}={config[name]} must be at least {least}")
+
+
+def _check_positions(backbone: Backbone, max_input_length: int, after: int) -> None:
+    """The longest prompt and what comes after it must lie within the positions that the model was made for."""
+    room = getattr(backbone.model.config.get_text_config(), "max_position_embeddings", None)
+    if room is not None and max_input_length + after > room:
+        raise ConfigError(
+            f"max_input_length={max_input_length} and {after} tokens after it exceed the backbone's {room} positions; "
+            f"lower it to {room - after}"
+        )
 
 
 def _user_seed(seed: int, user: int) -> int:

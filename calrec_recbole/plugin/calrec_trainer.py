@@ -1,5 +1,7 @@
 """Trains CALRec by the core's loop, in steps; validates, keeps the best weights, stops early, resumes."""
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +13,7 @@ from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.trainer import Trainer
 from tqdm import tqdm
 
-from calrec_recbole.durable import replacing_folder, write_json
+from calrec_recbole.durable import recover_folder, replacing_folder, write_json
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.calrec import longest_sequences
 from calrec_recbole.plugin.trainer import TieHonest
@@ -28,6 +30,8 @@ class Progress:
     best_step: int = -1
     best_result: dict[str, float] = field(default_factory=dict)
     worse: int = 0  # validations since the best one
+    seconds: float = 0.0  # spent so far, also by interrupted runs
+    vocabulary: str = ""  # of the tokenizer that the weights belong to
 
 
 class CALRecTrainer(TieHonest, Trainer):
@@ -49,6 +53,11 @@ class CALRecTrainer(TieHonest, Trainer):
     @property
     def best(self) -> Path:
         return self.checkpoint_dir / "best"
+
+    @classmethod
+    def reload_settings(cls, checkpoint: Path) -> dict[str, Any]:
+        """A finished run is reloaded from its own weights, wherever its backbone once came from."""
+        return {"backbone": str(checkpoint / "best")}
 
     def save_weights(self, folder: Path, state: dict[str, Any]) -> None:
         with replacing_folder(folder / "best") as temporary:
@@ -73,7 +82,7 @@ class CALRecTrainer(TieHonest, Trainer):
         metrics.
         """
         training = self._training(train_data)
-        progress = self._resume(training) if saved and (self.last / "progress.json").is_file() else Progress()
+        progress = self._resume(training) if saved else self._fresh()
         sampled = self._validation_sample(valid_data) if valid_data else None
         if sampled and training.step == 0:
             self.logger.info(f"step 0: {self._held_out_nats(sampled):.2f} nats an item, {len(sampled._dataset)} users")
@@ -81,12 +90,13 @@ class CALRecTrainer(TieHonest, Trainer):
         with tqdm(total=steps, initial=training.step, desc="Train", unit="step", disable=not show_progress) as bar:
             while training.step < steps and not self._stops(progress):
                 meter = Meter(bar)
-                training.run(training.step + int(self.config["eval_interval"]), meter.add)
+                training.run(self._next_stop(training), meter.add)
                 self.logger.info(meter.line())
                 if sampled:
-                    self._validate(sampled, training, progress, saved, show_progress)
+                    score = self._validate(sampled, training, progress, saved, show_progress)
                     if callback_fn:
-                        callback_fn(training.step, progress.best_score)
+                        callback_fn(training.step, score)
+                progress.seconds += meter.seconds()
                 if saved:
                     save_state(training, vars(progress), self.last)
         if saved and not sampled:
@@ -109,10 +119,28 @@ class CALRecTrainer(TieHonest, Trainer):
             self.device,
         )
 
+    def _fresh(self) -> Progress:
+        return Progress(vocabulary=vocabulary_hash(self.model.recommender.backbone.tokenizer))
+
     def _resume(self, training: Training) -> Progress:
+        """Where an interrupted run of these settings stood, or the beginning."""
+        recover_folder(self.last)
+        recover_folder(self.best)
+        fresh = self._fresh()
+        if not (self.last / "progress.json").is_file():
+            return fresh
         progress = Progress(**load_state(training, self.last))
-        self.logger.info(f"resumed at step {training.step} from {self.last}")
+        if progress.vocabulary != fresh.vocabulary:
+            raise DataError(f"checkpoint {self.last} belongs to another tokenizer: remove it to start anew")
+        self.resumed_seconds = progress.seconds
+        self.logger.info(f"resumed at step {training.step} from {self.last}, after {progress.seconds:.0f} s")
         return progress
+
+    def _next_stop(self, training: Training) -> int:
+        """The step of the next validation; the warm-up ends with one."""
+        interval, warmup = int(self.config["eval_interval"]), training.settings.warmup_steps
+        step = (training.step // interval + 1) * interval
+        return min(step, warmup) if training.in_warmup else step
 
     def _stops(self, progress: Progress) -> bool:
         return progress.worse >= int(self.config["stopping_step"]) > 0
@@ -126,7 +154,7 @@ class CALRecTrainer(TieHonest, Trainer):
         dataset = valid_data._dataset.copy(valid_data._dataset.inter_feat[chosen])
         return FullSortEvalDataLoader(self.config, dataset, valid_data._sampler, shuffle=False)
 
-    def _validate(self, data: Any, training: Training, progress: Progress, saved: bool, show_progress: bool) -> None:
+    def _validate(self, data: Any, training: Training, progress: Progress, saved: bool, show_progress: bool) -> float:
         score, result = self._valid_epoch(data, show_progress)
         nats = self._held_out_nats(data)
         better = score > progress.best_score
@@ -140,12 +168,19 @@ class CALRecTrainer(TieHonest, Trainer):
             if saved:
                 self.save_weights(self.checkpoint_dir, {"step": training.step, self.valid_metric: score, "nats": nats})
         progress.worse = 0 if better or training.in_warmup else progress.worse + 1
+        return score
 
     def _held_out_nats(self, data: Any) -> float:
         rows = data._dataset.inter_feat
         targets = rows[data._dataset.iid_field].tolist()
         pairs = [(history, target - 1) for history, target in zip(self.model.histories(rows), targets, strict=True)]
         return nats_per_item(self.model.recommender.backbone, self.model.recommender.items, pairs)
+
+
+def vocabulary_hash(tokenizer: Any) -> str:
+    """The same for tokenizers of the same tokens and ids."""
+    vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1])
+    return hashlib.sha256(json.dumps(vocabulary).encode()).hexdigest()[:16]
 
 
 class Meter:
@@ -161,13 +196,17 @@ class Meter:
         self.bar.set_postfix_str(f"{report.phase}, {report.nats_per_token:.2f} nats a token", refresh=False)
         self.bar.update()
 
+    def seconds(self) -> float:
+        """Since making."""
+        return max(1e-9, float(self.bar.format_dict["elapsed"]) - self.started)
+
     def line(self) -> str:
         """Losses in nats, speed in tokens of history and target a second, share of pads."""
         mean = {
             name: float(np.mean([getattr(report, name) for report in self.reports]))
             for name in ("total", "nig", "tt", "ut", "nats_per_token", "gradient_norm", "padding")
         }
-        seconds = max(1e-9, self.bar.format_dict["elapsed"] - self.started)
+        seconds = self.seconds()
         last = self.reports[-1]
         return (
             f"step {last.step + 1} ({last.phase}): loss {mean['total']:.3f} (nig {mean['nig']:.3f}, "

@@ -37,7 +37,7 @@ DERIVED = frozenset(  # set by RecBole or by the runner, never by users
 )
 PICKLES = ("save_dataset", "dataset_save_path", "save_dataloaders", "dataloaders_save_path")
 FEATURE_SETTINGS = ("selected_features", "item_attribute")  # models that read item columns name them here
-EVALUATION = {  # paper 4; the first of each is how we write it
+EVALUATION: dict[str, list[Any]] = {  # paper 4; the first of each is how we write it
     "split": [{"LS": "valid_and_test"}],
     "order": ["TO"],
     "mode": ["full", {"valid": "full", "test": "full"}],
@@ -110,6 +110,9 @@ class Config(RecBoleConfig):
         self.internal_config_dict["MODEL_TYPE"] = ModelType.SEQUENTIAL  # Pop too: the same rows are evaluated
         self.external_config_dict |= _parsed(self.variable_config_dict, self.internal_config_dict)
         found = faults(self.external_config_dict, self.internal_config_dict, self._known(model_class), model)
+        default = self.internal_config_dict["checkpoint_dir"]
+        if self.external_config_dict.get("checkpoint_dir", default) != default:
+            found.append("checkpoint_dir has no effect: checkpoints lie in the run's folder, under output_dir")
         if found:
             raise ConfigError(" | ".join(found))
 

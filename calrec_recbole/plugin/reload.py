@@ -41,11 +41,14 @@ def load_run(run_dir: str | Path, data_path: str | Path | None = None) -> Loaded
     check_dataset(config)
     _check_data(config, folder)
     config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
+    trainer_class = trainer_for(config["model"])
+    for key, value in trainer_class.reload_settings(folder / CHECKPOINT).items():
+        config[key] = value
     init_seed(config["seed"], config["reproducibility"])
     dataset = load_dataset(config)
     data = loaders(config, dataset)
     model = build_model(config, data.train.dataset)
-    trainer_for(config["model"])(config, model).load_weights(folder / CHECKPOINT)
+    trainer_class(config, model).load_weights(folder / CHECKPOINT)
     return LoadedRun(config, model.eval(), dataset, *data)
 
 

@@ -17,6 +17,7 @@ __all__ = ["CHECKPOINT", "METRICS_FILE", "claim", "run_id"]
 
 METRICS_FILE = "metrics.json"  # written last: its presence marks a finished run
 CHECKPOINT = "checkpoint"
+LOG = "log.txt"
 
 NO_EFFECT = {  # settings that do not change a run's numbers
     *("output_dir", "data_path", "checkpoint_dir", "config_file"),
@@ -36,8 +37,8 @@ def run_id(settings: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
 def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
     """Yields ``parent/name`` for this process alone; where that run is finished, ``name-2``, ``name-3``, ...
 
-    An unfinished folder is emptied; with ``resumes`` its checkpoint folder stays. Raises ``ConfigError`` while another
-    process works in the folder.
+    An unfinished folder is emptied; with ``resumes`` its checkpoint folder and its log stay. Raises ``ConfigError``
+    while another process works in the folder.
     """
     for number in count(1):
         folder = parent / (name if number == 1 else f"{name}-{number}")
@@ -47,7 +48,7 @@ def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
             _lock(descriptor, folder)
             if (folder / METRICS_FILE).exists():
                 continue
-            _empty(folder, keep=(CHECKPOINT,) if resumes else ())
+            _empty(folder, keep=(CHECKPOINT, LOG) if resumes else ())
             yield folder
             return
         finally:
@@ -63,7 +64,9 @@ def _lock(descriptor: int, folder: Path) -> None:
 
 def _empty(folder: Path, keep: tuple[str, ...]) -> None:
     for entry in folder.iterdir():
-        if entry.is_dir() and entry.name not in keep:
+        if entry.name in keep:
+            continue
+        if entry.is_dir():
             shutil.rmtree(entry)
-        elif not entry.is_dir():
+        else:
             entry.unlink()

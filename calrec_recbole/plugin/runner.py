@@ -36,6 +36,7 @@ class RunResult:
     valid: dict[str, float]
     test: dict[str, float]
     best_valid_score: float
+    users: dict[str, int]  # how many were evaluated; CALRec validates on a sample of ``valid_users``
 
 
 def run(
@@ -85,12 +86,14 @@ def _run(config: Config, trainer_class: type[Any], hashes: dict[str, str], folde
         trainer.load_weights(Path(config["checkpoint_dir"]))
         valid = valid or trainer.evaluate(data.valid, load_best_model=False, show_progress=show_progress)
         ranks: RankTable = trainer.evaluate_ranks(data.test, show_progress)
-        result = RunResult(folder, dict(valid), ranks.summary(trainer.metric_names), float(score))
+        users = {"valid": trainer.validated_users or len(data.valid.dataset), "test": len(ranks)}
+        result = RunResult(folder, dict(valid), ranks.summary(trainer.metric_names), float(score), users)
     ranks.write(folder / "ranks.parquet", user_tokens(dataset), item_tokens(dataset))
-    write_json(folder / "environment.json", environment(config["seed"], config["device"], hashes, cost))
+    found = environment(config["seed"], config["device"], hashes, cost)
+    write_json(folder / "environment.json", {**found, "seconds_before_resume": trainer.resumed_seconds})
     logger.info("valid %s", result.valid)
     logger.info("test %s", result.test)
-    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test})
+    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, "users": result.users})
     trainer.finished()
     return result
 
@@ -117,4 +120,5 @@ def print_result(result: RunResult) -> None:
             table.add_row(name.replace("_opt", ""), *(f"{value:.4f}" for value in values))
     console = Console(soft_wrap=True)
     console.print(table)
-    console.print(f"run folder: {result.folder}", highlight=False)
+    console.print(f"users: {result.users['valid']} valid, {result.users['test']} test", highlight=False)
+    console.print(f"run folder: {result.folder}", highlight=False, markup=False)

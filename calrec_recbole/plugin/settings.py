@@ -10,9 +10,19 @@ import yaml
 
 from calrec_recbole.errors import ConfigError, did_you_mean
 
-__all__ = ["SettingsLoader", "config_file", "faults", "parse_arguments", "parse_value", "read_settings", "shipped_settings"]
+__all__ = [
+    "SettingsLoader",
+    "config_file",
+    "faults",
+    "parse_arguments",
+    "parse_value",
+    "read_settings",
+    "shipped_settings",
+]
 
 CONFIGS = files("calrec_recbole.configs")
+
+INTERVALS = ("user_inter_num_interval", "item_inter_num_interval")  # "[5,inf)" in RecBole's way, which is not YAML
 
 EITHER_KIND: dict[str, tuple[type, ...]] = {  # settings that RecBole takes in more than one form
     "topk": (int, list),
@@ -21,6 +31,7 @@ EITHER_KIND: dict[str, tuple[type, ...]] = {  # settings that RecBole takes in m
     "load_col": (dict,),
     "clip_grad_norm": (dict,),
     "reranker_CAN_NUM": (int, str),
+    **dict.fromkeys(INTERVALS, (str,)),
     # whole numbers in RecBole's files, yet shares:
     "dropout_prob": (float,),
     "hidden_dropout_prob": (float,),
@@ -55,6 +66,8 @@ def parse_value(text: str, name: str = "value") -> Any:
     >>> parse_value("__import__('os').getpid()")
     "__import__('os').getpid()"
     """
+    if name.removeprefix("--") in INTERVALS:
+        return text.strip("\"'")
     try:
         return yaml.load(text, SettingsLoader)
     except yaml.YAMLError as problem:
@@ -98,7 +111,7 @@ def config_file(name: str | Path) -> Path:
     Raises ``ConfigError`` with the nearest shipped name where there is neither.
     """
     experiments = Path(str(CONFIGS)) / "experiment"
-    if Path(name).exists() or str(name) != Path(name).stem:
+    if Path(name).is_file() or str(name) != Path(name).stem:
         return Path(name)
     shipped = {file.stem: file for file in sorted(experiments.glob("*.yaml"))}
     if str(name) not in shipped:

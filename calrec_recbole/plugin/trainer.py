@@ -38,6 +38,8 @@ class TieHonest:
     """
 
     resumes = False
+    validated_users = 0  # of the latest validation
+    resumed_seconds = 0.0  # that interrupted runs had spent on training before this one went on
 
     def __init__(self, config: Config, model: Any) -> None:
         with _no_tensorboard():
@@ -67,8 +69,8 @@ class TieHonest:
         self.model.eval()
         self.tot_item_num = eval_data._dataset.item_num
         self.item_tensor = eval_data._dataset.get_item_feature().to(self.device)
-        bar = tqdm(eval_data, desc="Evaluate", unit="batch", disable=not show_progress, dynamic_ncols=True)
-        return RankTable.concatenate([self._batch_ranks(part) for batch in bar for part in self._parts(batch)])
+        with tqdm(eval_data, desc="Evaluate", unit="batch", disable=not show_progress, dynamic_ncols=True) as bar:
+            return RankTable.concatenate([self._batch_ranks(part) for batch in bar for part in self._parts(batch)])
 
     def _batch_ranks(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> RankTable:
         interaction, scores, _, targets = self._full_sort_batch_eval(batch)  # type: ignore[attr-defined]
@@ -87,10 +89,16 @@ class TieHonest:
     def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
         """The unrounded ``valid_metric`` (RecBole's has 4 digits, too few to stop early by), and all metrics."""
         table = self.evaluate_ranks(valid_data, show_progress)
+        self.validated_users = len(table)
         score = metric_value(self.valid_metric, table.optimistic, table.pessimistic)
         return score, table.summary(self.metric_names)
 
     # Checkpoints
+
+    @classmethod
+    def reload_settings(cls, checkpoint: Path) -> dict[str, Any]:
+        """Settings that ``load_run`` changes before it builds the model."""
+        return {}
 
     def save_weights(self, folder: Path, state: dict[str, Any]) -> None:
         """Writes the model and the JSON-able ``state`` durably into ``folder``."""

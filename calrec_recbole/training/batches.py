@@ -1,10 +1,8 @@
 """Which users, truncated how, go into a step; and how a step is cut into micro-batches with little padding."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-
-from calrec_recbole.examples import Example
 
 __all__ = ["micro_batches", "padding_share", "step_users", "truncated"]
 
@@ -31,22 +29,24 @@ def truncated(sequence: Sequence[int], truncate_last: int, rng: np.random.Genera
     return sequence[: len(sequence) - k]
 
 
-def micro_batches(examples: Sequence[Example], max_tokens: int, max_padding: float) -> Iterator[list[Example]]:
-    """Cuts the length-sorted ``examples`` so that each piece holds at most ``max_tokens`` tokens, pads included, and
-    at most ``max_padding`` of them are pads; a sequence longer than ``max_tokens`` goes alone. Longest first."""
-    piece: list[Example] = []
-    for example in sorted(examples, key=lambda example: -len(example.tokens)):
-        candidate = [*piece, example]
-        padded = len(candidate) * len(candidate[0].tokens)
-        if piece and (padded > max_tokens or padding_share([candidate]) > max_padding):
-            yield piece
-            candidate = [example]
-        piece = candidate
-    if piece:
-        yield piece
+def micro_batches(lengths: Sequence[int], max_tokens: int, max_padding: float) -> list[list[int]]:
+    """Rows of ``lengths`` tokens -> pieces of similar length, as lists of row numbers, longest first.
+
+    A piece holds at most ``max_tokens`` tokens, pads included, and at most the share ``max_padding`` of pads; a row
+    longer than ``max_tokens`` goes alone.
+    """
+    pieces: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
+        candidate = [*pieces[-1], row] if pieces else [row]
+        padded = len(candidate) * lengths[candidate[0]]
+        if not pieces or padded > max_tokens or padding_share(lengths, [candidate]) > max_padding:
+            pieces.append([row])
+        else:
+            pieces[-1] = candidate
+    return pieces
 
 
-def padding_share(pieces: Sequence[Sequence[Example]]) -> float:
-    """The share of pads among all tokens of the whole-sequence pass."""
-    padded = sum(len(piece) * max(len(example.tokens) for example in piece) for piece in pieces)
-    return 1 - sum(len(example.tokens) for piece in pieces for example in piece) / padded
+def padding_share(lengths: Sequence[int], pieces: Sequence[Sequence[int]]) -> float:
+    """The share of pads among all tokens of ``pieces``."""
+    padded = sum(len(piece) * max(lengths[row] for row in piece) for piece in pieces)
+    return 1 - sum(lengths[row] for piece in pieces for row in piece) / padded

@@ -9,13 +9,12 @@ import torch
 
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.errors import DataError
-from calrec_recbole.examples import IGNORED, Example, ItemTokens
-from calrec_recbole.training.batches import micro_batches, padding_share, step_users, truncated
-from calrec_recbole.training.objective import LossParts, objective
+from calrec_recbole.examples import Example, ItemTokens
+from calrec_recbole.training.batches import micro_batches, step_users, truncated
+from calrec_recbole.training.gradients import BatchGradient
 from calrec_recbole.training.optimiser import adamw, learning_rate
-from calrec_recbole.training.runtime import autocast, resolve_precision
+from calrec_recbole.training.runtime import resolve_precision
 from calrec_recbole.training.settings import TrainingSettings
-from calrec_recbole.two_tower import collate
 
 __all__ = ["StepReport", "Training"]
 
@@ -80,13 +79,30 @@ class Training:
         ]
         return [self.items.example(items[:-1], items[-1], history_labels=self.in_warmup) for items in kept]
 
+    def batch(self) -> BatchGradient:
+        """The examples of the present step, cut into micro-batches of similar length for each of the two towers."""
+        examples, settings = self.examples(), self.settings
+        limits = settings.micro_batch_tokens, settings.max_padding
+        contrasts = not self.in_warmup and (settings.alpha != 0 or settings.beta != 0)
+        targets = [len(self.items.start) + len(example.target) for example in examples]
+        return BatchGradient(
+            self.backbone,
+            self.items,
+            settings,
+            self.device,
+            self.precision,
+            examples,
+            micro_batches([len(example.tokens) for example in examples], *limits),
+            micro_batches(targets, *limits) if contrasts else [],
+            "mean" if self.in_warmup else settings.nig_reduction,
+        )
+
     def _one_step(self) -> StepReport:
         rate = learning_rate(self.step, self.settings)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        examples = self.examples()
-        pieces = list(micro_batches(examples, self.settings.micro_batch_tokens, self.settings.max_padding))
-        parts = self._accumulate(pieces)
+        batch = self.batch()
+        parts = batch.accumulate()
         norm = torch.nn.utils.clip_grad_norm_(self.backbone.model.parameters(), self.settings.max_grad_norm)
         if not torch.isfinite(norm):
             raise FloatingPointError(
@@ -99,26 +115,17 @@ class Training:
             phase="warm-up" if self.in_warmup else "calrec",
             gradient_norm=float(norm),
             learning_rate=rate,
-            tokens=sum(len(example.tokens) for example in examples),
-            padding=padding_share(pieces),
-            **dict(zip(LossParts._fields, parts.tolist(), strict=True)),
+            tokens=sum(len(example.tokens) for example in batch.examples),
+            padding=_padding(batch),
+            **{name: float(value) for name, value in parts._asdict().items()},
         )
 
-    def _accumulate(self, pieces: Sequence[Sequence[Example]]) -> torch.Tensor:
-        """Gradients of all pieces, each weighted by its share of users (of predicted tokens where the loss is a mean
-        over tokens) -> (5,) the weighted parts of the loss."""
-        by_tokens = self.in_warmup or self.settings.nig_reduction == "mean"
-        sizes = [_predicted(piece) if by_tokens else len(piece) for piece in pieces]
-        sums = torch.zeros(len(LossParts._fields))
-        for piece, size in zip(pieces, sizes, strict=True):
-            batch = collate(piece, self.items.start).to(self.device)
-            with autocast(self.precision, self.device):
-                parts = objective(self.backbone, batch, self.settings, warmup=self.in_warmup)
-            share = size / sum(sizes)
-            (parts.total * share).backward()
-            sums += torch.stack([part.detach().float().cpu() for part in parts]) * share
-        return sums
 
-
-def _predicted(piece: Sequence[Example]) -> int:
-    return sum(int((example.labels != IGNORED).sum()) for example in piece)
+def _padding(batch: BatchGradient) -> float:
+    """The share of pads among all tokens that go through the backbone, both towers together."""
+    passes = (
+        ([len(example.tokens) for example in batch.examples], batch.sequence_pieces),
+        ([len(batch.items.start) + len(example.target) for example in batch.examples], batch.target_pieces),
+    )
+    padded = sum(len(piece) * max(lengths[row] for row in piece) for lengths, pieces in passes for piece in pieces)
+    return 1 - sum(lengths[row] for lengths, pieces in passes for piece in pieces for row in piece) / padded

@@ -1,4 +1,4 @@
-"""One micro-batch -> the loss to minimise and its parts."""
+"""The objective of section 3.4 on one batch that goes through the backbone in one piece."""
 
 from typing import NamedTuple
 
@@ -8,9 +8,9 @@ from torch import Tensor
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.losses import calrec_loss, info_nce, next_item_generation, token_nll
 from calrec_recbole.training.settings import TrainingSettings
-from calrec_recbole.two_tower import Batch, encode
+from calrec_recbole.two_tower import SequenceBatch, SequenceTower, TargetBatch, encode_sequences, encode_targets
 
-__all__ = ["LossParts", "objective"]
+__all__ = ["Features", "LossParts", "contrast", "generation", "objective"]
 
 
 class LossParts(NamedTuple):
@@ -23,22 +23,35 @@ class LossParts(NamedTuple):
     nats_per_token: Tensor
 
 
-def objective(backbone: Backbone, batch: Batch, settings: TrainingSettings, *, warmup: bool) -> LossParts:
-    """The paper's objective (3.4), or in ``warmup`` the generation loss alone over every labelled token, averaged
-    over tokens.
+class Features(NamedTuple):
+    """The pooled features of B users, each (B, D): v^U, v^TU and v^T."""
 
-    The contrastive negatives are the other users of this micro-batch.
-    """
-    contrast = not warmup and (settings.alpha != 0 or settings.beta != 0)
-    towers = encode(backbone.trunk, batch, contrast=contrast)
-    nll = token_nll(backbone.logits(towers.hidden), towers.labels)
-    reduction = "mean" if warmup else settings.nig_reduction
-    nig = next_item_generation(nll, towers.rows, len(batch.tokens), reduction)
-    if not contrast:
+    user: Tensor
+    target_in_context: Tensor
+    target_alone: Tensor
+
+
+def objective(
+    backbone: Backbone, sequences: SequenceBatch, targets: TargetBatch | None, settings: TrainingSettings
+) -> LossParts:
+    """Eq. 4. Without ``targets`` the contrastive losses are left out and their weights count as zero."""
+    tower = encode_sequences(backbone.trunk, sequences)
+    nig, nats_per_token = generation(backbone, tower, len(sequences.tokens), settings.nig_reduction)
+    if targets is None:
         unknown = torch.full_like(nig, torch.nan).detach()
-        total = nig if warmup else (1 - settings.alpha - settings.beta) * nig
-        return LossParts(total, nig.detach(), unknown, unknown, nll.mean().detach())
-    tt = info_nce(towers.target_in_context, towers.target_alone, settings.tau_c)
-    ut = info_nce(towers.user, towers.target_alone, settings.tau_c)
-    total = calrec_loss(nig, tt, ut, settings.alpha, settings.beta)
-    return LossParts(total, nig.detach(), tt.detach(), ut.detach(), nll.mean().detach())
+        return LossParts(nig, nig, unknown, unknown, nats_per_token)
+    alone = encode_targets(backbone.trunk, targets)
+    tt, ut = contrast(Features(tower.user, tower.target_in_context, alone), settings.tau_c)
+    return LossParts(calrec_loss(nig, tt, ut, settings.alpha, settings.beta), nig, tt, ut, nats_per_token)
+
+
+def generation(backbone: Backbone, tower: SequenceTower, n_users: int, reduction: str) -> tuple[Tensor, Tensor]:
+    """L_NIG of Eq. 1, and nats a predicted token. The head runs on the predicted tokens only."""
+    nll = token_nll(backbone.logits(tower.hidden), tower.labels)
+    return next_item_generation(nll, tower.rows, n_users, reduction), nll.detach().mean()
+
+
+def contrast(features: Features, tau_c: float) -> tuple[Tensor, Tensor]:
+    """L_TT of Eq. 2 and L_UT of Eq. 3 over the users of ``features``."""
+    tt = info_nce(features.target_in_context, features.target_alone, tau_c)
+    return tt, info_nce(features.user, features.target_alone, tau_c)

@@ -8,7 +8,7 @@ from calrec_recbole.backbone import Backbone
 from calrec_recbole.examples import ItemTokens
 from calrec_recbole.losses import token_nll
 from calrec_recbole.training.batches import micro_batches
-from calrec_recbole.two_tower import collate, encode
+from calrec_recbole.two_tower import collate_sequences, encode_sequences
 
 __all__ = ["nats_per_item"]
 
@@ -21,8 +21,8 @@ def nats_per_item(backbone: Backbone, items: ItemTokens, pairs: Sequence[tuple[S
     backbone.model.eval()
     total = 0.0
     examples = [items.example(history, target) for history, target in pairs]
-    for piece in micro_batches(examples, TOKENS_AT_ONCE, 0.5):
-        batch = collate(piece, items.start).to(backbone.model.device)
-        towers = encode(backbone.trunk, batch, contrast=False)
-        total += float(token_nll(backbone.logits(towers.hidden), towers.labels).double().sum())
+    for piece in micro_batches([len(example.tokens) for example in examples], TOKENS_AT_ONCE, 0.5):
+        batch = collate_sequences([examples[row] for row in piece], backbone.model.device)
+        tower = encode_sequences(backbone.trunk, batch)
+        total += float(token_nll(backbone.logits(tower.hidden), tower.labels).double().sum())
     return total / len(examples)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.calrec import longest_sequences
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import load_dataset, loaders
@@ -54,6 +55,22 @@ def test_a_run_leaves_everything_and_reloads_to_the_same_scores(settings):
     assert own.tolist() == [scores[row, item] for row, item in enumerate(rows["item_id"].tolist())]
 
 
+def test_a_finished_run_needs_neither_its_backbone_nor_its_tokenizer_again(settings, monkeypatch):
+    result = run("CALRec", overrides=settings, show=False)
+    expected = load_run(result.folder).model.full_sort_predict
+    monkeypatch.setattr("calrec_recbole.plugin.calrec.train_tokenizer", None)
+    loaded = load_run(result.folder)
+    rows = loaded.test_data._dataset.inter_feat
+    assert torch.equal(loaded.model.full_sort_predict(rows), expected(rows))
+
+
+def test_too_few_positions_are_refused_before_training(settings):
+    result = run("CALRec", overrides=settings, show=False)  # its backbone has 1,024 + 256 positions
+    best = str(result.folder / "checkpoint" / "best")
+    with pytest.raises(ConfigError, match="exceed the backbone's 1280 positions; lower it to 980"):
+        run("CALRec", overrides={**settings, "backbone": best, "max_new_tokens": 300}, show=False)
+
+
 def test_the_same_seed_gives_the_same_numbers(settings):
     first, second = (run("CALRec", overrides=settings, show=False) for _ in range(2))
     assert first.folder != second.folder
@@ -89,6 +106,9 @@ def test_the_loss_of_recboles_rows_is_finite_and_trainable(settings):
         ({"n_gen": 0}, "n_gen=0"),
         ({"warmup_steps": 7}, "warmup_steps=7 exceeds train_steps=6"),
         ({"alhpa": 0.1}, "did you mean 'alpha'"),
+        ({"eval_interval": 0}, "eval_interval=0 must be at least 1"),
+        ({"scratch_dropout": 1.5}, "scratch_dropout=1.5 must be at least 0 and below 1"),
+        ({"scratch_hidden_size": 30}, "scratch_hidden_size=30 must be a multiple of twice"),
         ({"backbone": "./no/such/folder"}, "backbone=./no/such/folder cannot be loaded"),
         ({"max_input_length": 5}, "max_input_length=5 leaves no room"),
     ],
@@ -110,8 +130,10 @@ def test_a_kill_during_training_is_resumed_to_the_same_numbers(settings, tmp_pat
     while process.poll() is None and not list(folder.glob("*/checkpoint/last/progress.json")):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL
     resumed = run("CALRec", overrides=settings, show=False)
+    assert list(folder.iterdir()) == [resumed.folder]
+    assert "resumed at step" in (resumed.folder / "log.txt").read_text()
     assert resumed.test == whole.test
     weights = [
         run_folder / "checkpoint" / "best" / "model.safetensors" for run_folder in (whole.folder, resumed.folder)

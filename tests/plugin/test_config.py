@@ -74,6 +74,7 @@ def test_derived_settings_are_not_given(key):
         ({"valid_metric": "NDCG@10"}, "did you mean 'ndcg_"),
         ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "RO", "mode": "uni100"}}, "must be 'full'"),
         ({"save_dataset": True}, "pickles"),
+        ({"checkpoint_dir": "elsewhere"}, "has no effect"),
         ({"topk": [0]}, "topk must be a positive integer"),
         ({"repeatable": False}, "repeatable"),
         ({"train_neg_sample_args": {"distribution": "uniform"}}, "should be None"),

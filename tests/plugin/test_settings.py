@@ -41,6 +41,12 @@ def test_arguments():
     assert given == {"model": "LIR", "topk": [1, 5], "note": "a=b=c", "gpu_id": None}
 
 
+def test_recboles_intervals_are_texts():
+    given = ["--user_inter_num_interval=[5,inf)", "--item_inter_num_interval=[5,10]"]
+    assert parse_arguments(given) == {"user_inter_num_interval": "[5,inf)", "item_inter_num_interval": "[5,10]"}
+    assert faults({"item_inter_num_interval": [5, 10]}, {}, {"item_inter_num_interval"}, "SASRec")
+
+
 def test_all_wrong_arguments_are_reported_at_once():
     with pytest.raises(ConfigError) as caught:
         parse_arguments(["--model", "LIR", "-x=1", "--seed=1", "--seed=2"])

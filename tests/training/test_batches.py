@@ -3,12 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calrec_recbole.examples import Example
 from calrec_recbole.training.batches import micro_batches, padding_share, step_users, truncated
-
-
-def example(length):
-    return Example(np.zeros(length, dtype=np.int64), 1, np.zeros(length, dtype=np.int64))
 
 
 def test_an_epoch_sees_every_user_once():
@@ -41,16 +36,19 @@ def test_truncation_leaves_a_target_and_one_history_item(length, shortest):
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(60, 200), st.floats(0.05, 0.5))
-def test_micro_batches_keep_all_examples_within_the_limits(lengths, max_tokens, max_padding):
-    pieces = list(micro_batches([example(length) for length in lengths], max_tokens, max_padding))
-    assert sorted(len(one.tokens) for piece in pieces for one in piece) == sorted(lengths)
+def test_micro_batches_keep_all_rows_within_the_limits(lengths, max_tokens, max_padding):
+    pieces = micro_batches(lengths, max_tokens, max_padding)
+    assert sorted(row for piece in pieces for row in piece) == list(range(len(lengths)))
     for piece in pieces:
-        longest = max(len(one.tokens) for one in piece)
+        longest = max(lengths[row] for row in piece)
         assert longest * len(piece) <= max_tokens
-        pads = sum(longest - len(one.tokens) for one in piece)
-        assert pads <= max_padding * longest * len(piece) + 1e-9
-    assert padding_share(pieces) <= max_padding + 1e-9
+        assert sum(longest - lengths[row] for row in piece) <= max_padding * longest * len(piece) + 1e-9
+    assert padding_share(lengths, pieces) <= max_padding + 1e-9
+
+
+def test_a_row_longer_than_the_limit_goes_alone():
+    assert micro_batches([5, 50, 5], 20, 0.5) == [[1], [0, 2]]
 
 
 def test_padding_share_by_hand():
-    assert padding_share([[example(4), example(2)], [example(3)]]) == pytest.approx(2 / 11)
+    assert padding_share([4, 2, 3], [[0, 1], [2]]) == pytest.approx(2 / 11)
