@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import NoReturn
 
 from calrec_recbole import __version__
@@ -32,8 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"calrec-recbole {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     for name in COMMANDS:
-        if find_spec(f"calrec_recbole.cli.{name}"):
-            import_module(f"calrec_recbole.cli.{name}").add_parser(subparsers)
+        import_module(f"calrec_recbole.cli.{name}").add_parser(subparsers)
     return parser
 
 

@@ -15,8 +15,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "demo",
         help="Pop, LIR and CALRec on ml-100k, one table (a few minutes on 2 cores)",
-        description="Trains a small CALRec from nothing on RecBole's bundled ml-100k and compares it with two
-        baselines.",
+        description="A small CALRec, trained from nothing on RecBole's bundled ml-100k, beside two baselines.",
     )
     parser.add_argument("--output-dir", default="runs", metavar="DIR", help="where the run folders go (default: runs)")
     parser.set_defaults(run=run, parser=parser)

@@ -141,9 +141,10 @@ def faults(given: Mapping[str, Any], defaults: Mapping[str, Any], known: Iterabl
 
 
 def _other_kind(key: str, value: Any, default: Any) -> str | None:
-    """What ``value`` should have been, or None where it fits; ``~`` (None) fits everywhere."""
+    """What ``value`` should have been, or None where it fits; ``~`` (None) fits where the default is no number."""
     allowed = EITHER_KIND.get(key) or (() if default is None else (type(default),))
-    if value is None or not allowed or type(value) in allowed or (type(value) is int and float in allowed):
+    nothing = value is None and not isinstance(default, bool | int | float)
+    if nothing or not allowed or type(value) in allowed or (type(value) is int and float in allowed):
         return None
     return " or ".join(KINDS.get(kind, kind.__name__) for kind in allowed)
 

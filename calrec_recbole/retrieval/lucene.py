@@ -25,8 +25,6 @@ EXACT_LENGTHS = 24  # SmallFloat: 256 codes, 232 of them taken by the four-bit f
 class LuceneBM25(BM25):
     """Scores (n_queries, n_items) float32, bit-equal to Lucene's for Pyserini's analyzer and bag-of-words queries.
 
-    A query costs about 1.5 ns a posting of its terms, after 20 us of analysis: 0.11 ms over 5,291 items.
-
     >>> LuceneBM25(["red glue", "blue tape", "red glue"]).scores(["red", "the"])
     array([[0.18800145, 0.        , 0.18800145],
            [0.        , 0.        , 0.        ]], dtype=float32)

@@ -1,4 +1,4 @@
-"""BM25 as the package rank_bm25 computes it (``BM25Okapi``), float for float and several hundred times faster.
+"""BM25 as the package rank_bm25 computes it (``BM25Okapi``), float for float.
 
 It differs from Lucene's in what it does with words that stand in more than half of the items, such as the template's
 labels: their negative idf becomes a quarter of the mean idf, where Lucene's comes close to 0. The paper's k1 and b are
