@@ -90,10 +90,11 @@ def _run(config: Config, trainer_class: type[Any], hashes: dict[str, str], folde
         result = RunResult(folder, dict(valid), ranks.summary(trainer.metric_names), float(score), users)
     ranks.write(folder / "ranks.parquet", user_tokens(dataset), item_tokens(dataset))
     found = environment(config["seed"], config["device"], hashes, cost)
-    write_json(folder / "environment.json", {**found, "seconds_before_resume": trainer.resumed_seconds})
+    found |= {"users": users, "seconds_before_resume": trainer.resumed_seconds}
+    write_json(folder / "environment.json", found)
     logger.info("valid %s", result.valid)
     logger.info("test %s", result.test)
-    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, "users": result.users})
+    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test})
     trainer.finished()
     return result
 

@@ -29,12 +29,12 @@ def test_an_unfinished_folder_is_used_again_clean(tmp_path):
         assert list(again.iterdir()) == []
 
 
-def test_a_trainer_that_resumes_finds_its_checkpoint(tmp_path):
+def test_a_trainer_that_resumes_finds_its_checkpoint_and_goes_on_in_its_log(tmp_path):
     with claim(tmp_path, "7-ab") as folder:
         (folder / "checkpoint").mkdir()
         (folder / "log.txt").touch()
     with claim(tmp_path, "7-ab", resumes=True) as again:
-        assert [entry.name for entry in again.iterdir()] == ["checkpoint"]
+        assert sorted(entry.name for entry in again.iterdir()) == ["checkpoint", "log.txt"]
 
 
 def test_finished_folders_are_kept(tmp_path):
