@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -64,7 +65,7 @@ def _from_pretrained(source: str, dtype: torch.dtype, **where: Any) -> Backbone:
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **where)
         model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **where)
-    except (OSError, ValueError, ImportError) as problem:
+    except (OSError, ValueError, ImportError, SafetensorError) as problem:
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise BackboneError(
             f"backbone={source} cannot be loaded ({reason}): give 'scratch', a local folder, a .gguf file or a hub id"

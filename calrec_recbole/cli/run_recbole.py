@@ -1,5 +1,6 @@
 """``run_recbole --model=NAME --dataset=NAME [--key=value ...]``: trains and evaluates one model."""
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -41,11 +42,14 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Answers 0; 2 after an error of the user, told in one line; 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or {"-h", "--help"} & set(arguments):
-        print(_help())
-        return 0 if arguments else 2
     try:
+        if not arguments or {"-h", "--help"} & set(arguments):
+            print(_help(), flush=True)
+            return 0 if arguments else 2
         _run(arguments)
+    except BrokenPipeError:  # `run_recbole --help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (CalrecError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2

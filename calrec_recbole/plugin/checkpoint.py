@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from calrec_recbole.durable import replacing_file, write_json
@@ -37,7 +38,10 @@ def load_checkpoint(folder: Path, model: Any) -> dict[str, Any]:
     for name in (WEIGHTS, STATE):
         if not (folder / name).is_file():
             raise DataError(f"checkpoint {folder} has no {name}: the run has not finished; run it again")
-    tensors = load_file(folder / WEIGHTS, device=str(model.device))
+    try:
+        tensors = load_file(folder / WEIGHTS, device=str(model.device))
+    except SafetensorError as problem:
+        raise DataError(f"checkpoint {folder / WEIGHTS} is damaged ({problem}): run it again") from problem
     other = {name.removeprefix(OTHER): tensors.pop(name) for name in list(tensors) if name.startswith(OTHER)}
     model.load_state_dict(tensors)
     model.load_other_parameter(other)

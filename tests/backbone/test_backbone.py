@@ -102,3 +102,11 @@ def test_a_tokenizer_without_end_token_is_refused(backbone, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     with pytest.raises(BackboneError, match="no end token"):
         load_backbone(str(tmp_path))
+
+
+def test_truncated_weights_are_refused_in_one_line(backbone, tmp_path):
+    save_backbone(backbone, tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(BackboneError, match="cannot be loaded"):
+        read_backbone(tmp_path)

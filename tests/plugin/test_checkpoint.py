@@ -49,3 +49,13 @@ def test_later_changes_of_the_model_do_not_reach_the_file(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"has no model\.safetensors"):
         load_checkpoint(tmp_path, Counting())
+
+
+def test_a_truncated_file_is_named(tmp_path):
+    model = torch.nn.Linear(2, 2)
+    model.device, model.other_parameter = "cpu", lambda: None
+    save_checkpoint(tmp_path, model, {})
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-5])
+    with pytest.raises(DataError, match="damaged"):
+        load_checkpoint(tmp_path, model)
