@@ -53,7 +53,10 @@ def load_run(run_dir: str | Path, data_path: str | Path | None = None) -> Loaded
 
 
 def _check_data(config: Config, folder: Path) -> None:
-    ran_on = json.loads((folder / "environment.json").read_text(encoding="utf-8"))["data_sha256"]
+    try:
+        ran_on = json.loads((folder / "environment.json").read_text(encoding="utf-8"))["data_sha256"]
+    except (OSError, ValueError, KeyError) as problem:
+        raise DataError(f"{folder}/environment.json cannot be read ({problem}): run it again") from problem
     changed = [kind for kind, digest in data_hash(config).items() if ran_on.get(kind) != digest]
     if changed or len(ran_on) != len(data_hash(config)):
         names = ", ".join(f"{config['dataset']}.{kind}" for kind in changed or sorted(ran_on))
