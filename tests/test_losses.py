@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from calrec_recbole.losses import calrec_loss, info_nce, next_item_generation, token_nll
+from calrec_recbole.losses import calrec_loss, info_nce, next_item_generation, summed_nll, token_nll
 
 
 def loop_info_nce(users, items, temperature):
@@ -54,3 +54,29 @@ def test_token_nll_is_minus_log_probability():
 def test_the_mixture_with_the_papers_weights():
     nig, tt, ut = torch.tensor(10.0), torch.tensor(2.0), torch.tensor(4.0)
     assert float(calrec_loss(nig, tt, ut, 0.125, -0.025)) == pytest.approx(0.9 * 10 + 0.125 * 2 - 0.025 * 4)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 512, 1300])
+def test_summed_nll_and_its_gradients_are_those_of_cross_entropy(rows):
+    generator = torch.Generator().manual_seed(rows)
+    hidden = torch.randn(rows, 6, generator=generator, dtype=torch.float64)
+    weight = torch.randn(11, 6, generator=generator, dtype=torch.float64)
+    tokens = torch.randint(11, (rows,), generator=generator)
+    ours = [part.clone().requires_grad_() for part in (hidden, weight)]
+    theirs = [part.clone().requires_grad_() for part in (hidden, weight)]
+    total = summed_nll(*ours, tokens)
+    (3 * total / rows).backward()
+    expected = torch.nn.functional.cross_entropy(theirs[0] @ theirs[1].T, tokens, reduction="sum")
+    (3 * expected / rows).backward()
+    torch.testing.assert_close(total.double(), expected, rtol=1e-6, atol=0)
+    for part, reference in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(part.grad, reference.grad, rtol=1e-5, atol=1e-7)
+
+
+def test_summed_nll_under_autocast_rounds_as_plain_operations_do():
+    generator = torch.Generator().manual_seed(0)
+    hidden, weight = (torch.randn(shape, generator=generator) for shape in ((9, 16), (30, 16)))
+    tokens = torch.randint(30, (9,), generator=generator)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        plain = token_nll(torch.nn.functional.linear(hidden, weight), tokens).sum()
+        torch.testing.assert_close(summed_nll(hidden, weight, tokens), plain, rtol=1e-5, atol=0)

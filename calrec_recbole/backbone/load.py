@@ -26,6 +26,14 @@ class Backbone:
         """The decoder without its head: its ``last_hidden_state`` is taken after the final norm."""
         return self.model.base_model
 
+    @property
+    def head_weight(self) -> Tensor | None:
+        """(V, D) where ``logits`` is the product with this matrix and nothing else, otherwise None."""
+        head = self.model.get_output_embeddings()
+        plain = type(head) is torch.nn.Linear and head.bias is None
+        capped = getattr(self.model.config, "final_logit_softcapping", None) is not None
+        return head.weight if plain and not capped else None
+
     def logits(self, hidden: Tensor) -> Tensor:
         """(N, D) hidden states -> (N, V) logits, as the model's own forward computes them."""
         logits = self.model.get_output_embeddings()(hidden)

@@ -16,7 +16,7 @@ from torch import Tensor
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.examples import IGNORED, Example, ItemTokens
 from calrec_recbole.losses import calrec_loss
-from calrec_recbole.training.objective import Features, LossParts, contrast, generation
+from calrec_recbole.training.objective import Features, LossParts, contrast, lean_generation
 from calrec_recbole.training.runtime import autocast
 from calrec_recbole.training.settings import TrainingSettings
 from calrec_recbole.two_tower import SequenceTower, collate_sequences, collate_targets, encode_sequences, encode_targets
@@ -85,7 +85,7 @@ class BatchGradient:
             with states[number].restored() if states else _unchanged():
                 tower = self._sequences(piece)
             with autocast(self.precision, self.device):
-                part, piece_nats = generation(self.backbone, tower, len(piece), self.reduction)
+                part, piece_nats = lean_generation(self.backbone, tower, len(piece), self.reduction)
             loss = weight * share * part
             if gradients:
                 rows = torch.tensor(piece, device=self.device)

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from calrec_recbole.backbone import Backbone
-from calrec_recbole.losses import calrec_loss, info_nce, next_item_generation, token_nll
+from calrec_recbole.losses import calrec_loss, info_nce, next_item_generation, summed_nll, token_nll
 from calrec_recbole.training.settings import TrainingSettings
 from calrec_recbole.two_tower import SequenceBatch, SequenceTower, TargetBatch, encode_sequences, encode_targets
 
-__all__ = ["Features", "LossParts", "contrast", "generation", "objective"]
+__all__ = ["Features", "LossParts", "contrast", "generation", "lean_generation", "objective"]
 
 
 class LossParts(NamedTuple):
@@ -49,6 +49,15 @@ def generation(backbone: Backbone, tower: SequenceTower, n_users: int, reduction
     """L_NIG of Eq. 1, and nats a predicted token. The head runs on the predicted tokens only."""
     nll = token_nll(backbone.logits(tower.hidden), tower.labels)
     return next_item_generation(nll, tower.rows, n_users, reduction), nll.detach().mean()
+
+
+def lean_generation(backbone: Backbone, tower: SequenceTower, n_users: int, reduction: str) -> tuple[Tensor, Tensor]:
+    """The same as ``generation`` without the logits of all tokens at once, where the head is a plain matrix."""
+    weight = backbone.head_weight
+    if weight is None:
+        return generation(backbone, tower, n_users, reduction)
+    total = summed_nll(tower.hidden, weight, tower.labels)
+    return total / (len(tower.labels) if reduction == "mean" else n_users), total.detach() / len(tower.labels)
 
 
 def contrast(features: Features, tau_c: float) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,9 @@ CPU = torch.device("cpu")
 def training(**changes):
     tokenizer = train_tokenizer(TEXTS, SIZES.vocab_size, merge_across_words=True)
     model = scratch_model(SIZES, len(tokenizer), tokenizer.eos_token_id, 256, seed=1)
-    settings = TrainingSettings(**{"train_steps": 9, "train_batch_size": 8, "micro_batch_tokens": 120, **changes})
+    settings = TrainingSettings(
+        **{"train_steps": 9, "train_batch_size": 8, "micro_batch_tokens": 120, "precision": "float32", **changes}
+    )
     items = tokenise_items(TEXTS, tokenizer, 200)
     return Training(Backbone(model, tokenizer), items, SEQUENCES, settings, seed=5, device=CPU)
 
