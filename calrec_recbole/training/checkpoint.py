@@ -19,8 +19,9 @@ __all__ = ["load_state", "save_state"]
 def save_state(training: Training, progress: dict[str, Any], folder: Path) -> None:
     """Weights, optimiser, random state and step of ``training`` with ``progress`` (JSON) -> ``folder``."""
     tensors = {f"model.{name}": value for name, value in training.backbone.model.named_parameters()}
-    for place, state in training.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{place}.{name}": value for name, value in state.items()}
+    for number, optimiser in enumerate(training.optimisers):
+        for place, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{place}.{name}": value for name, value in state.items()}
     tensors["random.cpu"] = torch.get_rng_state()
     if training.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(training.device)
@@ -40,9 +41,9 @@ def load_state(training: Training, folder: Path) -> dict[str, Any]:
         tensors = load_file(folder / "state.safetensors", device=str(training.device))
         progress: dict[str, Any] = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
         _restore_model(training, tensors)
-        _restore_optimiser(training, tensors)
+        _restore_optimisers(training, tensors)
         training.step = progress.pop("step")
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as problem:
+    except (OSError, SafetensorError, KeyError, IndexError, ValueError, RuntimeError) as problem:
         raise DataError(f"checkpoint {folder} cannot be resumed ({problem}): remove it to start anew") from problem
     torch.set_rng_state(tensors["random.cpu"].cpu())
     if "random.cuda" in tensors:
@@ -56,10 +57,11 @@ def _restore_model(training: Training, tensors: dict[str, Tensor]) -> None:
             parameter.copy_(tensors[f"model.{name}"])
 
 
-def _restore_optimiser(training: Training, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
+def _restore_optimisers(training: Training, tensors: dict[str, Tensor]) -> None:
+    states: list[dict[int, dict[str, Tensor]]] = [{} for _ in training.optimisers]
     for key, value in tensors.items():
         if key.startswith("optimiser."):
-            _, place, name = key.split(".")
-            state.setdefault(int(place), {})[name] = value.cpu() if name == "step" else value
-    training.optimiser.load_state_dict({**training.optimiser.state_dict(), "state": state})
+            _, number, place, name = key.split(".")
+            states[int(number)].setdefault(int(place), {})[name] = value.cpu() if name == "step" else value
+    for optimiser, state in zip(training.optimisers, states, strict=True):
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

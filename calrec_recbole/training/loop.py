@@ -12,8 +12,8 @@ from calrec_recbole.errors import DataError
 from calrec_recbole.examples import Example, ItemTokens
 from calrec_recbole.training.batches import micro_batches, step_users, truncated
 from calrec_recbole.training.gradients import BatchGradient
-from calrec_recbole.training.optimiser import adamw, learning_rate
-from calrec_recbole.training.runtime import resolve_precision
+from calrec_recbole.training.optimiser import learning_rate, optimisers
+from calrec_recbole.training.runtime import fast_attention, resolve_precision
 from calrec_recbole.training.settings import TrainingSettings
 
 __all__ = ["StepReport", "Training"]
@@ -47,22 +47,23 @@ class Training:
     seed: int
     device: torch.device
     step: int = 0
-    optimiser: torch.optim.AdamW = field(init=False)
+    optimisers: list[torch.optim.Optimizer] = field(init=False)
     precision: torch.dtype = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.sequences or min(map(len, self.sequences)) < 2:
             raise DataError("training needs users with at least two items each: one of history and a target")
-        self.optimiser = adamw(self.backbone.model, self.settings)
+        self.optimisers = optimisers(self.backbone.model, self.settings)
         self.precision = resolve_precision(self.settings.precision, self.device)
 
     def run(self, until: int, report: Callable[[StepReport], Any]) -> None:
         """Trains from the present step up to ``until`` (exclusive) and calls ``report`` after each step."""
         self.backbone.model.train()
         try:
-            while self.step < min(until, self.settings.train_steps):
-                report(self._one_step())
-                self.step += 1
+            with fast_attention(self.backbone.model, self.precision):
+                while self.step < min(until, self.settings.train_steps):
+                    report(self._one_step())
+                    self.step += 1
         finally:
             self.backbone.model.eval()
 
@@ -99,8 +100,9 @@ class Training:
 
     def _one_step(self) -> StepReport:
         rate = learning_rate(self.step, self.settings)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
         batch = self.batch()
         parts = batch.accumulate()
         norm = torch.nn.utils.clip_grad_norm_(self.backbone.model.parameters(), self.settings.max_grad_norm)
@@ -108,8 +110,9 @@ class Training:
             raise FloatingPointError(
                 f"step {self.step}: the gradient is not finite; lower learning_rate or max_grad_norm"
             )
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
         return StepReport(
             step=self.step,
             phase="warm-up" if self.in_warmup else "calrec",

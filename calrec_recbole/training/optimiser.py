@@ -1,23 +1,43 @@
-"""AdamW and the course of its learning rate. Ours, not the paper's: it names no optimiser."""
+"""What turns a gradient into a step, and the course of the learning rate. Ours, not the paper's: it names neither."""
 
 import math
-from typing import Any
 
 import torch
+from torch import nn
 
 from calrec_recbole.training.settings import TrainingSettings
 
-__all__ = ["adamw", "learning_rate"]
+__all__ = ["learning_rate", "optimisers"]
 
 
-def adamw(model: Any, settings: TrainingSettings) -> torch.optim.AdamW:
-    """Fused AdamW; weight decay acts on matrices only, not on norms and biases."""
+def optimisers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+    """One or two optimisers that together own every trained parameter; weight decay acts on matrices only.
+
+    ``learner="adamw"`` is fused AdamW. ``"muon"`` takes the matrices of the blocks (Jordan et al. 2024), scaled so that
+    AdamW's learning rates carry over (Liu et al. 2025, https://arxiv.org/abs/2502.16982); AdamW keeps the embeddings,
+    the head and the norms.
+    """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    inner = _matrices_of_blocks(model) if settings.learner == "muon" else []
+    taken = {id(parameter) for parameter in inner}
+    rest = [parameter for parameter in trained if id(parameter) not in taken]
     groups = [
-        {"params": [p for p in trained if p.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": [p for p in rest if p.dim() > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in rest if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)
+    rate = settings.learning_rate
+    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)]
+    if inner:
+        decay = settings.weight_decay
+        made.append(torch.optim.Muon(inner, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+    return made
+
+
+def _matrices_of_blocks(model: nn.Module) -> list[nn.Parameter]:
+    """The trained weights of all linear maps, the head excepted."""
+    head = model.get_output_embeddings()  # type: ignore[operator]
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear) and module is not head]
+    return [module.weight for module in linear if module.weight.requires_grad]
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:

@@ -1,12 +1,14 @@
 """Where training runs and in which precision."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 
 from calrec_recbole.errors import ConfigError
 
-__all__ = ["autocast", "resolve_precision"]
+__all__ = ["autocast", "fast_attention", "resolve_precision"]
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
@@ -36,3 +38,19 @@ def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)
+
+
+@contextmanager
+def fast_attention(model: Any, precision: torch.dtype) -> Iterator[None]:
+    """``model`` with plain attention for training in bfloat16 on a CPU, set back at the end; elsewhere as it is.
+
+    torch's fused kernel is slow there: forward and backward of 27 sequences of 150 tokens take 119 ms against 40 ms.
+    """
+    before = model.config._attn_implementation
+    if precision == torch.bfloat16 and model.device.type == "cpu" and before == "sdpa":
+        model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        if model.config._attn_implementation != before:
+            model.set_attn_implementation(before)

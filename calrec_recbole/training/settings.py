@@ -22,6 +22,7 @@ class TrainingSettings:
     truncate_last: int = 4  # paper 4: k in {0..4}
     # ours, not the paper's:
     warmup_steps: int = 0  # next-item loss on every item of the history, for backbones trained from scratch
+    learner: Literal["adamw", "muon"] = "adamw"
     lr_warmup_steps: int = 100
     lr_schedule: Literal["constant", "cosine"] = "constant"
     weight_decay: float = 0.01
@@ -42,6 +43,7 @@ class TrainingSettings:
             raise ConfigError(f"warmup_steps={self.warmup_steps} exceeds train_steps={self.train_steps}; lower it")
         for name, choices in (
             ("nig_reduction", ("sum", "mean")),
+            ("learner", ("adamw", "muon")),
             ("lr_schedule", ("constant", "cosine")),
             ("precision", ("auto", "float32", "bfloat16")),
         ):

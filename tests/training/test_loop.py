@@ -49,6 +49,29 @@ def test_training_lowers_the_loss_and_reports_every_step():
     assert not run.backbone.model.training
 
 
+@pytest.mark.parametrize("learner", ["adamw", "muon"])
+def test_every_parameter_has_one_optimiser(learner):
+    run = training(learner=learner)
+    owned = [
+        parameter for optimiser in run.optimisers for group in optimiser.param_groups for parameter in group["params"]
+    ]
+    assert sorted(map(id, owned)) == sorted(map(id, run.backbone.model.parameters()))
+    if learner == "muon":  # 7 linear maps in each of 2 blocks; embeddings (tied to the head) and norms stay with AdamW
+        assert [len(group["params"]) for group in run.optimisers[1].param_groups] == [14]
+        assert id(run.backbone.model.get_output_embeddings().weight) not in {
+            id(parameter) for parameter in run.optimisers[1].param_groups[0]["params"]
+        }
+
+
+def test_training_in_bfloat16_leaves_the_attention_as_it_was():
+    run = training(train_steps=2, precision="bfloat16")
+    before = run.backbone.model.config._attn_implementation
+    seen = []
+    run.run(2, lambda report: seen.append(run.backbone.model.config._attn_implementation))
+    assert (before, run.backbone.model.config._attn_implementation) == ("sdpa", "sdpa")
+    assert seen == ["eager", "eager"]
+
+
 def test_nats_per_item_is_the_models_own_likelihood():
     run = training()
     example = run.items.example([2, 3], 4)
@@ -65,17 +88,18 @@ def with_dropout(run):
     return run
 
 
-def test_a_resumed_run_ends_bit_identical(tmp_path):
+@pytest.mark.parametrize("learner", ["adamw", "muon"])
+def test_a_resumed_run_ends_bit_identical(tmp_path, learner):
     """With dropout, so that the random state has to come back too."""
     torch.manual_seed(4)
-    whole = with_dropout(training(train_steps=10))
+    whole = with_dropout(training(train_steps=10, learner=learner))
     whole.run(10, lambda report: None)
     torch.manual_seed(4)
-    first = with_dropout(training(train_steps=10))
+    first = with_dropout(training(train_steps=10, learner=learner))
     first.run(4, lambda report: None)
     save_state(first, {"best": 1.5}, tmp_path / "last")
     torch.manual_seed(99)
-    second = with_dropout(training(train_steps=10))
+    second = with_dropout(training(train_steps=10, learner=learner))
     assert load_state(second, tmp_path / "last") == {"best": 1.5}
     second.run(10, lambda report: None)
     for ours, theirs in zip(second.backbone.model.parameters(), whole.backbone.model.parameters(), strict=True):
@@ -115,6 +139,7 @@ def test_the_learning_rate_rises_then_stays_or_falls():
         ({"tau_c": -1.0}, "tau_c=-1.0"),
         ({"warmup_steps": 21}, "warmup_steps=21 exceeds train_steps=20"),
         ({"nig_reduction": "max"}, "nig_reduction='max' must be one of sum, mean"),
+        ({"learner": "adam"}, "learner='adam' must be one of adamw, muon"),
         ({"max_padding": 0.0}, "max_padding=0.0"),
         ({"truncate_last": -1}, "truncate_last=-1"),
     ],
