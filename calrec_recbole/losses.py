@@ -23,7 +23,7 @@ def summed_nll(hidden: Tensor, weight: Tensor, tokens: Tensor) -> Tensor:
     forward pass, ``ROWS_AT_ONCE`` rows at a time (the order of "Cut Your Losses", Wijmans et al. 2024, and of Liger
     kernels). Under autocast the products run in its precision and the softmax in float32, as in plain operations.
     """
-    total: Tensor = _SummedNll.apply(hidden, weight, tokens)  # type: ignore[no-untyped-call]
+    total: Tensor = _SummedNll.apply(hidden, weight, tokens)
     return total
 
 

@@ -79,8 +79,11 @@ class Recommender:
 
     def scores(self, histories: Sequence[Sequence[int]], seeds: Sequence[int]) -> NDArray[np.float64]:
         """Scores of all items for each history -> (n_histories, n_items) float64, higher is better, ties are ties."""
-        prompts = [self.items.prompt(history) for history in histories]
-        return fuse(self.retriever, self.predictions(prompts, seeds), self.settings.n_pred, self.settings.epsilon)
+        return self.fused(self.predictions([self.items.prompt(history) for history in histories], seeds))
+
+    def fused(self, predictions: Sequence[Sequence[tuple[str, float]]]) -> NDArray[np.float64]:
+        """What ``predictions`` answered -> (n_prompts, n_items) float64 scores."""
+        return fuse(self.retriever, predictions, self.settings.n_pred, self.settings.epsilon)
 
     def recommend(
         self, history: Sequence[str], k: int = 10, seed: int = 0, *, as_texts: bool = False

@@ -17,10 +17,11 @@ __all__ = ["Catalogue", "read_catalogue"]
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The text of every item; ``texts[i]`` belongs to ``item_ids[i]``."""
+    """The text of every item, written by ``template``; ``texts[i]`` belongs to ``item_ids[i]``."""
 
     item_ids: tuple[str, ...]
     texts: tuple[str, ...]
+    template: tuple[Attribute, ...] = AMAZON
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -44,7 +45,7 @@ def read_catalogue(item_file: Path, item_ids: Sequence[str], template: Sequence[
     wanted = set(item_ids)
     texts = {item: item_text(row, template) for item, row in _rows(item_file, template) if item in wanted}
     nothing_known = item_text({}, template)
-    return Catalogue(tuple(item_ids), tuple(texts.get(item, nothing_known) for item in item_ids))
+    return Catalogue(tuple(item_ids), tuple(texts.get(item, nothing_known) for item in item_ids), tuple(template))
 
 
 def _rows(item_file: Path, template: Sequence[Attribute]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -20,7 +20,7 @@ from calrec_recbole.backbone import (
     scratch_model,
     train_tokenizer,
 )
-from calrec_recbole.catalogue import Catalogue
+from calrec_recbole.catalogue import Catalogue, SampleShares
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.examples import tokenise_items
 from calrec_recbole.fusion import Retriever
@@ -74,6 +74,7 @@ class CALRec(SequentialRecommender):
         items = tokenise_items(catalogue.texts, backbone.tokenizer, self.max_input_length)
         _check_positions(backbone, self.max_input_length, max(settings.max_new_tokens, *map(len, items.items)))
         self.recommender = Recommender(backbone, catalogue, items, retriever, settings)
+        self.count_samples_anew()
 
     def save_weights(self, folder: Path) -> None:
         """Writes the backbone as a standard transformers folder."""
@@ -100,8 +101,17 @@ class CALRec(SequentialRecommender):
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """(B, n_items) float64, pad item -inf. A user's samples depend on the seed and the user alone."""
         seeds = [_user_seed(self.seed, user) for user in interaction[self.USER_ID].tolist()]
-        scores = torch.from_numpy(self.recommender.scores(self.histories(interaction), seeds))
+        prompts = [self.recommender.items.prompt(history) for history in self.histories(interaction)]
+        predictions = self.recommender.predictions(prompts, seeds)
+        self.sample_shares.add([text for text, _ in user] for user in predictions)
+        scores = torch.from_numpy(self.recommender.fused(predictions))
         return torch.nn.functional.pad(scores, (1, 0), value=-torch.inf)
+
+    def count_samples_anew(self) -> SampleShares:
+        """The counts of what ``full_sort_predict`` generates from now on."""
+        catalogue = self.recommender.catalogue
+        self.sample_shares = SampleShares(catalogue.texts, catalogue.template)
+        return self.sample_shares
 
     def predict(self, interaction: Any) -> Tensor:
         """(B,) the scores of each row's own item."""

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from calrec_recbole.durable import recover_folder, replacing_folder, write_json
 from calrec_recbole.errors import DataError
+from calrec_recbole.evaluation import RankTable
 from calrec_recbole.plugin.calrec import longest_sequences
 from calrec_recbole.plugin.trainer import TieHonest
 from calrec_recbole.training import StepReport, Training, load_state, nats_per_item, save_state
@@ -103,6 +104,13 @@ class CALRecTrainer(TieHonest, Trainer):
             self.save_weights(self.checkpoint_dir, {"step": training.step})
         self.best_valid_score, self.best_valid_result = progress.best_score, progress.best_result
         return progress.best_score, progress.best_result
+
+    def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
+        shares = self.model.count_samples_anew()
+        table: RankTable = super().evaluate_ranks(eval_data, show_progress)
+        self.diagnostics = {"samples": shares.summary()}
+        self.logger.info(f"samples of {len(table)} users: {shares.summary()}")
+        return table
 
     def finished(self) -> None:
         """Called when the run is complete: the state for resuming is no longer needed."""

@@ -90,7 +90,7 @@ def _run(config: Config, trainer_class: type[Any], hashes: dict[str, str], folde
         result = RunResult(folder, dict(valid), ranks.summary(trainer.metric_names), float(score), users)
     ranks.write(folder / "ranks.parquet", user_tokens(dataset), item_tokens(dataset))
     found = environment(config["seed"], config["device"], hashes, cost)
-    found |= {"users": users, "seconds_before_resume": trainer.resumed_seconds}
+    found |= {"users": users, "seconds_before_resume": trainer.resumed_seconds, **trainer.diagnostics}
     write_json(folder / "environment.json", found)
     logger.info("valid %s", result.valid)
     logger.info("test %s", result.test)

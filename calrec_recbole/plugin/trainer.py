@@ -6,9 +6,10 @@ A model with a training loop of its own brings a trainer ``class MyTrainer(TieHo
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import recbole.trainer.trainer
@@ -39,6 +40,7 @@ class TieHonest:
 
     resumes = False
     validated_users = 0  # of the latest validation
+    diagnostics: Mapping[str, Any] = MappingProxyType({})  # of the latest evaluation, for environment.json
     resumed_seconds = 0.0  # that interrupted runs had spent on training before this one went on
 
     def __init__(self, config: Config, model: Any) -> None:

@@ -33,7 +33,7 @@ def optimisers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim
     return made
 
 
-def _matrices_of_blocks(model: nn.Module) -> list[nn.Parameter]:
+def _matrices_of_blocks(model: nn.Module) -> list[torch.Tensor]:
     """The trained weights of all linear maps, the head excepted."""
     head = model.get_output_embeddings()  # type: ignore[operator]
     linear = [module for module in model.modules() if isinstance(module, nn.Linear) and module is not head]

@@ -45,6 +45,9 @@ def test_a_run_leaves_everything_and_reloads_to_the_same_scores(settings):
     best = result.folder / "checkpoint" / "best"
     assert AutoModelForCausalLM.from_pretrained(best).config.hidden_size == 16
     assert not (result.folder / "checkpoint" / "last").exists()  # the state for resuming goes with the end of the run
+    samples = json.loads((result.folder / "environment.json").read_text())["samples"]
+    assert samples["users"] == 8
+    assert 1 <= samples["texts_per_user"] <= 4
     loaded = load_run(result.folder)
     rows = loaded.test_data._dataset.inter_feat
     scores = loaded.model.full_sort_predict(rows)

@@ -1,0 +1,47 @@
+"""What generated texts are worth before retrieval: do they follow the template, are they items of the catalogue."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from calrec_recbole.prompts import AMAZON, Attribute, parse_item_text
+
+__all__ = ["SampleShares"]
+
+
+@dataclass
+class SampleShares:
+    """Counts the distinct sampled texts of each user against ``texts``, the catalogue's.
+
+    >>> shares = SampleShares(["Title: Tape."], (Attribute("title", "Title", 25),))
+    >>> shares.add([["Title: Tape.", "Title: Tape.", "Title: Glue.", "Glue"]])
+    >>> shares.summary()
+    {'users': 1, 'texts_per_user': 3.0, 'follow_template': 0.6667, 'in_catalogue': 0.3333}
+    """
+
+    texts: Iterable[str]
+    template: Sequence[Attribute] = AMAZON
+    users: int = field(default=0, init=False)
+    distinct: int = field(default=0, init=False)
+    follow: int = field(default=0, init=False)
+    known: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.texts = frozenset(self.texts)
+
+    def add(self, samples: Iterable[Iterable[str]]) -> None:
+        """The sampled texts of some users, repeats included."""
+        for user in samples:
+            distinct = set(user)
+            self.users += 1
+            self.distinct += len(distinct)
+            self.follow += sum(parse_item_text(text, self.template) is not None for text in distinct)
+            self.known += len(distinct & self.texts)  # type: ignore[operator]
+
+    def summary(self) -> dict[str, float]:
+        """Distinct texts a user, and the shares of them that follow the template and that are items' texts."""
+        shares = {"follow_template": self.follow, "in_catalogue": self.known}
+        return {
+            "users": self.users,
+            "texts_per_user": round(self.distinct / max(1, self.users), 2),
+            **{name: round(count / max(1, self.distinct), 4) for name, count in shares.items()},
+        }
