@@ -1,7 +1,7 @@
 """All candidate items as text, in the order of their internal ids; groups of items whose texts are equal."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from calrec_recbole.errors import DataError
 from calrec_recbole.prompts import AMAZON, Attribute, item_text
 
-__all__ = ["Catalogue", "read_catalogue"]
+__all__ = ["Catalogue", "read_attributes", "read_catalogue"]
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,25 @@ def read_catalogue(item_file: Path, item_ids: Sequence[str], template: Sequence[
     column or a row of the wrong length.
     """
     wanted = set(item_ids)
-    texts = {item: item_text(row, template) for item, row in _rows(item_file, template) if item in wanted}
+    rows = _rows(item_file, [attribute.field for attribute in template], "item_attributes")
+    texts = {item: item_text(row, template) for item, row in rows if item in wanted}
     nothing_known = item_text({}, template)
     return Catalogue(tuple(item_ids), tuple(texts.get(item, nothing_known) for item in item_ids))
 
 
-def _rows(item_file: Path, template: Sequence[Attribute]) -> Iterator[tuple[str, dict[str, str]]]:
+def read_attributes(
+    item_file: Path, item_ids: Sequence[str], fields: Sequence[str], setting: str = "item_attributes"
+) -> list[dict[str, str]]:
+    """The descriptions of ``fields`` for each of ``item_ids``, whole; "" for what is missing.
+
+    ``setting`` is the one that names the fields, for the ``DataError`` of a missing column.
+    """
+    wanted = set(item_ids)
+    found = {item: row for item, row in _rows(item_file, fields, setting) if item in wanted}
+    return [{field: found.get(item, {}).get(field, "") for field in fields} for item in item_ids]
+
+
+def _rows(item_file: Path, columns: Iterable[str], setting: str) -> Iterator[tuple[str, dict[str, str]]]:
     try:
         file = open(item_file, encoding="utf-8", newline="")  # noqa: SIM115 - closed by the with below
     except OSError as problem:
@@ -57,18 +70,20 @@ def _rows(item_file: Path, template: Sequence[Attribute]) -> Iterator[tuple[str,
     with file:
         reader = csv.reader(file, delimiter="\t")
         try:
-            yield from _records(reader, item_file, template)
+            yield from _records(reader, item_file, columns, setting)
         except csv.Error as problem:
             raise DataError(
                 f"item file {item_file} line {reader.line_num}: {problem}; prepare the data set again"
             ) from None
 
 
-def _records(reader: Any, item_file: Path, template: Sequence[Attribute]) -> Iterator[tuple[str, dict[str, str]]]:
+def _records(
+    reader: Any, item_file: Path, columns: Iterable[str], setting: str
+) -> Iterator[tuple[str, dict[str, str]]]:
     names = [column.partition(":")[0] for column in next(reader, [])]
-    lacking = [name for name in ("item_id", *(attribute.field for attribute in template)) if name not in names]
+    lacking = [name for name in ("item_id", *columns) if name not in names]
     if lacking:
-        raise DataError(f"item file {item_file} has no column {lacking[0]!r}, only {names}: mend item_attributes")
+        raise DataError(f"item file {item_file} has no column {lacking[0]!r}, only {names}: mend {setting}")
     for row in reader:
         if len(row) != len(names):
             raise DataError(f"item file {item_file} line {reader.line_num}: {len(row)} fields, expected {len(names)}")

@@ -20,7 +20,7 @@ CHECKPOINT = "checkpoint"
 LOG = "log.txt"
 
 NO_EFFECT = {  # settings that do not change a run's numbers
-    *("output_dir", "data_path", "checkpoint_dir", "config_file"),
+    *("output_dir", "data_path", "checkpoint_dir", "config_file", "text_cache"),
     *("gpu_id", "use_gpu", "worker"),
     *("state", "show_progress", "log_wandb", "wandb_project", "loss_decimal_place", "metric_decimal_place"),
 }
