@@ -22,6 +22,7 @@ from calrec_recbole.plugin.logs import logging_to
 from calrec_recbole.plugin.registry import model_class
 from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, claim, run_id
 from calrec_recbole.plugin.trainer import trainer_for
+from calrec_recbole.plugin.trimming import trimmed
 
 __all__ = ["RunResult", "build_model", "print_result", "run"]
 
@@ -102,8 +103,9 @@ def _run(config: Config, trainer_class: type[Any], hashes: dict[str, str], folde
 def build_model(config: Config, train_dataset: Any) -> Any:
     """The model with freshly seeded weights on its device. Raises ``ConfigError`` for sizes that do not fit."""
     init_seed(config["seed"], config["reproducibility"])
+    wanted = model_class(config["model"])
     try:
-        return model_class(config["model"])(config, train_dataset).to(config["device"])
+        return (trimmed(wanted) if config["trim_padding"] else wanted)(config, train_dataset).to(config["device"])
     except CalrecError:
         raise
     except (AssertionError, NotImplementedError, ValueError) as problem:
