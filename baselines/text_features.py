@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from calrec_recbole.baselines.encoder_folder import encoder_folder, folder_hash
 from calrec_recbole.baselines.text_cache import cached_array
 from calrec_recbole.baselines.text_encoder import TextSettings, encode
-from torch import Tensor
-
 from calrec_recbole.catalogue import Catalogue, read_attributes
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.dataset import item_file, item_tokens

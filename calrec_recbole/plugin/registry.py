@@ -14,10 +14,14 @@ __all__ = ["OURS", "TRAINERS", "known_model", "known_models", "load", "model_cla
 OURS = {
     "CALRec": "calrec_recbole.plugin.calrec:CALRec",
     "LIR": "calrec_recbole.baselines.lir:LIR",
+    "BERT4RecFull": "calrec_recbole.baselines.bert4rec:BERT4RecFull",
+    "FDSAText": "calrec_recbole.baselines.fdsa_text:FDSAText",
+    "S3RecText": "calrec_recbole.baselines.s3rec_text:S3RecText",
 }
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
     "CALRec": "calrec_recbole.plugin.calrec_trainer:CALRecTrainer",
     "LIR": "calrec_recbole.plugin.trainer:UntrainedTrainer",
+    "S3RecText": "calrec_recbole.baselines.s3rec_trainer:PretrainedTrainer",
 }
 
 _CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)

@@ -5,6 +5,12 @@ import torch
 from tokenizers import BertWordPieceTokenizer
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.dataset import load_dataset, loaders
+from calrec_recbole.plugin.reload import load_run
+from calrec_recbole.plugin.runner import build_model, run
+from calrec_recbole.plugin.trainer import trainer_for
+
 NAMES = [
     "red",
     "blue",
@@ -50,3 +56,34 @@ def tiny_encoder(tmp_path_factory):
 def text_settings(tiny_settings, tiny_encoder):
     """``tiny_settings`` for a model that reads text."""
     return {**tiny_settings, "text_encoder": str(tiny_encoder), "text_max_length": 32}
+
+
+@pytest.fixture
+def runs_and_reloads():
+    """What every model must do (rule 27): run, score all items finitely, and come back from its folder as it was."""
+
+    def check(model, settings):
+        done = run(model, overrides=settings, show=False)
+        loaded = load_run(done.folder)
+        trainer = trainer_for(model)(loaded.config, loaded.model)
+        assert trainer.evaluate(loaded.test_data, load_best_model=False) == done.test
+        with torch.no_grad():
+            _, scores, _, targets = trainer._full_sort_batch_eval(next(iter(loaded.test_data)))
+        assert scores.shape == (len(targets), 9)  # pad and a-h
+        assert torch.isfinite(scores[:, 1:]).all()
+        return done.folder
+
+    return check
+
+
+@pytest.fixture
+def build():
+    """(settings, model name) -> model in evaluation mode, its data set and its loaders."""
+
+    def built(model, settings):
+        config = Config(model, config_dict=settings)
+        dataset = load_dataset(config)
+        data = loaders(config, dataset)
+        return build_model(config, data.train.dataset).eval(), dataset, data
+
+    return built

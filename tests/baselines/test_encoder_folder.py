@@ -2,10 +2,10 @@ import shutil
 from importlib.metadata import PackageNotFoundError, PathDistribution
 
 import pytest
-from calrec_recbole.baselines import encoder_folder as module
-from calrec_recbole.baselines.encoder_folder import encoder_folder, folder_hash
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+from calrec_recbole.baselines import encoder_folder as module
+from calrec_recbole.baselines.encoder_folder import encoder_folder, folder_hash
 from calrec_recbole.errors import ConfigError
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from calrec_recbole.baselines.text_cache import cached_array
 
+from calrec_recbole.baselines.text_cache import cached_array
 from calrec_recbole.errors import ConfigError
 
 ARRAY = np.arange(12, dtype=np.float32).reshape(3, 4)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from calrec_recbole.baselines import text_encoder
-from calrec_recbole.baselines.text_encoder import TextSettings, encode
 from transformers import AutoModel, AutoTokenizer
 
+from calrec_recbole.baselines import text_encoder
+from calrec_recbole.baselines.text_encoder import TextSettings, encode
 from calrec_recbole.errors import ConfigError
 
 TEXTS = ["red glue", "blue tape office adhesives acme", "", "pen", "steel ruler tools bolt red blue green pen glue"]

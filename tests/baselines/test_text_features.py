@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from calrec_recbole.baselines import text_features
 from calrec_recbole.baselines.text_encoder import TextSettings
 from calrec_recbole.baselines.text_features import encode_texts, item_features, plain_catalogue
-
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import load_dataset

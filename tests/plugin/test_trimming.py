@@ -40,7 +40,7 @@ def test_outputs_for_every_place_are_zero_at_pads():
         assert not found[row, width:].any()
 
 
-@pytest.mark.parametrize("model", ["SASRec", "BERT4Rec"])
+@pytest.mark.parametrize("model", ["SASRec", "BERT4Rec", "BERT4RecFull"])
 def test_loss_gradients_and_scores_are_those_with_the_pads(model, tiny_settings):
     found = {}
     for trim in (True, False):

@@ -1,0 +1,35 @@
+"""Pretraining and fine-tuning in one run."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from recbole.trainer import Trainer
+
+from calrec_recbole.plugin.trainer import TieHonest
+
+__all__ = ["PretrainedTrainer"]
+
+
+class PretrainedTrainer(TieHonest, Trainer):
+    """``pretrain_epochs`` with the model's first loss, then RecBole's training with early stopping and a new optimiser.
+
+    For models with ``start_finetuning()``.
+    """
+
+    def fit(
+        self,
+        train_data: Any,
+        valid_data: Any = None,
+        verbose: bool = True,
+        saved: bool = True,
+        show_progress: bool = False,
+        callback_fn: Callable[[int, float], None] | None = None,
+    ) -> tuple[float, dict[str, float]]:
+        for epoch in range(int(self.config["pretrain_epochs"])):
+            started = time.perf_counter()
+            loss = self._train_epoch(train_data, epoch, show_progress=show_progress)
+            self.logger.info(f"pretraining epoch {epoch} [{time.perf_counter() - started:.2f} s, loss {loss:.1f}]")
+        self.model.start_finetuning()
+        self.optimizer = self._build_optimizer()
+        return super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
