@@ -20,7 +20,7 @@ def in_batch_contrast(sequences: Tensor, others: Tensor, positives: Tensor, temp
     """
     same = positives[:, None] == positives
     same.fill_diagonal_(False)
-    logits = (cosine(sequences, others) / temperature).masked_fill(same, -torch.inf)
+    logits = (cosine(sequences, others) / temperature).masked_fill_(same, -torch.inf)
     return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 
 

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+
 from calrec_recbole.baselines.unisrec_adaptor import MoEAdaptor, mix, noisy_gates, whiten
 
 N, D, H, E = 5, 4, 3, 2

@@ -1,8 +1,9 @@
 import math
 
 import torch
-from calrec_recbole.baselines.unisrec_contrast import augment, cosine, drop_items, in_batch_contrast
 from torch.nn import functional as F
+
+from calrec_recbole.baselines.unisrec_contrast import augment, cosine, drop_items, in_batch_contrast
 
 
 def test_cosine_is_torchs():
