@@ -1,8 +1,8 @@
 """RecBole's ``Config`` without its traps: no ``eval``, no ``sys.argv``, no environment writes, no unknown keys.
 
-Order, later wins: RecBole's own defaults, ``configs/overall.yaml``, ``configs/model/<Model>.yaml``,
-``configs/dataset/<Dataset>.yaml``, ``configs/model/<Model>-<Dataset>.yaml``, the user's YAML files in their order,
-``--key=value``.
+Order, later wins: RecBole's own defaults, ``configs/overall.yaml``, ``configs/model/<Model>.yaml`` (before it that of a
+model of ours that it subclasses), ``configs/dataset/<Dataset>.yaml``, ``configs/model/<Model>-<Dataset>.yaml``, the
+user's YAML files in their order, ``--key=value``.
 """
 
 import copy
@@ -20,7 +20,7 @@ from recbole.utils import ModelType
 
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import METRICS, parse_metric
-from calrec_recbole.plugin.registry import model_class
+from calrec_recbole.plugin.registry import OURS, model_class
 from calrec_recbole.plugin.settings import (
     SettingsLoader,
     config_file,
@@ -104,7 +104,9 @@ class Config(RecBoleConfig):
 
     def _load_internal_config_dict(self, model: str, model_class: type[Any], dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
-        sources = (("", "overall"), ("model", model), ("dataset", dataset), ("model", f"{model}-{dataset}"))
+        ours = [base.__name__ for base in reversed(model_class.__mro__[1:]) if base.__name__ in OURS]
+        models = [("model", name) for name in (*ours, model)]
+        sources = (("", "overall"), *models, ("dataset", dataset), ("model", f"{model}-{dataset}"))
         for kind, name in sources:
             self.internal_config_dict.update(shipped_settings(kind, name))
         self.internal_config_dict["MODEL_TYPE"] = ModelType.SEQUENTIAL  # Pop too: the same rows are evaluated

@@ -17,11 +17,15 @@ OURS = {
     "BERT4RecFull": "calrec_recbole.baselines.bert4rec:BERT4RecFull",
     "FDSAText": "calrec_recbole.baselines.fdsa_text:FDSAText",
     "S3RecText": "calrec_recbole.baselines.s3rec_text:S3RecText",
+    "UniSRec": "calrec_recbole.baselines.unisrec:UniSRec",
+    "UniSRecID": "calrec_recbole.baselines.unisrec:UniSRecID",
 }
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
     "CALRec": "calrec_recbole.plugin.calrec_trainer:CALRecTrainer",
     "LIR": "calrec_recbole.plugin.trainer:UntrainedTrainer",
     "S3RecText": "calrec_recbole.baselines.s3rec_trainer:PretrainedTrainer",
+    "UniSRec": "calrec_recbole.baselines.unisrec_trainer:UniSRecTrainer",
+    "UniSRecID": "calrec_recbole.baselines.unisrec_trainer:UniSRecTrainer",
 }
 
 _CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
