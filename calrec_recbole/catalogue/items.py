@@ -12,7 +12,7 @@ import numpy as np
 from calrec_recbole.errors import DataError
 from calrec_recbole.prompts import AMAZON, Attribute, item_text
 
-__all__ = ["Catalogue", "read_catalogue"]
+__all__ = ["Catalogue", "read_attributes", "read_catalogue"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,19 @@ def read_catalogue(item_file: Path, item_ids: Sequence[str], template: Sequence[
     texts = {item: item_text(row, template) for item, row in _rows(item_file, template) if item in wanted}
     nothing_known = item_text({}, template)
     return Catalogue(tuple(item_ids), tuple(texts.get(item, nothing_known) for item in item_ids))
+
+
+def read_attributes(item_file: Path, item_ids: Sequence[str], template: Sequence[Attribute]) -> list[dict[str, str]]:
+    """Label -> description of every attribute of ``template`` for ``item_ids``, whole, with no word limit.
+
+    A missing one, as all of an item without a row, is empty. Raises ``DataError`` as ``read_catalogue`` does.
+    """
+    wanted = set(item_ids)
+    rows = {item: row for item, row in _rows(item_file, template) if item in wanted}
+    return [
+        {attribute.label: rows.get(item, {}).get(attribute.field, "").strip() for attribute in template}
+        for item in item_ids
+    ]
 
 
 def _rows(item_file: Path, template: Sequence[Attribute]) -> Iterator[tuple[str, dict[str, str]]]:

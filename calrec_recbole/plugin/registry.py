@@ -14,10 +14,12 @@ __all__ = ["OURS", "TRAINERS", "known_model", "known_models", "load", "model_cla
 OURS = {
     "CALRec": "calrec_recbole.plugin.calrec:CALRec",
     "LIR": "calrec_recbole.baselines.lir:LIR",
+    "Recformer": "calrec_recbole.baselines.recformer:Recformer",
 }
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
     "CALRec": "calrec_recbole.plugin.calrec_trainer:CALRecTrainer",
     "LIR": "calrec_recbole.plugin.trainer:UntrainedTrainer",
+    "Recformer": "calrec_recbole.baselines.recformer_trainer:RecformerTrainer",
 }
 
 _CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
