@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -28,7 +29,7 @@ from calrec_recbole.baselines.recformer_checkpoint import load_official
 from calrec_recbole.baselines.recformer_encoder import cosine_scores
 from calrec_recbole.baselines.recformer_inputs import FlatItem, FlatSequence, flatten
 from calrec_recbole.baselines.recformer_pretraining_data import PretrainingData, pretraining_data
-from calrec_recbole.errors import BackboneError, ConfigError, did_you_mean
+from calrec_recbole.errors import BackboneError, ConfigError, DataError, did_you_mean
 from calrec_recbole.plugin.run_folder import CHECKPOINT
 from calrec_recbole.training.runtime import autocast, resolve_precision
 
@@ -84,7 +85,9 @@ class Recformer(SequentialRecommender):
             backbone = from_scratch(LongformerSizes(**sizes), texts, *made_for)
         if earlier:
             loaded = load_official(earlier, backbone.network)
-            self.logger.info(f"{earlier}: missed {loaded.missed or 'nothing'}; left over {loaded.left_over or 'nothing'}")
+            self.logger.info(
+                f"{earlier}: missed {loaded.missed or 'nothing'}; left over {loaded.left_over or 'nothing'}"
+            )
         return backbone
 
     # Inputs
@@ -155,7 +158,10 @@ class Recformer(SequentialRecommender):
         """Takes over the weights and the table that ``save_weights`` wrote."""
         read = read_backbone(folder, self.window, self.positions, self.max_tokens)
         self.network.load_state_dict(read.network.state_dict())
-        self.table = load_file(folder / TABLE, device=str(self.network.device))["items"]
+        try:
+            self.table = load_file(folder / TABLE, device=str(self.network.device))["items"]
+        except (OSError, SafetensorError) as problem:
+            raise DataError(f"checkpoint {folder / TABLE} is damaged ({problem}): run it again") from problem
 
 
 def _is_ours(folder: Path) -> bool:

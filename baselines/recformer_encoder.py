@@ -38,20 +38,21 @@ class RecformerNetwork(LongformerForMaskedLM):
     @property
     def window(self) -> int:
         """The attention window in tokens, the same in every layer."""
-        return max(self.config.attention_window)
+        window = self.config.attention_window
+        return window if isinstance(window, int) else max(window)
 
     def hidden(self, tokens: Tokens) -> Tensor:
         """(B, T) tokens -> (B, T, D) last hidden states; T is a multiple of the window. The first token is global.
 
         Position ids count tokens from the pad's id + 1, as RoBERTa does.
         """
-        embeddings, pad = self.longformer.embeddings, self.config.pad_token_id
+        embeddings: Any = self.longformer.embeddings
         everywhere = torch.zeros_like(tokens.mask)
         everywhere[:, 0] = 1
         return self.longformer(
             inputs_embeds=embeddings.word_embeddings(tokens.ids) + embeddings.item_position_embeddings(tokens.items),
             token_type_ids=tokens.types,
-            position_ids=tokens.mask.cumsum(1) * tokens.mask + pad,
+            position_ids=tokens.mask.cumsum(1) * tokens.mask + self.config.pad_token_id,
             attention_mask=tokens.mask,
             global_attention_mask=everywhere,
         ).last_hidden_state
@@ -74,4 +75,3 @@ def pieces(sequences: Sequence[FlatSequence], window: int, tokens_at_once: int) 
     """Row numbers of sequences that are equally long once padded to the window, at most ``tokens_at_once`` tokens."""
     widths = [-(-len(sequence.tokens) // window) * window for sequence in sequences]
     return micro_batches(widths, tokens_at_once, NO_PADDING)
-

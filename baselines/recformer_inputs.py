@@ -1,4 +1,4 @@
-"""What Recformer reads (Li et al., KDD 2023, 3.1 and 3.2.1): items as flattened key-value pairs, histories newest first.
+"""What Recformer reads (Li et al., KDD 2023, 3.1, 3.2.1): items as flattened key-value pairs, the newest item first.
 
 https://arxiv.org/abs/2305.13731
 """
@@ -65,7 +65,9 @@ def _pieces(text: str, tokenizer: Any) -> Iterable[tuple[int, bool]]:
     """Each token of ``text`` and whether it begins a word."""
     encoded = tokenizer(text, add_special_tokens=False)
     words = encoded.word_ids(0)
-    return zip(encoded["input_ids"], [place == 0 or word != words[place - 1] for place, word in enumerate(words)], strict=True)
+    return zip(
+        encoded["input_ids"], [place == 0 or word != words[place - 1] for place, word in enumerate(words)], strict=True
+    )
 
 
 def flatten(history: Sequence[FlatItem], start: int, max_items: int, max_tokens: int) -> FlatSequence:

@@ -107,5 +107,6 @@ def batches(rows: np.ndarray, size: int) -> list[Any]:
     """``rows`` in pieces of ``size``, as lists; a last piece of one row joins the one before: it has no negatives."""
     cut = [rows[start : start + size].tolist() for start in range(0, len(rows), size)]
     if len(cut) > 1 and len(cut[-1]) == 1:
-        cut[-2] += cut.pop()
+        last = cut.pop()
+        cut[-1] += last
     return cut

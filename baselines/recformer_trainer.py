@@ -136,9 +136,7 @@ class RecformerTrainer(TieHonest, Trainer):
     # Pretraining
 
     def _pretrain(self) -> None:
-        pretraining = Pretraining(
-            self.model, float(self.config["mlm_weight"]), _share(self.config, "mlm_probability")
-        )
+        pretraining = Pretraining(self.model, float(self.config["mlm_weight"]), _share(self.config, "mlm_probability"))
         train, valid = pretraining.data.train, pretraining.data.valid
         users, epochs = train.users.numpy(), _number(self.config, "pretrain_epochs", 1)
         names = ", ".join(pretraining.data.names)
@@ -150,12 +148,14 @@ class RecformerTrainer(TieHonest, Trainer):
         frozen.requires_grad_(self.model.source == "scratch")  # a pretrained vocabulary stays as it is
         self._prepare(len(np.unique(users)), epochs)
         for epoch in range(epochs):
-            rng, line = self._rng(PRETRAINING, epoch), f"pretraining, epoch {epoch + 1}"
-            drawn = draw_rows(users, True, rng)
-            line += self._epoch(line, drawn, lambda chosen, rng=rng: [pretraining.loss(chosen, rng)])
+            self.rng, line = self._rng(PRETRAINING, epoch), f"pretraining, epoch {epoch + 1}"
+            drawn = draw_rows(users, True, self.rng)
+            line += self._epoch(line, drawn, lambda chosen: [pretraining.loss(chosen, self.rng)])
             accuracy = pretraining.accuracy(self.batch_size)
-            self.logger.info(f"{line}; accuracy {accuracy:.4f} among {self.batch_size}, best {self.best.score:.4f}")
-            if accuracy > self.best.score:
+            better = accuracy > self.best.score
+            mark = "best so far" if better else f"best was {self.best.score:.4f} in {self.best.when}"
+            self.logger.info(f"{line}; accuracy {accuracy:.4f} among {self.batch_size} ({mark})")
+            if better:
                 self._keep(accuracy, line.partition(":")[0], {})
         self._restore()
         frozen.requires_grad_(True)
