@@ -19,6 +19,7 @@ OURS = {
     "S3RecText": "calrec_recbole.baselines.s3rec_text:S3RecText",
     "UniSRec": "calrec_recbole.baselines.unisrec:UniSRec",
     "UniSRecID": "calrec_recbole.baselines.unisrec:UniSRecID",
+    "Recformer": "calrec_recbole.baselines.recformer:Recformer",
 }
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
     "CALRec": "calrec_recbole.plugin.calrec_trainer:CALRecTrainer",
@@ -26,6 +27,7 @@ TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trai
     "S3RecText": "calrec_recbole.baselines.s3rec_trainer:PretrainedTrainer",
     "UniSRec": "calrec_recbole.baselines.unisrec_trainer:UniSRecTrainer",
     "UniSRecID": "calrec_recbole.baselines.unisrec_trainer:UniSRecTrainer",
+    "Recformer": "calrec_recbole.baselines.recformer_trainer:RecformerTrainer",
 }
 
 _CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
