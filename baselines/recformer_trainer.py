@@ -19,7 +19,7 @@ from calrec_recbole.baselines.recformer_rows import Rows, draw_rows, rows_of
 from calrec_recbole.durable import replacing_folder, write_json
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.trainer import TieHonest
-from calrec_recbole.training.optimiser import adamw, learning_rate
+from calrec_recbole.training.optimiser import learning_rate, optimisers
 from calrec_recbole.training.settings import TrainingSettings
 
 __all__ = ["RecformerTrainer"]
@@ -179,7 +179,7 @@ class RecformerTrainer(TieHonest, Trainer):
             weight_decay=config["weight_decay"],
             max_grad_norm=config["max_grad_norm"],
         )
-        self.optimizer, self.step = adamw(self.model.network, self.steps), 0
+        (self.optimizer,), self.step = optimisers(self.model.network, self.steps), 0
 
     def _epoch(self, name: str, drawn: np.ndarray, losses: Callable[[list[int]], Iterable[Tensor]]) -> str:
         """One pass over the rows ``drawn`` -> a line on it: the mean loss in nats, rows, seconds."""
