@@ -1,5 +1,6 @@
 """Trains Recformer (Li et al., KDD 2023): pretraining, or the two-stage fine-tuning of its Algorithm 1."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +16,11 @@ from tqdm import tqdm
 from calrec_recbole.baselines.recformer import WEIGHTS
 from calrec_recbole.baselines.recformer_encoder import pieces
 from calrec_recbole.baselines.recformer_pretrain import Pretraining, batches
+from calrec_recbole.baselines.recformer_resume import resume_stage, save_stage
 from calrec_recbole.baselines.recformer_rows import Rows, draw_rows, rows_of
 from calrec_recbole.durable import replacing_folder, write_json
 from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.plugin.resume import LAST
 from calrec_recbole.plugin.trainer import TieHonest
 from calrec_recbole.training.optimiser import learning_rate, optimisers
 from calrec_recbole.training.settings import TrainingSettings
@@ -42,8 +45,11 @@ class RecformerTrainer(TieHonest, Trainer):
     """An epoch sees one row of every user, its target drawn anew, as the authors' does, not every prefix.
 
     Stage 1 re-encodes the item table at every epoch's start; stage 2 goes on from the best weights and their table,
-    which stays. Validation ranks by the table that the epoch was trained against. An interrupted run starts clean.
+    which stays. Validation ranks by the table that the epoch was trained against. An interrupted fine-tuning goes on
+    from the start of its epoch, an interrupted pretraining starts clean.
     """
+
+    resumes = True
 
     def _build_optimizer(self, **_: Any) -> None:
         return None
@@ -74,7 +80,7 @@ class RecformerTrainer(TieHonest, Trainer):
     ) -> tuple[float, dict[str, float]]:
         """-> the best ``valid_metric`` and all metrics of that validation."""
         self.best, self.saved, self.show_progress, self.callback_fn = Best(), saved, show_progress, callback_fn
-        self.valid_data, self.epochs_done = valid_data, 0
+        self.valid_data, self.epochs_done, self.started = valid_data, 0, time.perf_counter()
         if self.model.stage == "pretrain":
             self._pretrain()
         else:
@@ -90,26 +96,35 @@ class RecformerTrainer(TieHonest, Trainer):
         users = rows.users.numpy()
         stages = (("epochs", "stopping_step"), ("stage2_epochs", "stage2_stopping_step"))
         self._prepare(len(np.unique(users)), sum(_number(self.config, name, 0) for name, _ in stages))
+        resumed_stage, first = resume_stage(self) if self.saved else (1, 0)
         for stage, (epochs, patience) in enumerate(stages, 1):
-            self._stage(stage, rows, users, self.config[epochs], self.config[patience])
-            self._restore()
+            if stage >= resumed_stage:
+                self._stage(stage, rows, users, range(first, self.config[epochs]), self.config[patience])
+                self._restore()
+                first = self.cur_step = 0
 
-    def _stage(self, stage: int, rows: Rows, users: np.ndarray, epochs: int, patience: int) -> None:
-        worse, every = 0, _number(self.config, "eval_step", 1)
-        for epoch in range(epochs):
+    def _stage(self, stage: int, rows: Rows, users: np.ndarray, epochs: range, patience: int) -> None:
+        every = _number(self.config, "eval_step", 1)
+        for epoch in epochs:
+            if self.saved:
+                save_stage(self, stage, epoch)
             if stage == 1:
                 self.model.refresh_table()
             drawn = draw_rows(users, False, self._rng(stage, epoch))
             line = f"stage {stage}, epoch {epoch + 1}"
             line += self._epoch(line, drawn, lambda chosen: self._row_losses(rows, chosen))
-            if self.valid_data and ((epoch + 1) % every == 0 or epoch + 1 == epochs):
-                worse = 0 if self._validate(line) else worse + 1
-                if worse >= patience > 0:
+            if self.valid_data and ((epoch + 1) % every == 0 or epoch + 1 == epochs.stop):
+                self.cur_step = 0 if self._validate(line) else self.cur_step + 1
+                if self.cur_step >= patience > 0:
                     self.logger.info(f"stage {stage} ends: {patience} validations without a better one")
                     return
             else:
                 self.logger.info(line)
-        self.logger.info(f"stage {stage} ends by its budget of {epochs} epochs")
+        self.logger.info(f"stage {stage} ends by its budget of {epochs.stop} epochs")
+
+    def finished(self) -> None:
+        """Called when the run is complete: the state for resuming is no longer needed."""
+        shutil.rmtree(self.checkpoint_dir / LAST, ignore_errors=True)
 
     def _row_losses(self, rows: Rows, chosen: Sequence[int]) -> Iterable[Tensor]:
         """Parts that add up to the batch's mean loss, one a micro-batch, so that each can be backpropagated alone."""
@@ -126,7 +141,7 @@ class RecformerTrainer(TieHonest, Trainer):
         mark = "best so far" if better else f"best was {self.best.score:.5f} in {self.best.when}"
         self.logger.info(f"{line}; valid {self.valid_metric} {score:.5f} ({mark})")
         if better:
-            self._keep(score, line.partition(":")[0], result)
+            self.keep(score, line.partition(":")[0], result)
             if self.saved:
                 self.save_weights(self.checkpoint_dir, {"epoch": self.best.when, self.valid_metric: score})
         if self.callback_fn:
@@ -156,7 +171,7 @@ class RecformerTrainer(TieHonest, Trainer):
             mark = "best so far" if better else f"best was {self.best.score:.4f} in {self.best.when}"
             self.logger.info(f"{line}; accuracy {accuracy:.4f} among {self.batch_size} ({mark})")
             if better:
-                self._keep(accuracy, line.partition(":")[0], {})
+                self.keep(accuracy, line.partition(":")[0], {})
         self._restore()
         frozen.requires_grad_(True)
         self.model.refresh_table()
@@ -171,8 +186,9 @@ class RecformerTrainer(TieHonest, Trainer):
         config, self.batch_size = self.config, _number(self.config, "train_batch_size", 1)
         if epochs < 1:
             raise ConfigError("epochs and stage2_epochs are both 0: nothing would be trained")
+        self.steps_per_epoch = -(-users // self.batch_size)
         self.steps = TrainingSettings(
-            train_steps=epochs * -(-users // self.batch_size),
+            train_steps=epochs * self.steps_per_epoch,
             learning_rate=config["learning_rate"],
             lr_warmup_steps=config["lr_warmup_steps"],
             lr_schedule="cosine",
@@ -202,7 +218,8 @@ class RecformerTrainer(TieHonest, Trainer):
         self.optimizer.zero_grad()
         self.step += 1
 
-    def _keep(self, score: float, when: str, result: dict[str, float]) -> None:
+    def keep(self, score: float, when: str, result: dict[str, float]) -> None:
+        """The present weights and table are the best so far."""
         weights = {name: tensor.detach().clone() for name, tensor in self.model.network.state_dict().items()}
         self.best = Best(score, when, result, weights, self.model.table)
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from recbole.trainer import Trainer
 
+from calrec_recbole.plugin.resume import EpochwiseResume, phase_left
 from calrec_recbole.plugin.trainer import TieHonest
 
 __all__ = ["PretrainedTrainer"]
 
 
-class PretrainedTrainer(TieHonest, Trainer):
+class PretrainedTrainer(EpochwiseResume, TieHonest, Trainer):
     """``pretrain_epochs`` with the model's first loss, then RecBole's training with early stopping and a new optimiser.
 
     For models with ``start_finetuning()``.
@@ -26,10 +27,14 @@ class PretrainedTrainer(TieHonest, Trainer):
         show_progress: bool = False,
         callback_fn: Callable[[int, float], None] | None = None,
     ) -> tuple[float, dict[str, float]]:
-        for epoch in range(int(self.config["pretrain_epochs"])):
-            started = time.perf_counter()
-            loss = self._train_epoch(train_data, epoch, show_progress=show_progress)
-            self.logger.info(f"pretraining epoch {epoch} [{time.perf_counter() - started:.2f} s, loss {loss:.1f}]")
+        if not (saved and phase_left(self.last) == "train"):
+            self.phase = "pretrain"
+            self._begin(train_data, saved)
+            for epoch in range(self.start_epoch, int(self.config["pretrain_epochs"])):
+                started = time.perf_counter()
+                loss = self._train_epoch(train_data, epoch, show_progress=show_progress)
+                self.logger.info(f"pretraining epoch {epoch} [{time.perf_counter() - started:.2f} s, loss {loss:.1f}]")
+            self.phase, self.start_epoch = "train", 0
         self.model.start_finetuning()
         self.optimizer = self._build_optimizer()
         return super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)

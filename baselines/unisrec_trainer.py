@@ -14,14 +14,16 @@ from tqdm import tqdm
 from calrec_recbole.baselines.unisrec_contrast import augment, in_batch_contrast
 from calrec_recbole.baselines.unisrec_sources import Batch, Sources, read_sources
 from calrec_recbole.baselines.unisrec_stages import RELOADED, source_configs
+from calrec_recbole.plugin.resume import EpochwiseResume
 from calrec_recbole.plugin.trainer import TieHonest
 
 __all__ = ["UniSRecTrainer"]
 
 
-class UniSRecTrainer(TieHonest, Trainer):
+class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
     """``pretrain`` leaves its weights in the run's checkpoint folder, for ``pre_model_path``. Its metrics are then
-    the pretrained model's on the target, of which it has seen nothing unless ``pretrain_datasets`` names it.
+    the pretrained model's on the target, of which it has seen nothing unless ``pretrain_datasets`` names it. An
+    interrupted pretraining starts clean, any other training resumes.
     """
 
     @classmethod

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from calrec_recbole.plugin.resume import EpochwiseResume
+from calrec_recbole.plugin.runner import run
+
 settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 settings.load_profile("no deadline")
 
@@ -64,3 +67,45 @@ def tiny_settings(tiny_dataset: Path, tmp_path: Path) -> dict[str, Any]:
         "show_progress": False,
         "gpu_id": "",
     }
+
+
+class Killed(BaseException):
+    """Passes through every ``except Exception``, as a kill would."""
+
+
+@pytest.fixture
+def killed_run(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A run that dies at the end of an epoch of a phase, before it is validated."""
+
+    def start(model: str, overrides: dict[str, Any], epoch: int, phase: str = "train") -> None:
+        original = EpochwiseResume._train_epoch
+
+        def dying(self: Any, train_data: Any, epoch_idx: int, *arguments: Any, **options: Any) -> Any:
+            result = original(self, train_data, epoch_idx, *arguments, **options)
+            if (epoch_idx, self.phase) == (epoch, phase):
+                raise Killed
+            return result
+
+        with monkeypatch.context() as patch:
+            patch.setattr(EpochwiseResume, "_train_epoch", dying)
+            with pytest.raises(Killed):
+                run(model, overrides=overrides, show=False)
+
+    return start
+
+
+@pytest.fixture
+def interrupted_run_goes_on(killed_run: Any, tmp_path: Path) -> Any:
+    """Killed and started again, a model ends with the metrics and weights of a run that was never killed."""
+
+    def check(model: str, overrides: dict[str, Any], epoch: int, phase: str = "train") -> None:
+        whole = run(model, overrides={**overrides, "output_dir": str(tmp_path / "whole")}, show=False)
+        killed_run(model, overrides, epoch, phase)
+        resumed = run(model, overrides=overrides, show=False)
+        assert f"resumed at the start of epoch {epoch} ({phase})" in (resumed.folder / "log.txt").read_text()
+        assert (resumed.test, resumed.valid) == (whole.test, whole.valid)
+        weights = [one.folder / "checkpoint" / "model.safetensors" for one in (whole, resumed)]
+        assert weights[0].read_bytes() == weights[1].read_bytes()
+        assert not (resumed.folder / "checkpoint" / "last").exists()
+
+    return check

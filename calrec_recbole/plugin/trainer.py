@@ -27,6 +27,7 @@ from calrec_recbole.evaluation import RankTable, metric_names, metric_value, tie
 from calrec_recbole.plugin.checkpoint import load_checkpoint, save_checkpoint
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.registry import TRAINERS, load, model_class
+from calrec_recbole.plugin.resume import EpochwiseResume
 
 __all__ = ["TieHonest", "UntrainedTrainer", "trainer_for"]
 
@@ -121,7 +122,8 @@ class TieHonest:
 
     def resume_checkpoint(self, resume_file: str | Path) -> None:
         raise ConfigError(
-            f"cannot resume from {resume_file}: RecBole's models start clean; load_run reloads a finished run"
+            f"cannot resume from {resume_file}: the command of an interrupted run resumes it; load_run reloads a "
+            "finished one"
         )
 
     def _check_nan(self, loss: Tensor) -> None:
@@ -177,7 +179,8 @@ def trainer_for(model: str) -> type[Any]:
     if model in TRAINERS:
         return load(TRAINERS[model])
     base = get_trainer(model_class(model).type, model)
-    return type(base.__name__, (TieHonest, base), {})
+    resumes = (EpochwiseResume,) if base is Trainer and model != "Pop" else ()  # S3Rec's fit is another
+    return type(base.__name__, (*resumes, TieHonest, base), {})
 
 
 class _NoTensorboard:

@@ -132,6 +132,37 @@ def test_patience_ends_each_stage(recformer_settings, monkeypatch):
     assert trainer.epochs_done == 4
 
 
+class Killed(BaseException):
+    """Passes through every ``except Exception``, as a kill would."""
+
+
+@pytest.mark.parametrize("epochs_before", [0, 1, 2, 3])
+def test_an_interrupted_fine_tuning_ends_bit_identical(epochs_before, recformer_settings, tmp_path, monkeypatch):
+    settings = {**recformer_settings, "epochs": 2, "stage2_epochs": 2, "train_batch_size": 4}
+    whole = run("Recformer", overrides={**settings, "output_dir": str(tmp_path / "whole")}, show=False)
+    epoch, seen = RecformerTrainer._epoch, []
+
+    def dying(self, *arguments):
+        line = epoch(self, *arguments)
+        seen.append(line)
+        if len(seen) > epochs_before:
+            raise Killed
+        return line
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RecformerTrainer, "_epoch", dying)
+        with pytest.raises(Killed):
+            run("Recformer", overrides=settings, show=False)
+    resumed = run("Recformer", overrides=settings, show=False)
+    stage, first = divmod(epochs_before, 2)
+    assert f"resumed at the start of epoch {first} (stage {stage + 1})" in log_of(resumed)
+    assert (resumed.test, resumed.valid) == (whole.test, whole.valid)
+    for file in ("model.safetensors", "items.safetensors"):
+        one, other = (done.folder / "checkpoint" / "best" / file for done in (whole, resumed))
+        assert one.read_bytes() == other.read_bytes()
+    assert not (resumed.folder / "checkpoint" / "last").exists()
+
+
 def test_pretraining_then_fine_tuning(recformer_settings, tiny_dataset):
     """The second data set is a copy of the first with other names; the tokenizer is learnt on both."""
     folder = tiny_dataset / "Second"

@@ -107,7 +107,7 @@ def test_without_data_there_is_no_result(prepared):
 
 def test_resuming_recboles_models_is_refused(prepared):
     config, dataset, _ = prepared
-    with pytest.raises(ConfigError, match="start clean"):
+    with pytest.raises(ConfigError, match="the command of an interrupted run resumes it"):
         UntrainedTrainer(config, Fixed(config, dataset, [0.0] * 9)).resume_checkpoint("x.pth")
 
 
