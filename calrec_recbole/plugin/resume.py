@@ -145,8 +145,8 @@ def _restore_optimizer(optimizer: Any, tensors: dict[str, Tensor], numbers: dict
 
 
 def _numpy_state() -> dict[str, Any]:
-    state = np.random.get_state(legacy=False)
-    return {**state, "state": {"key": state["state"]["key"].tolist(), "pos": int(state["state"]["pos"])}}  # type: ignore[dict-item,index]
+    state: Any = np.random.get_state(legacy=False)
+    return {**state, "state": {"key": state["state"]["key"].tolist(), "pos": int(state["state"]["pos"])}}
 
 
 def _restore_random(tensors: dict[str, Tensor], states: dict[str, Any], train_data: Any, device: torch.device) -> None:
