@@ -136,7 +136,7 @@ class Killed(BaseException):
     """Passes through every ``except Exception``, as a kill would."""
 
 
-@pytest.mark.parametrize("epochs_before", [0, 1, 2, 3])
+@pytest.mark.parametrize("epochs_before", [1, 2])
 def test_an_interrupted_fine_tuning_ends_bit_identical(epochs_before, recformer_settings, tmp_path, monkeypatch):
     settings = {**recformer_settings, "epochs": 2, "stage2_epochs": 2, "train_batch_size": 4}
     whole = run("Recformer", overrides={**settings, "output_dir": str(tmp_path / "whole")}, show=False)

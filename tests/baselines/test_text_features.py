@@ -29,7 +29,8 @@ def forbid_encoding(monkeypatch):
 
 def test_texts_are_plain_and_what_is_missing_is_left_out(text_settings):
     dataset, config = loaded(text_settings)
-    texts = dict(zip(*vars(plain_catalogue(dataset, config)).values(), strict=True))
+    catalogue = plain_catalogue(dataset, config)
+    texts = dict(zip(catalogue.item_ids, catalogue.texts, strict=True))
     assert texts["a"] == "Red Glue Office Adhesives Acme"
     assert texts["d"] == 'Green "Pen" Office Pens Bolt'
     assert texts["e"] == "Steel Ruler Tools"  # no brand

@@ -26,7 +26,7 @@ def test_an_interrupted_run_ends_bit_identical(model, tiny_settings, interrupted
 
 
 def test_sigkill_at_any_moment_is_resumed(tiny_settings, tmp_path):
-    settings = {**tiny_settings, "epochs": 60, "stopping_step": 60}
+    settings = {**tiny_settings, "epochs": 30, "stopping_step": 30}
     whole = run("SASRec", overrides={**settings, "output_dir": str(tmp_path / "whole")}, show=False)
     arguments = [f"--{key}={json.dumps(value)}" for key, value in settings.items()]
     command = [sys.executable, "-m", "calrec_recbole.cli.run_recbole", "--model=SASRec", *arguments]

@@ -92,6 +92,7 @@ def test_training_leaves_the_best_weights(prepared, tmp_path):
     best, result = trainer.fit(data.train, data.valid)
     assert 0 < best <= 1  # ndcg_pes@10, which is not among the metrics shown
     assert list(result) == trainer.metric_names
+    trainer.finished()
     assert sorted(file.name for file in (tmp_path / "checkpoint").iterdir()) == ["model.safetensors", "state.json"]
     expected = trainer.evaluate(data.valid)
     with torch.no_grad():
