@@ -13,8 +13,9 @@ from calrec_recbole.baselines.text_features import encode_texts, plain_catalogue
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import load_dataset
+from calrec_recbole.plugin.sequences import user_sequences
 
-__all__ = ["Batch", "Sources", "drop_words", "read_sources", "training_sequences"]
+__all__ = ["Batch", "Sources", "drop_words", "read_sources"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def read_sources(configs: Sequence[Config], word_drop_ratio: float, max_length: 
     n_items = 0
     for config in configs:
         dataset = load_dataset(config)
-        own = training_sequences(dataset)
+        own = user_sequences(dataset, held_out=2)
         if not own:
             raise DataError(f"pretrain_datasets: {config['dataset']} has no user with 4 events: leave it out")
         sequences += [sequence + n_items for sequence in own]
@@ -74,18 +75,6 @@ def read_sources(configs: Sequence[Config], word_drop_ratio: float, max_length: 
     pad = torch.zeros(1, plain[0].size(1))
     events = torch.from_numpy(np.concatenate(sequences))
     return Sources(torch.cat([pad, *plain, *dropped]), n_items, events, starts, ends)
-
-
-def training_sequences(dataset: Any) -> list[np.ndarray]:
-    """Each user's item ids without the last two, which leave-one-out validates and tests on; oldest first.
-
-    ``dataset`` is not built yet: its events are those of the file, in chronological order.
-    """
-    users = dataset.inter_feat[dataset.uid_field].to_numpy()
-    items = dataset.inter_feat[dataset.iid_field].to_numpy(dtype=np.int64)
-    order = np.argsort(users, kind="stable")
-    borders = np.flatnonzero(np.diff(users[order])) + 1
-    return [sequence[:-2] for sequence in np.split(items[order], borders) if len(sequence) > 3]
 
 
 def drop_words(text: str, ratio: float) -> str:

@@ -32,12 +32,10 @@ def check_stage(config: Any, uses_ids: bool) -> None:
 
 
 def source_configs(config: Any) -> list[Config]:
-    """One config for each of ``pretrain_datasets``: what this run changes, above that data set's own YAML."""
+    """One config for each of ``pretrain_datasets``."""
     names = config["pretrain_datasets"]
     if not isinstance(names, list) or not names or len(set(names)) < len(names):
         raise ConfigError(
             f"pretrain_datasets={names!r} must list the data sets to pretrain on, each once: [CDs, Movies]"
         )
-    defaults = config.internal_config_dict  # with the target's own YAML
-    changed = {key: value for key, value in config.settings.items() if key not in defaults or defaults[key] != value}
-    return [Config("UniSRec", str(name), config_dict=changed | {"dataset": str(name)}) for name in names]
+    return [config.on(str(name)) for name in names]

@@ -109,3 +109,48 @@ def interrupted_run_goes_on(killed_run: Any, tmp_path: Path) -> Any:
         assert not (resumed.folder / "checkpoint" / "last").exists()
 
     return check
+
+
+@pytest.fixture
+def write_dataset(tiny_dataset: Path) -> Any:
+    """Writes one more prepared data set beside Tiny: users' histories of item letters, texts given by the name."""
+
+    def write(name: str, histories: dict[str, str]) -> str:
+        folder = tiny_dataset / name
+        folder.mkdir()
+        letters = sorted(set("".join(histories.values())))
+        items = [f"{letter}\t{name} {letter}\t{name} things\tBrand\t" for letter in letters]
+        header = "item_id:token\ttitle:token\tcategory:token\tbrand:token\tprice:token"
+        (folder / f"{name}.item").write_text("\n".join([header, *items]) + "\n", encoding="utf-8")
+        events = sorted(
+            (1_400_000_000 + 40 * place + number, user, item)
+            for number, (user, history) in enumerate(histories.items())
+            for place, item in enumerate(history)
+        )
+        rows = [f"{user}\t{item}\t{time}" for time, user, item in events]
+        header = "user_id:token\titem_id:token\ttimestamp:float"
+        (folder / f"{name}.inter").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+        return name
+
+    return write
+
+
+@pytest.fixture
+def calrec_settings(tiny_settings: dict[str, Any]) -> dict[str, Any]:
+    """Overrides with which CALRec trains a few steps on Tiny within a second."""
+    return {
+        **{key: value for key, value in tiny_settings.items() if key != "epochs"},
+        "scratch_vocab_size": 300,
+        "scratch_hidden_size": 16,
+        "scratch_intermediate_size": 32,
+        "scratch_num_hidden_layers": 1,
+        "scratch_num_attention_heads": 2,
+        "train_steps": 6,
+        "warmup_steps": 3,
+        "train_batch_size": 4,
+        "eval_interval": 2,
+        "valid_users": 3,
+        "n_gen": 4,
+        "max_new_tokens": 6,
+        "retrieval": "okapi",
+    }

@@ -1,5 +1,7 @@
 """CALRec as a RecBole model: settings -> backbone, examples and recommender; the arithmetic is the core's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,15 +24,17 @@ from calrec_recbole.backbone import (
 )
 from calrec_recbole.catalogue import Catalogue, SampleShares
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.examples import tokenise_items
+from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever
 from calrec_recbole.plugin.dataset import catalogue_of
+from calrec_recbole.plugin.joint import read_categories
 from calrec_recbole.plugin.retriever import retriever_of
+from calrec_recbole.plugin.stages import check_stage, starting_weights
 from calrec_recbole.recommender import InferenceSettings, Recommender
-from calrec_recbole.training import TrainingSettings, objective
+from calrec_recbole.training import Mixture, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
 
-__all__ = ["CALRec", "longest_sequences"]
+__all__ = ["CALRec"]
 
 Settings = TypeVar("Settings", TrainingSettings, InferenceSettings, ScratchSizes)
 
@@ -43,6 +47,7 @@ class CALRec(SequentialRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         _check_intervals(config)
+        check_stage(config)
         self.seed = int(config["seed"])
         self.training_settings = _settings(TrainingSettings, config)
         catalogue = catalogue_of(dataset, config)
@@ -51,20 +56,29 @@ class CALRec(SequentialRecommender):
         self.max_input_length = int(config["max_input_length"])
         self.scratch = _settings(ScratchSizes, config, prefix="scratch_")
         settings = _settings(InferenceSettings, config)
-        backbone = self._backbone(str(config["backbone"]), catalogue, settings.max_new_tokens)
+        self.categories = read_categories(config) if config["train_stage"] == "joint" else []
+        backbone = self._backbone(config, catalogue, settings.max_new_tokens)
         self._assemble(backbone, catalogue, retriever, settings)
 
-    def _backbone(self, source: str, catalogue: Catalogue, max_new_tokens: int) -> Backbone:
-        if source != "scratch":
-            return load_backbone(source)
+    def _backbone(self, config: Any, catalogue: Catalogue, max_new_tokens: int) -> Backbone:
+        source = str(config["backbone"])
+        if config["pre_model_path"]:
+            backbone = read_backbone(starting_weights(config["pre_model_path"]))
+        elif source != "scratch":
+            backbone = load_backbone(source)
+        else:
+            backbone = self._new_backbone(catalogue, max_new_tokens)
+        if source == "scratch":
+            add_dropout(backbone.model, self.scratch.dropout)
+        return backbone
+
+    def _new_backbone(self, catalogue: Catalogue, max_new_tokens: int) -> Backbone:
         if self.training_settings.warmup_steps == 0:
             self.logger.warning("backbone=scratch with warmup_steps=0: expect few samples that are catalogue items")
-        tokenizer = train_tokenizer(
-            catalogue.texts, self.scratch.vocab_size, merge_across_words=self.scratch.merge_across_words
-        )
+        texts = [text for category in self.categories for text in category.catalogue.texts] or catalogue.texts
+        tokenizer = train_tokenizer(texts, self.scratch.vocab_size, merge_across_words=self.scratch.merge_across_words)
         positions = self.max_input_length + max(256, max_new_tokens)  # the target or the generated text comes on top
         model = scratch_model(self.scratch, len(tokenizer), tokenizer.eos_token_id, positions, self.seed)
-        add_dropout(model, self.scratch.dropout)
         return Backbone(model, tokenizer)
 
     def _assemble(
@@ -75,6 +89,27 @@ class CALRec(SequentialRecommender):
         _check_positions(backbone, self.max_input_length, max(settings.max_new_tokens, *map(len, items.items)))
         self.recommender = Recommender(backbone, catalogue, items, retriever, settings)
         self.count_samples_anew()
+
+    def joint_training(self, power: float) -> tuple[ItemTokens, list[list[int]], Mixture]:
+        """The items of all categories, their users' sequences as places among them, and how users are drawn."""
+        texts = [text for category in self.categories for text in category.catalogue.texts]
+        items = tokenise_items(texts, self.recommender.backbone.tokenizer, self.max_input_length)
+        firsts = np.cumsum([0, *(len(category.catalogue) for category in self.categories)])
+        sequences = [
+            (sequence + first).tolist()
+            for category, first in zip(self.categories, firsts, strict=False)
+            for sequence in category.sequences
+        ]
+        return items, sequences, Mixture([len(category.sequences) for category in self.categories], power)
+
+    @contextmanager
+    def serving(self, recommender: Recommender) -> Iterator[None]:
+        """Within the block scores are those of ``recommender``, over its catalogue."""
+        own, self.recommender = self.recommender, recommender
+        try:
+            yield
+        finally:
+            self.recommender = own
 
     def save_weights(self, folder: Path) -> None:
         """Writes the backbone as a standard transformers folder."""
@@ -125,7 +160,7 @@ class CALRec(SequentialRecommender):
 
 
 def _check_intervals(config: Any) -> None:
-    for name, least in (("eval_interval", 1), ("valid_users", 0), ("stopping_step", 0)):
+    for name, least in (("eval_interval", 1), ("keep_interval", 0), ("valid_users", 0), ("stopping_step", 0)):
         if int(config[name]) < least:
             raise ConfigError(f"{name}={config[name]} must be at least {least}")
 
@@ -148,21 +183,3 @@ def _settings(kind: type[Settings], config: Any, prefix: str = "") -> Settings:
     """A dataclass of the core from RecBole's flat keys."""
     given = {field.name: config[prefix + field.name] for field in fields(kind)}
     return kind(**{name: value for name, value in given.items() if value is not None})
-
-
-def longest_sequences(dataset: Any) -> list[list[int]]:
-    """Each user's training items, oldest first, as places in the catalogue, from the rows of RecBole's training split.
-
-    RecBole makes a row of every prefix, each with the next item as its target: a user's first item is the history of
-    the shortest row, the others are the targets. No row is longer than ``MAX_ITEM_LIST_LENGTH``; the sequences are.
-    """
-    rows = dataset.inter_feat
-    users, lengths = rows[dataset.uid_field].tolist(), rows[dataset.item_list_length_field].tolist()
-    histories, targets = rows[dataset.item_id_list_field], rows[dataset.iid_field].tolist()
-    sequences: dict[int, list[int]] = {}
-    for row, user in enumerate(users):
-        if user not in sequences:
-            assert lengths[row] == 1, "RecBole orders a user's rows by length"
-            sequences[user] = [int(histories[row, 0]) - 1]
-        sequences[user].append(targets[row] - 1)
-    return [sequences[user] for user in sorted(sequences)]

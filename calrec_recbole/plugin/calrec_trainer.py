@@ -3,20 +3,22 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.trainer import Trainer
 from tqdm import tqdm
 
 from calrec_recbole.durable import recover_folder, replacing_folder, write_json
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.plugin.calrec import longest_sequences
+from calrec_recbole.plugin.joint import Category, own_category, record
+from calrec_recbole.plugin.selection import Selection, selection_of
+from calrec_recbole.plugin.sequences import longest_sequences
+from calrec_recbole.plugin.stages import TRAINED_ON, trained_on_before
 from calrec_recbole.plugin.trainer import TieHonest
 from calrec_recbole.training import StepReport, Training, load_state, nats_per_item, save_state
 
@@ -43,6 +45,7 @@ class CALRecTrainer(TieHonest, Trainer):
     """
 
     resumes = True
+    validated_on = ""  # data set
 
     def _build_optimizer(self, **_: Any) -> None:
         return None
@@ -58,7 +61,8 @@ class CALRecTrainer(TieHonest, Trainer):
     @classmethod
     def reload_settings(cls, checkpoint: Path) -> dict[str, Any]:
         """A finished run is reloaded from its own weights, wherever its backbone once came from."""
-        return {"backbone": str(checkpoint / "best")}
+        alone = {"train_stage": "finetune", "joint_datasets": [], "joint_targets": [], "selection_dataset": ""}
+        return {"backbone": str(checkpoint / "best"), "pre_model_path": "", **alone}
 
     def save_weights(self, folder: Path, state: dict[str, Any]) -> None:
         with replacing_folder(folder / "best") as temporary:
@@ -84,23 +88,26 @@ class CALRecTrainer(TieHonest, Trainer):
         """
         training = self._training(train_data)
         progress = self._resume(training) if saved else self._fresh()
-        sampled = self._validation_sample(valid_data) if valid_data else None
-        if sampled and training.step == 0:
-            self.logger.info(f"step 0: {self._held_out_nats(sampled):.2f} nats an item, {len(sampled._dataset)} users")
+        selection = selection_of(self.config, self.model, valid_data) if valid_data else None
+        self.validated_on = selection.name if selection else ""
+        if selection and training.step == 0:
+            self.logger.info(f"step 0: {self._held_out_nats(selection):.2f} nats an item, {selection.users} users")
         steps = training.settings.train_steps
         with tqdm(total=steps, initial=training.step, desc="Train", unit="step", disable=not show_progress) as bar:
             while training.step < steps and not self._stops(progress):
                 meter = Meter(bar)
                 training.run(self._next_stop(training), meter.add)
                 self.logger.info(meter.line())
-                if sampled:
-                    score = self._validate(sampled, training, progress, saved, show_progress)
+                if saved and self._keeps(training.step):
+                    self.model.save_weights(self.checkpoint_dir / f"step-{training.step}")
+                if selection and self._validates(training):
+                    score = self._validate(selection, training, progress, saved, show_progress)
                     if callback_fn:
                         callback_fn(training.step, score)
                 progress.seconds += meter.seconds()
                 if saved:
                     save_state(training, vars(progress), self.last)
-        if saved and not sampled:
+        if saved and not selection:
             self.save_weights(self.checkpoint_dir, {"step": training.step})
         self.best_valid_score, self.best_valid_result = progress.best_score, progress.best_result
         return progress.best_score, progress.best_result
@@ -108,7 +115,7 @@ class CALRecTrainer(TieHonest, Trainer):
     def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
         shares = self.model.count_samples_anew()
         table: RankTable = super().evaluate_ranks(eval_data, show_progress)
-        self.diagnostics = {"samples": shares.summary()}
+        self.diagnostics = {"validated_on": self.validated_on, "samples": shares.summary()}
         self.logger.info(f"samples of {len(table)} users: {shares.summary()}")
         return table
 
@@ -118,14 +125,26 @@ class CALRecTrainer(TieHonest, Trainer):
 
     def _training(self, train_data: Any) -> Training:
         model = self.model
-        return Training(
-            model.recommender.backbone,
-            model.recommender.items,
-            longest_sequences(train_data._dataset),
-            model.training_settings,
-            model.seed,
-            self.device,
-        )
+        items, mixture = model.recommender.items, None
+        sequences, categories = longest_sequences(train_data._dataset), model.categories
+        if categories:
+            items, sequences, mixture = model.joint_training(float(self.config["mixture_power"]))
+        else:
+            categories = [own_category(self.config, model.recommender.catalogue, sequences)]
+        self._record(categories, mixture.shares.tolist() if mixture else [1.0])
+        backbone, settings = model.recommender.backbone, model.training_settings
+        return Training(backbone, items, sequences, settings, model.seed, self.device, mixture)
+
+    def _record(self, categories: Sequence[Category], shares: Sequence[float]) -> None:
+        if self.config["run_dir"]:  # none in RecBole's HyperTuning
+            seen = record(categories, shares, trained_on_before(self.config))
+            write_json(Path(self.config["run_dir"]) / TRAINED_ON, seen)
+        for category, share in zip(categories, shares, strict=True):
+            self.logger.info(
+                f"{category.name}: {share:.1%} of what is drawn, {len(category.sequences)} users, "
+                f"{len(category.catalogue)} items, the newest {category.held_out} of each user held out; "
+                f"{category.removed} events left out that another category holds out"
+            )
 
     def _fresh(self) -> Progress:
         return Progress(vocabulary=vocabulary_hash(self.model.recommender.backbone.tokenizer))
@@ -145,31 +164,33 @@ class CALRecTrainer(TieHonest, Trainer):
         return progress
 
     def _next_stop(self, training: Training) -> int:
-        """The step of the next validation; the warm-up ends with one."""
-        interval, warmup = int(self.config["eval_interval"]), training.settings.warmup_steps
-        step = (training.step // interval + 1) * interval
-        return min(step, warmup) if training.in_warmup else step
+        """The step of the next validation or kept checkpoint; the warm-up ends with a validation."""
+        intervals = [int(self.config[name]) for name in ("eval_interval", "keep_interval") if self.config[name]]
+        step = min((training.step // interval + 1) * interval for interval in intervals)
+        return min(step, training.settings.warmup_steps) if training.in_warmup else step
+
+    def _keeps(self, step: int) -> bool:
+        interval = int(self.config["keep_interval"])
+        return interval > 0 and step % interval == 0
+
+    def _validates(self, training: Training) -> bool:
+        ends = training.settings.warmup_steps, training.settings.train_steps
+        return training.step % int(self.config["eval_interval"]) == 0 or training.step in ends
 
     def _stops(self, progress: Progress) -> bool:
         return progress.worse >= int(self.config["stopping_step"]) > 0
 
-    def _validation_sample(self, valid_data: Any) -> Any:
-        """A loader over ``valid_users`` users, drawn once by the seed; the whole ``valid_data`` where that is 0."""
-        rows, wanted = len(valid_data._dataset.inter_feat), int(self.config["valid_users"])
-        if not 0 < wanted < rows:
-            return valid_data
-        chosen = np.sort(np.random.default_rng([self.model.seed, 2]).permutation(rows)[:wanted])
-        dataset = valid_data._dataset.copy(valid_data._dataset.inter_feat[chosen])
-        return FullSortEvalDataLoader(self.config, dataset, valid_data._sampler, shuffle=False)
-
-    def _validate(self, data: Any, training: Training, progress: Progress, saved: bool, show_progress: bool) -> float:
-        score, result = self._valid_epoch(data, show_progress)
-        nats = self._held_out_nats(data)
+    def _validate(
+        self, selection: Selection, training: Training, progress: Progress, saved: bool, show_progress: bool
+    ) -> float:
+        with selection.served(self.model):
+            score, result = self._valid_epoch(selection.data, show_progress)
+        nats = self._held_out_nats(selection)
         better = score > progress.best_score
         mark = "best so far" if better else f"best was {progress.best_score:.5f} at step {progress.best_step}"
         self.logger.info(
             f"step {training.step}: valid {self.valid_metric} {score:.5f} ({mark}), {nats:.2f} nats an item, "
-            f"{len(data._dataset)} users"
+            f"{selection.users} users of {selection.name}"
         )
         if better:
             progress.best_score, progress.best_step, progress.best_result = score, training.step, result
@@ -178,11 +199,12 @@ class CALRecTrainer(TieHonest, Trainer):
         progress.worse = 0 if better or training.in_warmup else progress.worse + 1
         return score
 
-    def _held_out_nats(self, data: Any) -> float:
-        rows = data._dataset.inter_feat
-        targets = rows[data._dataset.iid_field].tolist()
+    def _held_out_nats(self, selection: Selection) -> float:
+        dataset = selection.data._dataset
+        rows, targets = dataset.inter_feat, dataset.inter_feat[dataset.iid_field].tolist()
         pairs = [(history, target - 1) for history, target in zip(self.model.histories(rows), targets, strict=True)]
-        return nats_per_item(self.model.recommender.backbone, self.model.recommender.items, pairs)
+        with selection.served(self.model):
+            return nats_per_item(self.model.recommender.backbone, self.model.recommender.items, pairs)
 
 
 def vocabulary_hash(tokenizer: Any) -> str:

@@ -70,6 +70,12 @@ class Config(RecBoleConfig):
         except (AssertionError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as problem:
             raise ConfigError(" ".join(str(problem).split())) from problem
 
+    def on(self, dataset: str) -> "Config":
+        """The same model on another data set: what this run changes, above that data set's own YAML."""
+        defaults = self.internal_config_dict  # with this run's data set's YAML
+        changed = {key: value for key, value in self.settings.items() if key not in defaults or defaults[key] != value}
+        return Config(self.model, dataset, config_dict=changed | {"dataset": dataset})
+
     def compatibility_settings(self) -> None:
         """Nothing is left to do: see ``plugin.compat``."""
 

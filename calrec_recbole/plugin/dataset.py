@@ -24,6 +24,7 @@ __all__ = [
     "item_tokens",
     "load_dataset",
     "loaders",
+    "sha256",
     "user_tokens",
 ]
 
@@ -121,10 +122,11 @@ def item_file(config: Config) -> Path:
 def data_hash(config: Config) -> dict[str, str]:
     """sha256 of each atomic file that a model may read: ``{"inter": ..., "item": ...}``."""
     files = {kind: Path(config["data_path"]) / f"{config['dataset']}.{kind}" for kind in ("inter", "item")}
-    return {kind: _sha256(file) for kind, file in files.items() if file.is_file()}
+    return {kind: sha256(file) for kind, file in files.items() if file.is_file()}
 
 
-def _sha256(file: Path) -> str:
+def sha256(file: Path) -> str:
+    """Of the file's bytes, as hex digits."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -21,6 +21,7 @@ from calrec_recbole.plugin.environment import Cost, environment
 from calrec_recbole.plugin.logs import logging_to
 from calrec_recbole.plugin.registry import model_class
 from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, claim, run_id
+from calrec_recbole.plugin.sources import source_hashes
 from calrec_recbole.plugin.trainer import trainer_for
 from calrec_recbole.plugin.trimming import trimmed
 
@@ -56,7 +57,7 @@ def run(
     config = Config(model, dataset, config_files, overrides)
     check_dataset(config)
     trainer_class = trainer_for(config["model"])
-    hashes = data_hash(config)
+    hashes = data_hash(config) | source_hashes(config)
     parent = Path(config["output_dir"]) / config["dataset"] / config["model"]
     with claim(parent, run_id(config.settings, hashes), trainer_class.resumes) as folder:
         write_text(folder / "config.yaml", yaml.safe_dump(config.settings, allow_unicode=True))

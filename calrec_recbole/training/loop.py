@@ -12,6 +12,7 @@ from calrec_recbole.errors import DataError
 from calrec_recbole.examples import Example, ItemTokens
 from calrec_recbole.training.batches import micro_batches, step_users, truncated
 from calrec_recbole.training.gradients import BatchGradient
+from calrec_recbole.training.mixture import Mixture
 from calrec_recbole.training.optimiser import learning_rate, optimisers
 from calrec_recbole.training.runtime import fast_attention, resolve_precision
 from calrec_recbole.training.settings import TrainingSettings
@@ -46,6 +47,7 @@ class Training:
     settings: TrainingSettings
     seed: int
     device: torch.device
+    mixture: Mixture | None = None  # of several categories, whose users ``sequences`` holds one after another
     step: int = 0
     optimisers: list[torch.optim.Optimizer] = field(init=False)
     precision: torch.dtype = field(init=False)
@@ -74,11 +76,17 @@ class Training:
     def examples(self) -> list[Example]:
         """The examples of the present step, the same for the same seed, step and settings."""
         rng = np.random.default_rng([self.seed, 1, self.step])
-        users = step_users(len(self.sequences), self.settings.train_batch_size, self.step, self.seed)
+        users = self._users()
         kept = [
             truncated(self.sequences[user], 0 if self.in_warmup else self.settings.truncate_last, rng) for user in users
         ]
         return [self.items.example(items[:-1], items[-1], history_labels=self.in_warmup) for items in kept]
+
+    def _users(self) -> np.ndarray:
+        size = self.settings.train_batch_size
+        if self.mixture:
+            return self.mixture.users(size, self.step, self.seed)
+        return step_users(len(self.sequences), size, self.step, self.seed)
 
     def batch(self) -> BatchGradient:
         """The examples of the present step, cut into micro-batches of similar length for each of the two towers."""

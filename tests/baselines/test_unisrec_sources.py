@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from calrec_recbole.baselines.text_features import item_features
-from calrec_recbole.baselines.unisrec_sources import drop_words, read_sources, training_sequences
+from calrec_recbole.baselines.unisrec_sources import drop_words, read_sources
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import load_dataset, loaders
@@ -69,12 +69,6 @@ def test_an_epoch_is_every_row_once(text_settings):
     targets = torch.cat([batch.targets for batch in batches])
     assert torch.equal(targets.sort().values, sources.batch(torch.arange(len(sources))).targets.sort().values)
     assert all(batch.item_seq.size(1) == batch.lengths.max() for batch in batches)
-
-
-def test_training_stops_before_what_leave_one_out_holds_out(text_settings, other_dataset):
-    dataset = load_dataset(configs(text_settings, other_dataset)[0])
-    tokens = dataset.field2id_token["item_id"]
-    assert ["".join(tokens[sequence]) for sequence in training_sequences(dataset)] == ["abcde", "hg"]
 
 
 def test_words_are_dropped_alike_for_equal_texts():

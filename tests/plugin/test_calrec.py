@@ -11,32 +11,16 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.calrec import longest_sequences
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import load_dataset, loaders
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
-
-TINY_CALREC = {
-    "scratch_vocab_size": 300,
-    "scratch_hidden_size": 16,
-    "scratch_intermediate_size": 32,
-    "scratch_num_hidden_layers": 1,
-    "scratch_num_attention_heads": 2,
-    "train_steps": 6,
-    "warmup_steps": 3,
-    "train_batch_size": 4,
-    "eval_interval": 2,
-    "valid_users": 3,
-    "n_gen": 4,
-    "max_new_tokens": 6,
-    "retrieval": "okapi",
-}
+from calrec_recbole.plugin.sequences import longest_sequences
 
 
 @pytest.fixture
-def settings(tiny_settings):
-    return {**{key: value for key, value in tiny_settings.items() if key != "epochs"}, **TINY_CALREC}
+def settings(calrec_settings):
+    return calrec_settings
 
 
 def test_a_run_leaves_everything_and_reloads_to_the_same_scores(settings):

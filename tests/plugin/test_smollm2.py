@@ -10,9 +10,9 @@ import torch
 from calrec_recbole.backbone import load_backbone, read_backbone, save_backbone
 from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.examples import tokenise_items
-from calrec_recbole.plugin.calrec import longest_sequences
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import catalogue_of, load_dataset, loaders
+from calrec_recbole.plugin.sequences import longest_sequences
 from calrec_recbole.prompts import Attribute, parse_item_text
 from calrec_recbole.recommender import InferenceSettings, Recommender
 from calrec_recbole.retrieval import OkapiBM25

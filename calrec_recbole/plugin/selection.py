@@ -1,0 +1,71 @@
+"""On whose held-out items the checkpoints of a run are compared."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from recbole.data.dataloader import FullSortEvalDataLoader
+
+from calrec_recbole.examples import tokenise_items
+from calrec_recbole.plugin.dataset import load_dataset, loaders
+from calrec_recbole.plugin.joint import held_out_items
+from calrec_recbole.plugin.retriever import retriever_of
+from calrec_recbole.recommender import Recommender
+
+__all__ = ["Selection", "selection_of"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """``data``: RecBole's rows of a sample of the users of data set ``name``, one target each.
+
+    ``recommender`` is over that data set's catalogue; None where it is the model's own.
+    """
+
+    name: str
+    data: Any
+    recommender: Recommender | None = None
+
+    @property
+    def users(self) -> int:
+        return len(self.data._dataset)
+
+    @contextmanager
+    def served(self, model: Any) -> Iterator[None]:
+        """Within the block ``model`` scores the items of this data set."""
+        if self.recommender is None:
+            yield
+        else:
+            with model.serving(self.recommender):
+                yield
+
+
+def selection_of(config: Any, model: Any, valid_data: Any) -> Selection:
+    """``selection_dataset`` where it is another than the run's own, otherwise ``valid_data``; ``valid_users`` of it."""
+    own, name = config["dataset"], config["selection_dataset"] or config["dataset"]
+    if name == own:
+        return Selection(own, _sample(valid_data, config, model.seed))
+    settings = config.on(name)
+    data = loaders(settings, load_dataset(settings))
+    # a category that is for selection alone holds out one item, which leave-one-out calls the test item
+    rows = data.valid if held_out_items(config)[name] == 2 else data.test
+    return Selection(name, _sample(rows, config, model.seed), _recommender(settings, model, name))
+
+
+def _recommender(settings: Any, model: Any, name: str) -> Recommender:
+    own: Recommender = model.recommender
+    catalogue = next(category.catalogue for category in model.categories if category.name == name)
+    items = tokenise_items(catalogue.texts, own.backbone.tokenizer, model.max_input_length)
+    return Recommender(own.backbone, catalogue, items, retriever_of(settings, catalogue.texts), own.settings)
+
+
+def _sample(data: Any, config: Any, seed: int) -> Any:
+    """A loader over ``valid_users`` users, drawn once by the seed; the whole ``data`` where that is 0."""
+    rows, wanted = len(data._dataset.inter_feat), int(config["valid_users"])
+    if not 0 < wanted < rows:
+        return data
+    chosen = np.sort(np.random.default_rng([seed, 2]).permutation(rows)[:wanted])
+    dataset = data._dataset.copy(data._dataset.inter_feat[chosen])
+    return FullSortEvalDataLoader(config, dataset, data._sampler, shuffle=False)

@@ -1,0 +1,37 @@
+"""What else than its own data set a run reads: other data sets and the weights that it starts from."""
+
+from pathlib import Path
+from typing import Any
+
+from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.dataset import data_hash, sha256
+from calrec_recbole.plugin.run_folder import CHECKPOINT
+
+__all__ = ["source_hashes"]
+
+DATASETS = ("joint_datasets", "pretrain_datasets")  # settings that name prepared data sets
+WEIGHTS = (f"{CHECKPOINT}/best/model.safetensors", f"{CHECKPOINT}/model.safetensors", "model.safetensors")
+
+
+def source_hashes(config: Config) -> dict[str, str]:
+    """sha256 by file: ``CDs.inter``, ``CDs.item``, and ``pre_model`` for the weights behind ``pre_model_path``.
+
+    What is missing is left out here: the model says so in its own words.
+    """
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(str(name) for setting in DATASETS for name in _listed(config[setting])):
+        if name != config["dataset"]:
+            found |= {f"{name}.{kind}": digest for kind, digest in data_hash(config.on(name)).items()}
+    weights = _weights(str(config["pre_model_path"] or ""))
+    return found | ({"pre_model": sha256(weights)} if weights else {})
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _weights(path: str) -> Path | None:
+    """The file that a run starts from: ``path`` itself, or the one of a run's or a transformers folder."""
+    start = Path(path).expanduser()
+    candidates = (start, *(start / name for name in WEIGHTS)) if path else ()
+    return next((file for file in candidates if file.is_file()), None)
