@@ -1,12 +1,13 @@
 """Stage I reads several data sets and nothing that a later stage validates or tests on."""
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.joint import held_out_items, read_categories, record
+from calrec_recbole.plugin.joint import _without, held_out_items, read_categories, record
 from tests.conftest import TINY_HISTORIES
 
 FILMS = {"v0": "mnopq", "v1": "qponm", "v2": "mopn"}
@@ -65,10 +66,6 @@ def test_a_repeat_within_the_own_history_stays(joint, write_dataset):
 @given(st.data())
 def test_no_held_out_event_of_a_target_is_ever_trained_on(data):
     """On random categories that share users and items: pairs of the cut events against pairs of what remains."""
-    import pandas as pd
-
-    from calrec_recbole.plugin.joint import _without
-
     pairs = st.lists(st.tuples(st.sampled_from("uvw"), st.sampled_from("abc")), max_size=12)
     kept, hidden = (pd.DataFrame(data.draw(pairs), columns=["user", "item"]) for _ in range(2))
     left, removed = _without(kept, hidden)

@@ -11,6 +11,7 @@ from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.plugin.settings import CONFIGS, shipped_settings
 from calrec_recbole.plugin.stages import starting_weights
+from calrec_recbole.training.loop import Training
 
 FILMS = {"v0": "mnopq", "v1": "qponm", "v2": "mopnq", "v3": "nopqm", "v4": "pqmno"}
 
@@ -79,19 +80,18 @@ def test_another_data_set_can_select(joint):
 
 
 def test_a_killed_joint_run_goes_on_to_the_same_bits(joint, tmp_path, monkeypatch):
-    from calrec_recbole.training.loop import Training
-
     whole = run("CALRec", overrides={**joint, "output_dir": str(tmp_path / "whole")}, show=False)
     one_step = Training._one_step
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
 
-        def dying(training):
-            if training.step == 5:
-                raise KeyboardInterrupt
-            return one_step(training)
+    def dying(training):
+        if training.step == 5:
+            raise KeyboardInterrupt
+        return one_step(training)
 
+    with monkeypatch.context() as patch:
         patch.setattr(Training, "_one_step", dying)
-        run("CALRec", overrides=joint, show=False)
+        with pytest.raises(KeyboardInterrupt):
+            run("CALRec", overrides=joint, show=False)
     resumed = run("CALRec", overrides=joint, show=False)
     assert "resumed at step 4" in (resumed.folder / "log.txt").read_text()
     assert (resumed.valid, resumed.test) == (whole.valid, whole.test)
