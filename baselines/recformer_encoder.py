@@ -13,7 +13,7 @@ from calrec_recbole.training.batches import micro_batches
 
 __all__ = ["RecformerNetwork", "cosine_scores", "pieces"]
 
-NO_PADDING = 1e-9  # but to the window, which the attention needs anyway
+CALL_COST = 0  # so no padding pays, but that to the window, which the attention needs anyway
 
 
 def cosine_scores(users: Tensor, items: Tensor, temperature: float) -> Tensor:
@@ -74,4 +74,4 @@ class RecformerNetwork(LongformerForMaskedLM):
 def pieces(sequences: Sequence[FlatSequence], window: int, tokens_at_once: int) -> list[list[int]]:
     """Row numbers of sequences that are equally long once padded to the window, at most ``tokens_at_once`` tokens."""
     widths = [-(-len(sequence.tokens) // window) * window for sequence in sequences]
-    return micro_batches(widths, tokens_at_once, NO_PADDING)
+    return micro_batches(widths, tokens_at_once, CALL_COST)

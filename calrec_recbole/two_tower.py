@@ -17,6 +17,7 @@ __all__ = [
     "collate_targets",
     "encode_sequences",
     "encode_targets",
+    "joined",
     "masked_mean",
 ]
 
@@ -82,6 +83,14 @@ def encode_sequences(trunk: Any, batch: SequenceBatch) -> SequenceTower:
         batch.labels[predicts],
         predicts.nonzero()[:, 0],
     )
+
+
+def joined(towers: Sequence[SequenceTower]) -> SequenceTower:
+    """Several batches of sequences as one, their rows numbered on."""
+    starts = np.cumsum([0, *(len(tower.user) for tower in towers)])
+    rows = [tower.rows + int(start) for tower, start in zip(towers, starts, strict=False)]
+    user, target_in_context, hidden, labels, _ = zip(*towers, strict=True)
+    return SequenceTower(*(torch.cat(part) for part in (user, target_in_context, hidden, labels, rows)))
 
 
 def encode_targets(trunk: Any, batch: TargetBatch) -> Tensor:

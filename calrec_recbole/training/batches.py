@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["micro_batches", "padding_share", "step_users", "truncated"]
+__all__ = ["fitting_groups", "micro_batches", "padded_tokens", "padding_share", "step_users", "truncated"]
 
 
 def step_users(n_users: int, batch_size: int, step: int, seed: int) -> np.ndarray:
@@ -29,24 +29,55 @@ def truncated(sequence: Sequence[int], truncate_last: int, rng: np.random.Genera
     return sequence[: len(sequence) - k]
 
 
-def micro_batches(lengths: Sequence[int], max_tokens: int, max_padding: float) -> list[list[int]]:
+def micro_batches(lengths: Sequence[int], max_tokens: int, cost: int) -> list[list[int]]:
     """Rows of ``lengths`` tokens -> pieces of similar length, as lists of row numbers, longest first.
 
-    A piece holds at most ``max_tokens`` tokens, pads included, and at most the share ``max_padding`` of pads; a row
-    longer than ``max_tokens`` goes alone.
+    The cheapest cut, where a piece costs its tokens, pads included, and ``cost`` tokens for the call itself: few pieces
+    mean many pads, many pieces many calls. A piece holds at most ``max_tokens`` tokens, pads included; a row longer
+    than that goes alone. Found exactly by going through the rows in order of length; equal cuts: fewer rows first.
     """
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    longest = np.array([lengths[row] for row in order], dtype=np.int64)
+    cheapest = np.zeros(len(order) + 1, dtype=np.int64)  # [i]: of the first i rows
+    begins = np.zeros(len(order) + 1, dtype=np.int64)  # [i]: where the last piece of that cut begins
+    for end in range(1, len(order) + 1):
+        tokens = (end - np.arange(end)) * longest[:end]
+        tokens[-1] = min(tokens[-1], max_tokens)  # alone, it always fits
+        total = np.where(tokens <= max_tokens, cheapest[:end] + tokens + cost, np.iinfo(np.int64).max)
+        begins[end] = total.argmin()
+        cheapest[end] = total[begins[end]]
     pieces: list[list[int]] = []
-    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        candidate = [*pieces[-1], row] if pieces else [row]
-        padded = len(candidate) * lengths[candidate[0]]
-        if not pieces or padded > max_tokens or padding_share(lengths, [candidate]) > max_padding:
-            pieces.append([row])
+    end = len(order)
+    while end:
+        pieces.append(order[begins[end] : end])
+        end = int(begins[end])
+    return pieces[::-1]
+
+
+def fitting_groups(tokens: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Pieces of ``tokens`` tokens -> groups of at most ``max_tokens``, as lists of piece numbers, the largest last.
+
+    First fit, longest pieces first; a piece of more than ``max_tokens`` goes alone.
+    """
+    groups: list[list[int]] = []
+    totals: list[int] = []
+    for piece in sorted(range(len(tokens)), key=lambda piece: -tokens[piece]):
+        place = next((at for at, total in enumerate(totals) if total + tokens[piece] <= max_tokens), None)
+        if place is None:
+            groups.append([piece])
+            totals.append(tokens[piece])
         else:
-            pieces[-1] = candidate
-    return pieces
+            groups[place].append(piece)
+            totals[place] += tokens[piece]
+    return [groups[at] for at in sorted(range(len(groups)), key=lambda at: totals[at])]
+
+
+def padded_tokens(lengths: Sequence[int], piece: Sequence[int]) -> int:
+    """The tokens of ``piece``, pads included."""
+    return len(piece) * max(lengths[row] for row in piece)
 
 
 def padding_share(lengths: Sequence[int], pieces: Sequence[Sequence[int]]) -> float:
     """The share of pads among all tokens of ``pieces``."""
-    padded = sum(len(piece) * max(lengths[row] for row in piece) for piece in pieces)
+    padded = sum(padded_tokens(lengths, piece) for piece in pieces)
     return 1 - sum(lengths[row] for piece in pieces for row in piece) / padded

@@ -1,14 +1,16 @@
 """The gradient of a batch that goes through the backbone in pieces, exact also for the contrastive losses.
 
-Their negatives are all users of the batch, so no piece can compute them alone. Cached gradients (GradCache, Gao et
-al. 2021, https://arxiv.org/abs/2101.06983): a first pass without gradient collects the pooled features of all
-pieces, the losses and their gradients with respect to the features are computed once on the whole batch, and a
-second pass sends these gradients through the backbone piece by piece. Dropout draws the same masks in both passes.
+Their negatives are all users of the batch, so no piece can compute them alone. Pieces whose activations fit in memory
+together form a group. Cached gradients (GradCache, Gao et al. 2021, https://arxiv.org/abs/2101.06983): a first pass
+collects the pooled features of all groups, the losses and their gradients with respect to the features are computed
+once on the whole batch, and a second pass sends these gradients through the backbone group by group. The first pass
+keeps the activations of the largest group; the others are read again, where dropout draws the same masks. A batch that
+is one group is so read once.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,12 +18,35 @@ from torch import Tensor
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.examples import IGNORED, Example, ItemTokens
 from calrec_recbole.losses import calrec_loss
+from calrec_recbole.training.batches import fitting_groups, padded_tokens
 from calrec_recbole.training.objective import Features, LossParts, contrast, lean_generation
+from calrec_recbole.training.random_state import RandomState
 from calrec_recbole.training.runtime import autocast
 from calrec_recbole.training.settings import TrainingSettings
-from calrec_recbole.two_tower import SequenceTower, collate_sequences, collate_targets, encode_sequences, encode_targets
+from calrec_recbole.two_tower import (
+    SequenceTower,
+    collate_sequences,
+    collate_targets,
+    encode_sequences,
+    encode_targets,
+    joined,
+)
 
-__all__ = ["BatchGradient"]
+__all__ = ["BatchGradient", "Group", "GroupTowers"]
+
+
+class Group(NamedTuple):
+    """Pieces whose activations are in memory together: lists of row numbers."""
+
+    sequences: list[Sequence[int]]
+    targets: list[Sequence[int]]
+
+
+class GroupTowers(NamedTuple):
+    """What the backbone gives for a group, in the order of its pieces; None where it has no such pieces."""
+
+    sequences: SequenceTower | None
+    alone: Tensor | None  # (rows, D) v^T
 
 
 @dataclass(frozen=True)
@@ -43,106 +68,109 @@ class BatchGradient:
 
         Without target pieces that of L_NIG alone.
         """
+        groups = self.groups()
         if not self.target_pieces:
-            nig, nats = self._send_sequences(None, None, 1.0)
+            nig, nats = _sums([self._send(group, self.read(group), None, 1.0) for group in groups])
             unknown = torch.full_like(nig, torch.nan)
             return LossParts(nig, nig, unknown, unknown, nats)
         alpha, beta = self.settings.alpha, self.settings.beta
-        states: list[RandomState] = []
-        features = Features(*(part.requires_grad_() for part in self._features(states)))
+        *again, largest = groups
+        states, first = [], []
+        for group in again:
+            states.append(RandomState(self.device))
+            with torch.no_grad():
+                first.append(self.read(group))
+        kept = self.read(largest)
+        features = Features(*(part.requires_grad_() for part in self._features(groups, [*first, kept])))
         tt, ut = contrast(features, self.settings.tau_c)
         (alpha * tt + beta * ut).backward()
         gradients = Features(*(part.grad for part in features))  # type: ignore[arg-type]
-        nig, nats = self._send_sequences(gradients, states, 1 - alpha - beta)
-        self._send_targets(gradients, states[len(self.sequence_pieces) :])
+        sent = [self._send(largest, kept, gradients, 1 - alpha - beta)]
+        for group, state in zip(again, states, strict=True):
+            with state.restored():
+                towers = self.read(group)
+            sent.append(self._send(group, towers, gradients, 1 - alpha - beta))
+        nig, nats = _sums(sent)
         tt, ut = tt.detach(), ut.detach()
         return LossParts(calrec_loss(nig, tt, ut, alpha, beta), nig, tt, ut, nats)
 
-    @torch.no_grad()
-    def _features(self, states: list["RandomState"]) -> Features:
-        """The features of all rows, in their order; the random state before each piece goes to ``states``."""
-        users, in_context, alone = [], [], []
-        for piece in self.sequence_pieces:
-            states.append(RandomState(self.device))
-            tower = self._sequences(piece)
-            users.append(tower.user)
-            in_context.append(tower.target_in_context)
-        for piece in self.target_pieces:
-            states.append(RandomState(self.device))
-            alone.append(self._targets(piece))
-        by_sequence, by_target = _back(self.sequence_pieces, self.device), _back(self.target_pieces, self.device)
-        return Features(torch.cat(users)[by_sequence], torch.cat(in_context)[by_sequence], torch.cat(alone)[by_target])
+    def groups(self) -> list[Group]:
+        """The pieces in groups of at most ``micro_batch_tokens`` tokens, the largest last."""
+        lengths = [len(example.tokens) for example in self.examples]
+        alone = [len(self.items.start) + len(example.target) for example in self.examples]
+        tokens = [padded_tokens(lengths, piece) for piece in self.sequence_pieces]
+        tokens += [padded_tokens(alone, piece) for piece in self.target_pieces]
+        n = len(self.sequence_pieces)
+        return [
+            Group(
+                [self.sequence_pieces[place] for place in places if place < n],
+                [self.target_pieces[place - n] for place in places if place >= n],
+            )
+            for places in fitting_groups(tokens, self.settings.micro_batch_tokens)
+        ]
 
-    def _send_sequences(
-        self, gradients: Features | None, states: Sequence["RandomState"] | None, weight: float
+    def read(self, group: Group) -> GroupTowers:
+        """One pass over the pieces of ``group``. They share one autocast, which casts the weights once."""
+        with autocast(self.precision, self.device):
+            towers = [self._sequences(piece) for piece in group.sequences]
+            alone = [self._targets(piece) for piece in group.targets]
+        return GroupTowers(joined(towers) if towers else None, torch.cat(alone) if alone else None)
+
+    @torch.no_grad()
+    def _features(self, groups: Sequence[Group], read: Sequence[GroupTowers]) -> Features:
+        """The features of all rows, in their order, without their graphs."""
+        towers = [towers.sequences for towers in read if towers.sequences]
+        by_sequence = _back([piece for group in groups for piece in group.sequences], self.device)
+        by_target = _back([piece for group in groups for piece in group.targets], self.device)
+        return Features(
+            torch.cat([tower.user for tower in towers])[by_sequence],
+            torch.cat([tower.target_in_context for tower in towers])[by_sequence],
+            torch.cat([towers.alone for towers in read if towers.alone is not None])[by_target],
+        )
+
+    def _send(
+        self, group: Group, towers: GroupTowers, gradients: Features | None, weight: float
     ) -> tuple[Tensor, Tensor]:
-        """Backward through every piece of sequences -> L_NIG and nats a token of the batch."""
+        """Backward through ``group`` -> its share of L_NIG and of the nats a token of the batch."""
+        nig = nats = loss = torch.zeros((), device=self.device)
+        if towers.sequences:
+            rows = [row for piece in group.sequences for row in piece]
+            nig, nats = self._generation(rows, towers.sequences)
+            loss = weight * nig
+            if gradients:
+                loss = loss + (towers.sequences.user * gradients.user[rows]).sum()
+                loss = loss + (towers.sequences.target_in_context * gradients.target_in_context[rows]).sum()
+        if towers.alone is not None and gradients:
+            rows = [row for piece in group.targets for row in piece]
+            loss = loss + (towers.alone * gradients.target_alone[rows]).sum()
+        loss.backward()
+        return nig.detach(), nats
+
+    def _generation(self, rows: Sequence[int], tower: SequenceTower) -> tuple[Tensor, Tensor]:
+        """What ``rows`` add to L_NIG and to the nats a token of the batch."""
         counts = [int((example.labels != IGNORED).sum()) for example in self.examples]
         sizes = counts if self.reduction == "mean" else [1] * len(counts)
-        nig = nats = torch.zeros((), device=self.device)
-        for number, piece in enumerate(self.sequence_pieces):
-            share = sum(sizes[row] for row in piece) / sum(sizes)
-            with states[number].restored() if states else _unchanged():
-                tower = self._sequences(piece)
-            with autocast(self.precision, self.device):
-                part, piece_nats = lean_generation(self.backbone, tower, len(piece), self.reduction)
-            loss = weight * share * part
-            if gradients:
-                rows = torch.tensor(piece, device=self.device)
-                loss = loss + (tower.user * gradients.user[rows]).sum()
-                loss = loss + (tower.target_in_context * gradients.target_in_context[rows]).sum()
-            loss.backward()
-            nig = nig + share * part.detach()
-            nats = nats + piece_nats * sum(counts[row] for row in piece) / sum(counts)
-        return nig, nats
-
-    def _send_targets(self, gradients: Features, states: Sequence["RandomState"]) -> None:
-        for piece, state in zip(self.target_pieces, states, strict=True):
-            with state.restored():
-                alone = self._targets(piece)
-            (alone * gradients.target_alone[torch.tensor(piece, device=self.device)]).sum().backward()
+        with autocast(self.precision, self.device):
+            part, nats = lean_generation(self.backbone, tower, len(rows), self.reduction)
+        nig = part * sum(sizes[row] for row in rows) / sum(sizes)
+        return nig, nats * sum(counts[row] for row in rows) / sum(counts)
 
     def _sequences(self, piece: Sequence[int]) -> SequenceTower:
         batch = collate_sequences([self.examples[row] for row in piece], self.device)
-        with autocast(self.precision, self.device):
-            return encode_sequences(self.backbone.trunk, batch)
+        return encode_sequences(self.backbone.trunk, batch)
 
     def _targets(self, piece: Sequence[int]) -> Tensor:
         batch = collate_targets([self.examples[row] for row in piece], self.items.start, self.device)
-        with autocast(self.precision, self.device):
-            return encode_targets(self.backbone.trunk, batch)
+        return encode_targets(self.backbone.trunk, batch)
+
+
+def _sums(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """The sums of the first and of the second members."""
+    first, second = zip(*parts, strict=True)
+    return torch.stack(first).sum(), torch.stack(second).sum()
 
 
 def _back(pieces: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     """Where row 0, 1, ... of the batch stands among the rows of all pieces, one after the other."""
     rows = torch.tensor([row for piece in pieces for row in piece], device=device)
     return torch.argsort(rows)
-
-
-class RandomState:
-    """torch's random state of the CPU and of ``device`` at the time of making."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.cpu = torch.get_rng_state()
-        self.cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-
-    @contextmanager
-    def restored(self) -> Iterator[None]:
-        """Draws as at the time of making; afterwards the draws go on from where they were before."""
-        now = RandomState(self.device)
-        self._set()
-        try:
-            yield
-        finally:
-            now._set()
-
-    def _set(self) -> None:
-        torch.set_rng_state(self.cpu)
-        if self.cuda is not None:
-            torch.cuda.set_rng_state(self.cuda, self.device)
-
-
-@contextmanager
-def _unchanged() -> Iterator[None]:
-    yield

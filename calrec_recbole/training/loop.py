@@ -10,7 +10,7 @@ import torch
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.errors import DataError
 from calrec_recbole.examples import Example, ItemTokens
-from calrec_recbole.training.batches import micro_batches, step_users, truncated
+from calrec_recbole.training.batches import micro_batches, padded_tokens, step_users, truncated
 from calrec_recbole.training.gradients import BatchGradient
 from calrec_recbole.training.mixture import Mixture
 from calrec_recbole.training.optimiser import learning_rate, optimisers
@@ -91,7 +91,7 @@ class Training:
     def batch(self) -> BatchGradient:
         """The examples of the present step, cut into micro-batches of similar length for each of the two towers."""
         examples, settings = self.examples(), self.settings
-        limits = settings.micro_batch_tokens, settings.max_padding
+        limits = settings.micro_batch_tokens, settings.micro_batch_cost
         contrasts = not self.in_warmup and (settings.alpha != 0 or settings.beta != 0)
         targets = [len(self.items.start) + len(example.target) for example in examples]
         return BatchGradient(
@@ -138,5 +138,5 @@ def _padding(batch: BatchGradient) -> float:
         ([len(example.tokens) for example in batch.examples], batch.sequence_pieces),
         ([len(batch.items.start) + len(example.target) for example in batch.examples], batch.target_pieces),
     )
-    padded = sum(len(piece) * max(lengths[row] for row in piece) for lengths, pieces in passes for piece in pieces)
+    padded = sum(padded_tokens(lengths, piece) for lengths, pieces in passes for piece in pieces)
     return 1 - sum(lengths[row] for lengths, pieces in passes for piece in pieces for row in piece) / padded

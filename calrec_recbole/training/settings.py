@@ -28,7 +28,7 @@ class TrainingSettings:
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     micro_batch_tokens: int = 8192
-    max_padding: float = 0.1
+    micro_batch_cost: int = 100
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
@@ -36,7 +36,7 @@ class TrainingSettings:
         for name in positive:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
-        for name in ("truncate_last", "warmup_steps", "lr_warmup_steps", "weight_decay"):
+        for name in ("truncate_last", "warmup_steps", "lr_warmup_steps", "weight_decay", "micro_batch_cost"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must not be negative")
         if self.warmup_steps > self.train_steps:
@@ -49,5 +49,3 @@ class TrainingSettings:
         ):
             if getattr(self, name) not in choices:
                 raise ConfigError(f"{name}={getattr(self, name)!r} must be one of {', '.join(choices)}")
-        if not 0 < self.max_padding < 1:
-            raise ConfigError(f"max_padding={self.max_padding} must lie between 0 and 1: the share of pad tokens")

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calrec_recbole.training.batches import micro_batches, padding_share, step_users, truncated
+from calrec_recbole.training.batches import fitting_groups, micro_batches, padding_share, step_users, truncated
 
 
 def test_an_epoch_sees_every_user_once():
@@ -35,19 +35,51 @@ def test_truncation_leaves_a_target_and_one_history_item(length, shortest):
     assert min(len(truncated(list(range(length)), 4, rng)) for _ in range(300)) == shortest
 
 
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(60, 200), st.floats(0.05, 0.5))
-def test_micro_batches_keep_all_rows_within_the_limits(lengths, max_tokens, max_padding):
-    pieces = micro_batches(lengths, max_tokens, max_padding)
-    assert sorted(row for piece in pieces for row in piece) == list(range(len(lengths)))
-    for piece in pieces:
-        longest = max(lengths[row] for row in piece)
-        assert longest * len(piece) <= max_tokens
-        assert sum(longest - lengths[row] for row in piece) <= max_padding * longest * len(piece) + 1e-9
-    assert padding_share(lengths, pieces) <= max_padding + 1e-9
+def partitions(rows):
+    """All ways to cut ``rows`` into pieces."""
+    if not rows:
+        yield []
+        return
+    first, *rest = rows
+    for pieces in partitions(rest):
+        yield [[first], *pieces]
+        for place, piece in enumerate(pieces):
+            yield [*pieces[:place], [first, *piece], *pieces[place + 1 :]]
+
+
+def total_cost(lengths, pieces, max_tokens, cost):
+    """Tokens with pads and ``cost`` a piece; infinite beyond ``max_tokens``."""
+    sizes = [len(piece) * max(lengths[row] for row in piece) for piece in pieces]
+    allowed = all(size <= max_tokens or len(piece) == 1 for size, piece in zip(sizes, pieces, strict=True))
+    return sum(sizes) + cost * len(pieces) if allowed else float("inf")
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=6), st.integers(40, 200), st.integers(0, 80))
+def test_micro_batches_are_the_cheapest_of_all_cuts(lengths, max_tokens, cost):
+    pieces = micro_batches(lengths, max_tokens, cost)
+    rows = list(range(len(lengths)))
+    assert sorted(row for piece in pieces for row in piece) == rows
+    cheapest = min(total_cost(lengths, cut, max_tokens, cost) for cut in partitions(rows))
+    assert total_cost(lengths, pieces, max_tokens, cost) == cheapest
+
+
+def test_a_free_call_leaves_no_pads_and_a_dear_one_makes_one_piece():
+    lengths = [7, 3, 7, 5, 3, 3]
+    assert micro_batches(lengths, 100, 0) == [[0, 2], [3], [1, 4, 5]]
+    assert micro_batches(lengths, 100, 50) == [[0, 2, 3, 1, 4, 5]]
 
 
 def test_a_row_longer_than_the_limit_goes_alone():
-    assert micro_batches([5, 50, 5], 20, 0.5) == [[1], [0, 2]]
+    assert micro_batches([5, 50, 5], 20, 100) == [[1], [0, 2]]
+
+
+def test_no_rows_make_no_pieces():
+    assert micro_batches([], 20, 100) == []
+
+
+def test_groups_by_first_fit_largest_last():
+    assert fitting_groups([40, 100, 60, 30, 250], 130) == [[2, 0], [1, 3], [4]]  # 100, 130, 250: too long, alone
+    assert fitting_groups([40, 60, 30], 130) == [[1, 0, 2]]
 
 
 def test_padding_share_by_hand():

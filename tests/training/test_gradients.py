@@ -8,6 +8,7 @@ import torch
 
 from calrec_recbole.backbone import Backbone, ScratchSizes, add_dropout, scratch_model, train_tokenizer
 from calrec_recbole.examples import tokenise_items
+from calrec_recbole.losses import info_nce
 from calrec_recbole.training import Training, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets, encode_sequences, encode_targets
 
@@ -21,7 +22,14 @@ def training(**changes):
     tokenizer = train_tokenizer(TEXTS, SIZES.vocab_size, merge_across_words=True)
     model = scratch_model(SIZES, len(tokenizer), tokenizer.eos_token_id, 256, seed=1)
     settings = TrainingSettings(
-        **{"train_steps": 9, "train_batch_size": 8, "micro_batch_tokens": 120, "precision": "float32", **changes}
+        **{
+            "train_steps": 9,
+            "train_batch_size": 8,
+            "micro_batch_tokens": 120,
+            "micro_batch_cost": 0,
+            "precision": "float32",
+            **changes,
+        }
     )
     items = tokenise_items(TEXTS, tokenizer, 200)
     return Training(Backbone(model, tokenizer), items, SEQUENCES, settings, seed=5, device=CPU)
@@ -31,13 +39,18 @@ def gradients(model):
     return [parameter.grad.clone() for parameter in model.parameters()]
 
 
+SOME_FIT, ALL_FIT = 240, 100_000  # micro_batch_tokens: of several groups, and of one
+
+
+@pytest.mark.parametrize("tokens", [SOME_FIT, ALL_FIT])
 @pytest.mark.parametrize(
     "changes", [{}, {"nig_reduction": "mean"}, {"alpha": 0.7, "beta": 0.2}, {"alpha": 0.0, "beta": 0.0}]
 )
-def test_pieces_have_the_gradient_of_the_whole_batch(changes):
-    run = training(**changes)
+def test_pieces_have_the_gradient_of_the_whole_batch(changes, tokens):
+    run = training(micro_batch_tokens=tokens, **changes)
     model, batch = run.backbone.model, run.batch()
     assert len(batch.sequence_pieces) > 2
+    assert (len(batch.groups()) == 1) == (tokens == ALL_FIT)
     parts = batch.accumulate()
     pieces = gradients(model)
     model.zero_grad()
@@ -45,7 +58,7 @@ def test_pieces_have_the_gradient_of_the_whole_batch(changes):
     whole = objective(run.backbone, collate_sequences(batch.examples), targets, run.settings)
     whole.total.backward()
     for ours, theirs in zip(pieces, gradients(model), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
     for ours, theirs in zip(parts, whole, strict=True):
         torch.testing.assert_close(ours, theirs.detach(), rtol=1e-5, atol=1e-5, equal_nan=True)
 
@@ -64,26 +77,72 @@ def test_warm_up_pieces_have_the_gradient_of_the_mean_over_all_tokens():
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_both_passes_draw_the_same_dropout():
-    run = training()
+def one_graph(run, batch):
+    """Eq. 4 with the graphs of all groups held at once, read in their order -> its gradient and its total."""
+    read = [batch.read(group) for group in batch.groups()]
+    towers = [one.sequences for one in read if one.sequences]
+    alone = torch.cat([one.alone for one in read if one.alone is not None])
+    rows = [row for group in batch.groups() for piece in group.sequences for row in piece]
+    others = [row for group in batch.groups() for piece in group.targets for row in piece]
+    paired = alone[[others.index(row) for row in rows]]  # the targets in the order of the sequences
+    logits = torch.cat([run.backbone.logits(tower.hidden) for tower in towers])
+    labels = torch.cat([tower.labels for tower in towers])
+    nig = torch.nn.functional.cross_entropy(logits, labels, reduction="sum") / len(rows)
+    tt = info_nce(torch.cat([tower.target_in_context for tower in towers]), paired, run.settings.tau_c)
+    ut = info_nce(torch.cat([tower.user for tower in towers]), paired, run.settings.tau_c)
+    alpha, beta = run.settings.alpha, run.settings.beta
+    total = (1 - alpha - beta) * nig + alpha * tt + beta * ut
+    total.backward()
+    return gradients(run.backbone.model), total.detach()
+
+
+@pytest.mark.parametrize("tokens", [SOME_FIT, ALL_FIT])
+def test_dropout_draws_the_same_masks_in_both_passes(tokens):
+    """Otherwise the cached gradients would be those of other features than the second pass gives."""
+    run = training(micro_batch_tokens=tokens, alpha=0.7, beta=0.2)
     add_dropout(run.backbone.model, 0.3)
     run.backbone.model.train()
     batch = run.batch()
+    torch.manual_seed(11)
+    expected, total = one_graph(run, batch)
+    run.backbone.model.zero_grad()
+    torch.manual_seed(11)
+    parts = batch.accumulate()
+    torch.testing.assert_close(parts.total, total, rtol=1e-5, atol=1e-5)
+    for ours, theirs in zip(gradients(run.backbone.model), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    run.backbone.model.zero_grad()
+    other = batch.accumulate().total
+    assert abs(float(other - total)) > 1e-3  # new masks for the next batch
+
+
+@pytest.mark.parametrize(("tokens", "twice"), [(SOME_FIT, True), (ALL_FIT, False)])
+def test_only_what_does_not_fit_is_read_twice(tokens, twice):
+    run = training(micro_batch_tokens=tokens)
+    batch = run.batch()
     seen = []
-    original = type(batch)._sequences
 
     class Watched(type(batch)):
-        def _sequences(self, piece):
-            tower = original(self, piece)
-            seen.append(tower.user.detach().clone())
-            return tower
+        def read(self, group):
+            seen.append((group, torch.is_grad_enabled()))
+            return super().read(group)
 
-    Watched(**vars(batch)).accumulate()
-    pieces = len(batch.sequence_pieces)
-    assert len(seen) == 2 * pieces
-    for first, second in zip(seen[:pieces], seen[pieces:], strict=True):
-        assert torch.equal(first, second)
-    assert not torch.equal(seen[0], original(batch, batch.sequence_pieces[0]).user)
+    watched = Watched(**vars(batch))
+    watched.accumulate()
+    *again, largest = watched.groups()
+    assert bool(again) == twice
+    assert seen == [*((group, False) for group in again), (largest, True), *((group, True) for group in again)]
+
+
+def test_groups_hold_every_piece_once_within_the_limit():
+    batch = training(micro_batch_tokens=SOME_FIT).batch()
+    groups = batch.groups()
+    assert sorted(piece for group in groups for piece in group.sequences) == sorted(batch.sequence_pieces)
+    assert sorted(piece for group in groups for piece in group.targets) == sorted(batch.target_pieces)
+    for group in groups:
+        sequences = sum(len(p) * max(len(batch.examples[row].tokens) for row in p) for p in group.sequences)
+        targets = sum(len(p) * max(len(batch.examples[row].target) for row in p) for p in group.targets)
+        assert sequences + targets <= SOME_FIT
 
 
 def loop_info_nce(users, items, temperature):

@@ -140,7 +140,7 @@ def test_the_learning_rate_rises_then_stays_or_falls():
         ({"warmup_steps": 21}, "warmup_steps=21 exceeds train_steps=20"),
         ({"nig_reduction": "max"}, "nig_reduction='max' must be one of sum, mean"),
         ({"learner": "adam"}, "learner='adam' must be one of adamw, muon"),
-        ({"max_padding": 0.0}, "max_padding=0.0"),
+        ({"micro_batch_cost": -1}, "micro_batch_cost=-1"),
         ({"truncate_last": -1}, "truncate_last=-1"),
     ],
 )

@@ -1,0 +1,278 @@
+"""Claim: a training step of ours takes half the time and half the activation memory of the plain way.
+
+    python benchmarks/training.py --backbone SmolLM2-135M-Instruct.Q4_1.gguf [--data_path dataset] [--repeats 3]
+    python benchmarks/training.py --backbone scratch       # the shipped small decoder, and its warm-up step
+
+The plain way: transformers' forward with the logits of all tokens over the batch in its random order, padded to the
+longest, and a second forward, of the decoder without its head, over the targets alone. Ours: what `Training` does. Both
+compute the gradient of Eq. 4 of the same users (training histories, truncated as in training) with the same weights,
+in one process, in turn, a new batch each repetition, without dropout; the optimiser is the same for both and left out.
+In float32 the losses must be equal to 1e-4.
+
+Activation memory is the peak, over a whole step, of what autograd holds for the backward pass: the bytes of distinct
+storages, weights excluded (on CUDA: the peak of allocated memory above that before the step). It is counted in the
+timed steps, for both ways alike. Without weights at hand, `--backbone smollm2-shape` is a random Llama of
+SmolLM2-135M's shape and vocabulary size; its tokenizer is trained on the catalogue, so its prompts are of other
+lengths. `--layers` keeps the first layers only, where memory is short: times and memories are linear in the number of
+layers, so two such runs give those of the whole model.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from calrec_recbole.backbone import Backbone, ScratchSizes, load_backbone, scratch_model, train_tokenizer
+from calrec_recbole.examples import IGNORED, Example, ItemTokens, tokenise_items
+from calrec_recbole.losses import info_nce
+from calrec_recbole.plugin.calrec import longest_sequences
+from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.dataset import catalogue_of, load_dataset, loaders
+from calrec_recbole.training import Training, TrainingSettings
+from calrec_recbole.training.batches import padding_share
+from calrec_recbole.training.runtime import autocast, fast_attention
+from calrec_recbole.two_tower import collate_sequences, collate_targets, masked_mean
+
+SMOLLM2 = {
+    "vocab_size": 49152,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": True,
+}
+
+
+def plain_loss(model: Any, items: ItemTokens, examples: Sequence[Example], settings: TrainingSettings) -> Tensor:
+    """Eq. 4 as transformers alone would have it -> scalar with its graph."""
+    sequences = collate_sequences(examples, model.device)
+    output = model(sequences.tokens, attention_mask=sequences.mask.long(), output_hidden_states=True, use_cache=False)
+    logits, labels = output.logits.float(), sequences.labels
+    nll = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum")
+    hidden = output.hidden_states[-1]
+    in_prompt = torch.arange(hidden.shape[1], device=hidden.device) < sequences.prompt_length[:, None]
+    targets = collate_targets(examples, items.start, model.device)
+    mask = targets.pooled.clone()
+    mask[:, : len(items.start)] = True
+    alone = model.base_model(targets.tokens, attention_mask=mask.long(), use_cache=False).last_hidden_state
+    target = masked_mean(alone, targets.pooled)
+    tt = info_nce(masked_mean(hidden, sequences.mask & ~in_prompt), target, settings.tau_c)
+    ut = info_nce(masked_mean(hidden, in_prompt), target, settings.tau_c)
+    alpha, beta = settings.alpha, settings.beta
+    return (1 - alpha - beta) * nll / len(examples) + alpha * tt + beta * ut
+
+
+def plain(training: Training) -> float:
+    """The gradient of the present step's users in the plain way -> the loss."""
+    with autocast(training.precision, training.device):
+        loss = plain_loss(training.backbone.model, training.items, training.examples(), training.settings)
+    loss.backward()
+    return float(loss)
+
+
+def ours(training: Training) -> float:
+    """The same as `Training` computes it."""
+    with fast_attention(training.backbone.model, training.precision):
+        return float(training.batch().accumulate().total)
+
+
+class HeldForBackward:
+    """Counts what autograd holds: each distinct storage once, from its first tensor saved to its last one released."""
+
+    def __init__(self, model: Any) -> None:
+        self.weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+        self.holders: dict[int, int] = {}
+        self.now = self.peak = 0
+
+    def pack(self, tensor: Tensor) -> "Held":
+        return Held(self, tensor)
+
+    def __enter__(self) -> "HeldForBackward":
+        self.hooks = torch.autograd.graph.saved_tensors_hooks(self.pack, lambda held: held.tensor)
+        self.hooks.__enter__()
+        return self
+
+    def __exit__(self, *problem: Any) -> None:
+        self.hooks.__exit__(*problem)
+
+
+class Held:
+    """A saved tensor, counted while autograd refers to it."""
+
+    def __init__(self, count: HeldForBackward, tensor: Tensor) -> None:
+        self.count, self.tensor = count, tensor
+        storage = tensor.untyped_storage()
+        self.address, self.bytes = storage.data_ptr(), 0 if storage.data_ptr() in count.weights else storage.nbytes()
+        count.holders[self.address] = count.holders.get(self.address, 0) + 1
+        if count.holders[self.address] == 1:
+            count.now += self.bytes
+            count.peak = max(count.peak, count.now)
+
+    def __del__(self) -> None:
+        self.count.holders[self.address] -= 1
+        if self.count.holders[self.address] == 0:
+            self.count.now -= self.bytes
+
+
+class Measured(NamedTuple):
+    """One step."""
+
+    wall: float  # seconds
+    cpu: float  # seconds of this process
+    activations: int  # bytes
+    loss: float  # nats
+
+
+def measured(way: Callable[[Training], float], training: Training) -> Measured:
+    """One step of ``way``, its gradients cleared before."""
+    model, device = training.backbone.model, training.device
+    model.zero_grad(set_to_none=True)
+    on_cuda = device.type == "cuda"
+    if on_cuda:
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+    held = HeldForBackward(model)
+    wall, cpu = time.perf_counter(), time.process_time()
+    with nullcontext() if on_cuda else held:
+        loss = way(training)
+    if on_cuda:
+        torch.cuda.synchronize(device)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return Measured(wall, cpu, int(torch.cuda.max_memory_allocated(device)) - before if on_cuda else held.peak, loss)
+
+
+def compare(training: Training, repeats: int) -> None:
+    """Prints both ways' times and memories over ``repeats`` batches, and their ratios."""
+    name, users = str(training.precision).removeprefix("torch."), training.settings.train_batch_size
+    first_calls(training)
+    pairs = []
+    for training.step in range(repeats):
+        pair = measured(plain, training), measured(ours, training)
+        pairs.append(pair)
+        difference = abs(pair[0].loss - pair[1].loss)
+        print(f"{name} batch {training.step}: {_shape(training)}; loss {pair[0].loss:.5f}, difference {difference:.1e}")
+        for label, one in zip(("plain", "ours"), pair, strict=True):
+            print(f"  {label} {one.wall:.2f} s, {one.cpu:.2f} s CPU, {one.activations / 2**20:.0f} MiB", flush=True)
+        if training.precision == torch.float32 and difference > 1e-4:
+            raise SystemExit(f"the losses {pair[0].loss:.6f} and {pair[1].loss:.6f} differ by more than 1e-4")
+    for label, steps in zip(("plain", "ours"), zip(*pairs, strict=True), strict=True):
+        seconds = statistics.median(one.wall for one in steps)
+        print(f"{name} {label}: median {seconds:.2f} s a step, {users / seconds:.2f} users/s")
+    print(f"ratio users/s ours/plain {name} {statistics.median(a.wall / b.wall for a, b in pairs):.2f}")
+    print(f"ratio users a CPU second ours/plain {name} {statistics.median(a.cpu / b.cpu for a, b in pairs):.2f}")
+    share = statistics.median(b.activations / a.activations for a, b in pairs)
+    print(f"ratio activation memory ours/plain {name} {share:.2f}")
+
+
+def first_calls(training: Training) -> None:
+    """One user through both ways: libraries load their kernels on the first calls."""
+    settings = training.settings
+    training.settings = replace(settings, train_batch_size=1)
+    plain(training), ours(training)
+    training.settings = settings
+
+
+def _shape(training: Training) -> str:
+    """Tokens and pads of the present step in both ways."""
+    batch = training.batch()
+    lengths = [len(example.tokens) for example in batch.examples]
+    targets = [len(training.items.start) + len(example.target) for example in batch.examples]
+    return (
+        f"{sum(lengths)} + {sum(targets)} tokens, plain {len(lengths)} x {max(lengths)} + {len(targets)} x "
+        f"{max(targets)}; ours {len(batch.sequence_pieces)} + {len(batch.target_pieces)} pieces with "
+        f"{padding_share(lengths, batch.sequence_pieces):.0%} + {padding_share(targets, batch.target_pieces):.0%} pads "
+        f"in {len(batch.groups())} group(s)"
+    )
+
+
+def compare_phases(training: Training, repeats: int) -> None:
+    """Prints how long a step of the paper's objective takes beside a warm-up step of the same users."""
+    paper = training.settings
+    warm = replace(paper, warmup_steps=paper.train_steps)
+    pairs = []
+    for training.step in range(repeats):
+        seconds = []
+        for training.settings in (warm, paper):
+            seconds.append(measured(ours, training))
+        pairs.append(seconds)
+    training.settings = paper
+    medians = [statistics.median(one.wall for one in steps) for steps in zip(*pairs, strict=True)]
+    print(f"warm-up step {medians[0]:.2f} s, step of the paper's objective {medians[1]:.2f} s")
+    print(f"ratio paper's step/warm-up step {statistics.median(b.wall / a.wall for a, b in pairs):.2f}")
+
+
+def backbone_of(name: str, texts: Sequence[str], config: Any, layers: int | None) -> Backbone:
+    """The decoder by its ``--backbone`` name, with its first ``layers`` layers."""
+    if name in ("scratch", "smollm2-shape"):
+        sizes = ScratchSizes(**{field.name: config[f"scratch_{field.name}"] for field in fields(ScratchSizes)})
+        small = name == "scratch"
+        vocabulary = sizes.vocab_size if small else 3000
+        tokenizer = train_tokenizer(texts, vocabulary, merge_across_words=small and sizes.merge_across_words)
+        end = tokenizer.eos_token_id
+        model = scratch_model(sizes, len(tokenizer), end, 1280, 0) if small else _smollm2_shape()
+        backbone = Backbone(model, tokenizer)
+    else:
+        backbone = load_backbone(name)
+    if layers:
+        backbone.trunk.layers = backbone.trunk.layers[:layers]
+        backbone.model.config.num_hidden_layers = layers
+    parameters = sum(parameter.numel() for parameter in backbone.model.parameters())
+    print(f"backbone {name}: {parameters / 1e6:.1f}M parameters, {len(backbone.trunk.layers)} layers")
+    return backbone
+
+
+def _smollm2_shape() -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    return LlamaForCausalLM(LlamaConfig(**SMOLLM2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbone", default="smollm2-shape", help="scratch, smollm2-shape, or as the CALRec setting")
+    parser.add_argument("--dataset", default="Scientific")
+    parser.add_argument("--data_path", default="dataset")
+    parser.add_argument("--batch", type=int, help="users a step; default 8, of scratch 32")
+    parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--layers", type=int, help="keep the first layers only")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (cuda was never tried)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    scratch = arguments.backbone == "scratch"
+    config = Config(
+        "CALRec",
+        arguments.dataset,
+        config_dict={"data_path": arguments.data_path, "gpu_id": ""},
+        config_file_list=[] if scratch else ["smollm2-135m"],
+    )
+    dataset = load_dataset(config)
+    sequences = longest_sequences(loaders(config, dataset).train._dataset)
+    texts = catalogue_of(dataset, config).texts
+    backbone = backbone_of(arguments.backbone, texts, config, arguments.layers)
+    device = torch.device(arguments.device)
+    backbone.model.to(device)
+    items = tokenise_items(texts, backbone.tokenizer, int(config["max_input_length"]))
+    settings = TrainingSettings(**{field.name: config[field.name] for field in fields(TrainingSettings)})
+    settings = replace(settings, warmup_steps=0, train_batch_size=arguments.batch or (32 if scratch else 8))
+    for precision in arguments.precision:
+        training = Training(backbone, items, sequences, replace(settings, precision=precision), 0, device)
+        compare(training, arguments.repeats)
+        if scratch:
+            compare_phases(training, arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()
