@@ -75,10 +75,10 @@ def test_a_folder_is_named_not_its_temporary_file(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(errno.EDQUOT, "quota")
 
-    with pytest.raises(StorageError, match=f"^{tmp_path}/folder cannot be written") as caught:
-        with replacing_folder(tmp_path / "folder") as temporary, monkeypatch.context() as patch:
-            patch.setattr(os, "fsync", full)
-            write_json(temporary / "inside", {})
+    monkeypatch.setattr(os, "fsync", full)
+    name = f"^{tmp_path}/folder cannot be written"
+    with pytest.raises(StorageError, match=name) as caught, replacing_folder(tmp_path / "folder") as temporary:
+        write_json(temporary / "inside", {})
     assert ".tmp" not in str(caught.value)
     assert os.listdir(tmp_path) == []
 
