@@ -140,6 +140,7 @@ class RecformerTrainer(TieHonest, Trainer):
         better = score > self.best.score
         mark = "best so far" if better else f"best was {self.best.score:.5f} in {self.best.when}"
         self.logger.info(f"{line}; valid {self.valid_metric} {score:.5f} ({mark})")
+        self.log_values("valid", {**result, self.valid_metric: score}, self.epochs_done)
         if better:
             self.keep(score, line.partition(":")[0], result)
             if self.saved:
@@ -207,6 +208,7 @@ class RecformerTrainer(TieHonest, Trainer):
                 loss.backward()
                 total += float(loss.detach()) * len(chosen)
             self._step()
+        self.log_values("train", {"loss": total / len(drawn)}, self.epochs_done)
         self.epochs_done += 1
         return f": {total / len(drawn):.4f} nats, {len(drawn)} rows in {time.perf_counter() - started:.1f} s"
 

@@ -33,6 +33,7 @@ class PretrainedTrainer(EpochwiseResume, TieHonest, Trainer):
             for epoch in range(self.start_epoch, int(self.config["pretrain_epochs"])):
                 started = time.perf_counter()
                 loss = self._train_epoch(train_data, epoch, show_progress=show_progress)
+                self.log_values("pretrain", {"loss": loss}, epoch)
                 self.logger.info(f"pretraining epoch {epoch} [{time.perf_counter() - started:.2f} s, loss {loss:.1f}]")
             self.phase, self.start_epoch = "train", 0
         self.model.start_finetuning()

@@ -45,6 +45,7 @@ class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
         self._pretrain(saved, show_progress)
         if valid_data:
             self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
+            self.log_values("valid", self.best_valid_result, self.config["pretrain_epochs"])
         if saved:
             self._save_checkpoint(self.config["pretrain_epochs"] - 1)
         return self.best_valid_score, self.best_valid_result
@@ -59,6 +60,7 @@ class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
         for epoch in range(self.config["pretrain_epochs"]):
             started = perf_counter()
             loss = self._pretrain_epoch(sources, show_progress)
+            self.log_values("pretrain", {"loss": loss}, epoch)
             self.logger.info(f"pretraining epoch {epoch}: loss {loss:.4f}, {perf_counter() - started:.1f} s")
             if saved:
                 self._save_checkpoint(epoch)

@@ -1,7 +1,9 @@
 """Files that are whole or absent: written under a temporary name, synced, then renamed."""
 
+import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +11,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["recover_folder", "replacing_file", "replacing_folder", "write_json", "write_text"]
+from calrec_recbole.errors import StorageError
+
+__all__ = ["recover_folder", "replacing_file", "replacing_folder", "write_json", "write_text", "writing"]
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the disk, a quota, the process's limit
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turns the error of a full disk, whoever raises it in the block, into a ``StorageError`` that names ``path``."""
+    try:
+        yield
+    except Exception as problem:
+        number = _full(problem)
+        if number is None:
+            raise
+        raise StorageError(
+            f"{path} cannot be written ({os.strerror(number)}): free space there and start the same command again; "
+            "what it held before is intact"
+        ) from problem
+
+
+def _full(problem: BaseException | None) -> int | None:
+    """The errno that says so. Rust's libraries (safetensors, tokenizers) have it in their message only."""
+    if isinstance(problem, StorageError):  # of a file inside a folder
+        return _full(problem.__cause__)
+    found = re.search(r"\(os error (\d+)\)", str(problem))
+    number = problem.errno if isinstance(problem, OSError) else int(found[1]) if found else None
+    return number if number in FULL else None
 
 
 def _sync(path: Path) -> None:
@@ -24,18 +54,19 @@ def _sync(path: Path) -> None:
 def replacing_file(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; on success it takes the name ``path``, on error it is removed."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        _sync(temporary)
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _sync(temporary)
+            temporary.chmod(0o644)
+            os.replace(temporary, path)
+            _sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def recover_folder(path: str | Path) -> None:
@@ -61,22 +92,23 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     two renames leaves ``<path>.old`` whole; ``recover_folder`` puts it back.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     old = path.with_name(f"{path.name}.old")
-    try:
-        yield temporary
-        for file in sorted(temporary.rglob("*")):
-            _sync(file)
-        temporary.chmod(0o755)
-        if path.exists():
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        try:
+            yield temporary
+            for file in (*sorted(temporary.rglob("*")), temporary):
+                _sync(file)
+            temporary.chmod(0o755)
+            if path.exists():
+                shutil.rmtree(old, ignore_errors=True)
+                os.replace(path, old)
+            os.replace(temporary, path)
+            _sync(path.parent)
             shutil.rmtree(old, ignore_errors=True)
-            os.replace(path, old)
-        os.replace(temporary, path)
-        _sync(path.parent)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

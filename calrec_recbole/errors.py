@@ -4,13 +4,14 @@ CalrecError (ValueError)
 ├── ConfigError     a setting: unknown, of the wrong kind, or out of range
 ├── DataError       a file or a table that cannot be used as it is
 ├── BackboneError   a language model or tokenizer that cannot be loaded or does not fit
-└── ScoreError      scores that cannot be ranked (NaN, wrong shape)
+├── ScoreError      scores that cannot be ranked (NaN, wrong shape)
+└── StorageError    a disk or a quota that is full
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["BackboneError", "CalrecError", "ConfigError", "DataError", "ScoreError", "did_you_mean"]
+__all__ = ["BackboneError", "CalrecError", "ConfigError", "DataError", "ScoreError", "StorageError", "did_you_mean"]
 
 
 class CalrecError(ValueError):
@@ -31,6 +32,10 @@ class BackboneError(CalrecError):
 
 class ScoreError(CalrecError):
     """Scores cannot be ranked."""
+
+
+class StorageError(CalrecError):
+    """A file cannot be written: the disk or a quota is full."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -72,8 +72,11 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
 def _from_pretrained(source: str, dtype: torch.dtype, **where: Any) -> Backbone:
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **where)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **where)
-    except (OSError, ValueError, ImportError, SafetensorError) as problem:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, output_loading_info=True, **where)
+        model, found = loaded
+        if found["missing_keys"]:  # transformers draws them at random
+            raise ValueError(f"its weights lack {len(found['missing_keys'])} tensors: {min(found['missing_keys'])}")
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as problem:
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise BackboneError(
             f"backbone={source} cannot be loaded ({reason}): give 'scratch', a local folder, a .gguf file or a hub id"

@@ -1,6 +1,7 @@
 """`calrec demo`: popularity, Last Item Repeater and CALRec on RecBole's bundled ml-100k, in one table."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,28 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Runs the three models by the runner that `run_recbole` uses and prints their test metrics."""
+    from calrec_recbole.plugin.sigterm import Terminated
+
+    try:
+        results = _results(arguments.output_dir)
+    except Terminated as end:
+        print(f"\nterminated: {end}", file=sys.stderr)
+        raise
+    _print_table(results)
+
+
+def _results(output_dir: str) -> dict[str, Any]:
+    """Model -> its result and the seconds it took."""
     from calrec_recbole.plugin.runner import run as run_model
 
     results = {}
     for name in MODELS:
         started = time.monotonic()
-        settings = {"output_dir": arguments.output_dir, "state": "WARNING"}
+        settings = {"output_dir": output_dir, "state": "WARNING"}
         files = ["demo"] if name == "CALRec" else []
         print(f"{name} ...", flush=True)
         results[name] = (run_model(name, "ml-100k", files, settings, show=False), time.monotonic() - started)
-    _print_table(results)
+    return results
 
 
 def _print_table(results: dict[str, Any]) -> None:

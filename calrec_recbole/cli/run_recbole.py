@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from calrec_recbole.errors import CalrecError, ConfigError
+from calrec_recbole.plugin.sigterm import EXIT, Terminated
 
 __all__ = ["main"]
 
@@ -40,7 +41,7 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Answers 0; 2 after an error of the user, told in one line; 130 after Ctrl-C."""
+    """Answers 0; 2 after an error of the user, told in one line; 130 after Ctrl-C, 143 after SIGTERM."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if not arguments or {"-h", "--help"} & set(arguments):
@@ -56,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted: the run is unfinished; the same command starts it again", file=sys.stderr)
         return 130
+    except Terminated as end:
+        print(f"\nterminated: {end}", file=sys.stderr)
+        return EXIT
     return 0
 
 

@@ -160,8 +160,11 @@ class CALRec(SequentialRecommender):
 
 
 def _check_intervals(config: Any) -> None:
-    for name, least in (("eval_interval", 1), ("keep_interval", 0), ("valid_users", 0), ("stopping_step", 0)):
-        if int(config[name]) < least:
+    for name, least in (
+        *(("eval_interval", 1), ("report_interval", 1), ("keep_interval", 0)),
+        *(("valid_users", 0), ("stopping_step", 0), ("checkpoint_minutes", 0)),
+    ):
+        if config[name] < least:
             raise ConfigError(f"{name}={config[name]} must be at least {least}")
 
 

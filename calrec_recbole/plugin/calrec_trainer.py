@@ -1,47 +1,39 @@
 """Trains CALRec by the core's loop, in steps; validates, keeps the best weights, stops early, resumes."""
 
-import hashlib
-import json
 import shutil
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from recbole.trainer import Trainer
 from tqdm import tqdm
 
 from calrec_recbole.durable import recover_folder, replacing_folder, write_json
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation import RankTable
+from calrec_recbole.plugin.best_weights import best_step, check_best
+from calrec_recbole.plugin.calrec_progress import Progress, vocabulary_hash
 from calrec_recbole.plugin.joint import Category, own_category, record
+from calrec_recbole.plugin.meter import Meter, line
+from calrec_recbole.plugin.model_card import model_card
 from calrec_recbole.plugin.selection import Selection, selection_of
 from calrec_recbole.plugin.sequences import longest_sequences
+from calrec_recbole.plugin.sigterm import sigterm_waits
 from calrec_recbole.plugin.stages import TRAINED_ON, trained_on_before
 from calrec_recbole.plugin.trainer import TieHonest
-from calrec_recbole.training import StepReport, Training, load_state, nats_per_item, save_state
+from calrec_recbole.training import Training, load_state, nats_per_item, save_state
 
 __all__ = ["CALRecTrainer"]
-
-
-@dataclass
-class Progress:
-    """What early stopping knows; saved with the training state."""
-
-    best_score: float = -float("inf")
-    best_step: int = -1
-    best_result: dict[str, float] = field(default_factory=dict)
-    worse: int = 0  # validations since the best one
-    seconds: float = 0.0  # spent so far, also by interrupted runs
-    vocabulary: str = ""  # of the tokenizer that the weights belong to
 
 
 class CALRecTrainer(TieHonest, Trainer):
     """``fit`` leaves the best weights in ``checkpoint/best``, a standard transformers folder.
 
-    While training, ``checkpoint/last`` holds the state after the latest validation: an interrupted run goes on from
-    there.
+    While training, ``checkpoint/last`` holds the state before and after the latest validation or of at most
+    ``checkpoint_minutes`` ago: an interrupted run goes on from there, on a CPU to the same bits. It is written before
+    the best weights, which it holds too at that moment: a kill between the two loses neither.
     """
 
     resumes = True
@@ -65,13 +57,18 @@ class CALRecTrainer(TieHonest, Trainer):
         return {"backbone": str(checkpoint / "best"), "pre_model_path": "", **alone}
 
     def save_weights(self, folder: Path, state: dict[str, Any]) -> None:
-        with replacing_folder(folder / "best") as temporary:
+        self._write(folder / "best", state)
+
+    def _write(self, folder: Path, state: dict[str, Any]) -> None:
+        """The weights as a standard transformers folder with a model card."""
+        with replacing_folder(folder) as temporary:
             self.model.save_weights(temporary)
+            parameters = sum(parameter.numel() for parameter in self.model.parameters())
+            model_card(self.config, parameters, state).save(temporary / "README.md")
             write_json(temporary / "state.json", state)
 
     def load_weights(self, folder: Path) -> None:
-        if not (folder / "best" / "state.json").is_file():
-            raise DataError(f"checkpoint {folder} holds no trained weights: the run has not finished; run it again")
+        check_best(folder / "best")
         self.model.load_weights(folder / "best")
 
     def fit(
@@ -92,25 +89,76 @@ class CALRecTrainer(TieHonest, Trainer):
         self.validated_on = selection.name if selection else ""
         if selection and training.step == 0:
             self.logger.info(f"step 0: {self._held_out_nats(selection):.2f} nats an item, {selection.users} users")
+        self.began = time.perf_counter() - progress.seconds
         steps = training.settings.train_steps
         with tqdm(total=steps, initial=training.step, desc="Train", unit="step", disable=not show_progress) as bar:
-            while training.step < steps and not self._stops(progress):
-                meter = Meter(bar)
-                training.run(self._next_stop(training), meter.add)
-                self.logger.info(meter.line())
-                if saved and self._keeps(training.step):
-                    self.model.save_weights(self.checkpoint_dir / f"step-{training.step}")
-                if selection and self._validates(training):
-                    score = self._validate(selection, training, progress, saved, show_progress)
+            reports = Meter(bar, self.device, int(self.config["report_interval"]), self._report)
+            while progress.validated < steps and not self._stops(progress):
+                self._train_until(self._next_stop(training, progress), training, progress, reports, saved)
+                if selection:
+                    score = self._validate(selection, training, progress, show_progress)
                     if callback_fn:
                         callback_fn(training.step, score)
-                progress.seconds += meter.seconds()
+                progress.validated = training.step
                 if saved:
-                    save_state(training, vars(progress), self.last)
+                    self._save(training, progress)
         if saved and not selection:
-            self.save_weights(self.checkpoint_dir, {"step": training.step})
+            self.save_weights(self.checkpoint_dir, {"run": progress.run, "step": training.step})
+        self._add_hparam_to_tensorboard(progress.best_score)
         self.best_valid_score, self.best_valid_result = progress.best_score, progress.best_result
         return progress.best_score, progress.best_result
+
+    def _train_until(self, stop: int, training: Training, progress: Progress, reports: Meter, saved: bool) -> None:
+        """Trains up to step ``stop``; leaves the state on disk there and every ``checkpoint_minutes``, and weights for
+        good every ``keep_interval``. A SIGTERM ends it after its step, with the state written.
+        """
+        with sigterm_waits() as ends:
+            while training.step < stop and not ends():
+                due = time.monotonic() + 60 * float(self.config["checkpoint_minutes"])
+                until = min(stop, self._next_kept(training))
+                training.run(until, reports.add, partial(self._pauses, ends, due))
+                if saved:
+                    self._keep(training.step, progress)
+                    self._save(training, progress)
+            reports.flush()
+
+    def _pauses(self, ends: Callable[[], bool], due: float) -> bool:
+        """Whether training makes a break after the present step, to write its state."""
+        return ends() or time.monotonic() >= due
+
+    def _next_kept(self, training: Training) -> int:
+        interval = int(self.config["keep_interval"]) or training.settings.train_steps
+        return (training.step // interval + 1) * interval
+
+    def _keep(self, step: int, progress: Progress) -> None:
+        """Weights for good where ``step`` is one of ``keep_interval``."""
+        interval = int(self.config["keep_interval"])
+        if interval and step % interval == 0:
+            self._write(self.checkpoint_dir / f"step-{step}", {"run": progress.run, "step": step})
+
+    def _save(self, training: Training, progress: Progress) -> None:
+        """The state, then the best weights where they are the present ones."""
+        progress.seconds = time.perf_counter() - self.began
+        save_state(training, progress.saved(), self.last)
+        self._keep_best(training, progress)
+
+    def _keep_best(self, training: Training, progress: Progress) -> None:
+        """``checkpoint/best`` as ``progress`` says; after a kill in ``_save`` it may be one validation older."""
+        if progress.best_step < 0 or best_step(self.best, progress.run) == progress.best_step:
+            return
+        if progress.best_step != training.step:
+            raise DataError(
+                f"checkpoint {self.best} does not hold the weights of step {progress.best_step}, as {self.last} says: "
+                f"remove {self.checkpoint_dir} to start anew"
+            )
+        state = {"run": progress.run, "step": progress.best_step, self.valid_metric: progress.best_score}
+        state |= {"nats": progress.best_nats, "users": progress.users, "valid": progress.best_result}
+        self.save_weights(self.checkpoint_dir, state)
+
+    def _report(self, step: int, phase: str, values: dict[str, float]) -> None:
+        """What the steps before ``step`` came to, to the log, TensorBoard and wandb."""
+        self.logger.info(f"step {step} ({phase}): {line(values)}")
+        self.log_values("train", values, step)
 
     def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
         shares = self.model.count_samples_anew()
@@ -147,42 +195,35 @@ class CALRecTrainer(TieHonest, Trainer):
             )
 
     def _fresh(self) -> Progress:
-        return Progress(vocabulary=vocabulary_hash(self.model.recommender.backbone.tokenizer))
+        return Progress(self.config["run_id"] or "", vocabulary_hash(self.model.recommender.backbone.tokenizer))
 
     def _resume(self, training: Training) -> Progress:
         """Where an interrupted run of these settings stood, or the beginning."""
         recover_folder(self.last)
         recover_folder(self.best)
         fresh = self._fresh()
-        if not (self.last / "progress.json").is_file():
+        if not self.last.is_dir():
+            shutil.rmtree(self.best, ignore_errors=True)  # of an attempt whose state somebody removed
             return fresh
-        progress = Progress(**load_state(training, self.last))
-        if progress.vocabulary != fresh.vocabulary:
-            raise DataError(f"checkpoint {self.last} belongs to another tokenizer: remove it to start anew")
+        progress = Progress.loaded(load_state(training, self.last), fresh, str(self.last))
+        self._keep_best(training, progress)
+        if progress.best_step >= 0:
+            check_best(self.best)
         self.resumed_seconds = progress.seconds
+        self.tensorboard.resume(training.step)
         self.logger.info(f"resumed at step {training.step} from {self.last}, after {progress.seconds:.0f} s")
         return progress
 
-    def _next_stop(self, training: Training) -> int:
-        """The step of the next validation or kept checkpoint; the warm-up ends with a validation."""
-        intervals = [int(self.config[name]) for name in ("eval_interval", "keep_interval") if self.config[name]]
-        step = min((training.step // interval + 1) * interval for interval in intervals)
-        return min(step, training.settings.warmup_steps) if training.in_warmup else step
-
-    def _keeps(self, step: int) -> bool:
-        interval = int(self.config["keep_interval"])
-        return interval > 0 and step % interval == 0
-
-    def _validates(self, training: Training) -> bool:
-        ends = training.settings.warmup_steps, training.settings.train_steps
-        return training.step % int(self.config["eval_interval"]) == 0 or training.step in ends
+    def _next_stop(self, training: Training, progress: Progress) -> int:
+        """The step of the next validation; the warm-up ends with one, and so does training."""
+        interval, settings = int(self.config["eval_interval"]), training.settings
+        step = min((progress.validated // interval + 1) * interval, settings.train_steps)
+        return min(step, settings.warmup_steps) if progress.validated < settings.warmup_steps else step
 
     def _stops(self, progress: Progress) -> bool:
         return progress.worse >= int(self.config["stopping_step"]) > 0
 
-    def _validate(
-        self, selection: Selection, training: Training, progress: Progress, saved: bool, show_progress: bool
-    ) -> float:
+    def _validate(self, selection: Selection, training: Training, progress: Progress, show_progress: bool) -> float:
         with selection.served(self.model):
             score, result = self._valid_epoch(selection.data, show_progress)
         nats = self._held_out_nats(selection)
@@ -192,10 +233,10 @@ class CALRecTrainer(TieHonest, Trainer):
             f"step {training.step}: valid {self.valid_metric} {score:.5f} ({mark}), {nats:.2f} nats an item, "
             f"{selection.users} users of {selection.name}"
         )
+        self.log_values("valid", {**result, self.valid_metric: score, "nats_per_item": nats}, training.step)
         if better:
             progress.best_score, progress.best_step, progress.best_result = score, training.step, result
-            if saved:
-                self.save_weights(self.checkpoint_dir, {"step": training.step, self.valid_metric: score, "nats": nats})
+            progress.best_nats, progress.users = nats, selection.users
         progress.worse = 0 if better or training.in_warmup else progress.worse + 1
         return score
 
@@ -205,43 +246,3 @@ class CALRecTrainer(TieHonest, Trainer):
         pairs = [(history, target - 1) for history, target in zip(self.model.histories(rows), targets, strict=True)]
         with selection.served(self.model):
             return nats_per_item(self.model.recommender.backbone, self.model.recommender.items, pairs)
-
-
-def vocabulary_hash(tokenizer: Any) -> str:
-    """The same for tokenizers of the same tokens and ids."""
-    vocabulary = sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1])
-    return hashlib.sha256(json.dumps(vocabulary).encode()).hexdigest()[:16]
-
-
-class Meter:
-    """Means of the step reports between two validations, shown on the progress bar and as one line of the log."""
-
-    def __init__(self, bar: Any) -> None:
-        self.bar = bar
-        self.reports: list[StepReport] = []
-        self.started = bar.format_dict["elapsed"]
-
-    def add(self, report: StepReport) -> None:
-        self.reports.append(report)
-        self.bar.set_postfix_str(f"{report.phase}, {report.nats_per_token:.2f} nats a token", refresh=False)
-        self.bar.update()
-
-    def seconds(self) -> float:
-        """Since making."""
-        return max(1e-9, float(self.bar.format_dict["elapsed"]) - self.started)
-
-    def line(self) -> str:
-        """Losses in nats, speed in tokens of history and target a second, share of pads."""
-        mean = {
-            name: float(np.mean([getattr(report, name) for report in self.reports]))
-            for name in ("total", "nig", "tt", "ut", "nats_per_token", "gradient_norm", "padding")
-        }
-        seconds = self.seconds()
-        last = self.reports[-1]
-        return (
-            f"step {last.step + 1} ({last.phase}): loss {mean['total']:.3f} (nig {mean['nig']:.3f}, "
-            f"tt {mean['tt']:.3f}, "
-            f"ut {mean['ut']:.3f}), {mean['nats_per_token']:.3f} nats a token, gradient {mean['gradient_norm']:.2f}, "
-            f"rate {last.learning_rate:.2e}, {sum(r.tokens for r in self.reports) / seconds:.0f} tokens/s, "
-            f"padding {mean['padding']:.1%}"
-        )

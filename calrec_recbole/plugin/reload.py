@@ -41,6 +41,7 @@ def load_run(run_dir: str | Path, data_path: str | Path | None = None) -> Loaded
     check_dataset(config)
     _check_data(config, folder)
     config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
+    config["log_wandb"] = False  # the run is over
     trainer_class = trainer_for(config["model"])
     for key, value in trainer_class.reload_settings(folder / CHECKPOINT).items():
         config[key] = value

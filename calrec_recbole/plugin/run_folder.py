@@ -13,16 +13,19 @@ from typing import Any
 
 from calrec_recbole.errors import ConfigError
 
-__all__ = ["CHECKPOINT", "METRICS_FILE", "claim", "run_id"]
+__all__ = ["CHECKPOINT", "METRICS_FILE", "TENSORBOARD", "WANDB", "claim", "run_id"]
 
 METRICS_FILE = "metrics.json"  # written last: its presence marks a finished run
 CHECKPOINT = "checkpoint"
 LOG = "log.txt"
+TENSORBOARD = "tensorboard"
+WANDB = "wandb"  # wandb's own name for its folder
 
 NO_EFFECT = {  # settings that do not change a run's numbers
     *("output_dir", "data_path", "checkpoint_dir", "config_file", "text_cache"),
     *("gpu_id", "use_gpu", "worker"),
-    *("state", "show_progress", "log_wandb", "wandb_project", "loss_decimal_place", "metric_decimal_place"),
+    *("state", "show_progress", "loss_decimal_place", "metric_decimal_place"),
+    *("log_tensorboard", "log_wandb", "wandb_project", "report_interval", "checkpoint_minutes"),
 }
 
 
@@ -37,8 +40,8 @@ def run_id(settings: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
 def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
     """Yields ``parent/name`` for this process alone; where that run is finished, ``name-2``, ``name-3``, ...
 
-    An unfinished folder is emptied; with ``resumes`` its checkpoint folder and its log stay. Raises ``ConfigError``
-    while another process works in the folder.
+    An unfinished folder is emptied; with ``resumes`` its checkpoint folder, its log and its curves stay. Raises
+    ``ConfigError`` while another process works in the folder.
     """
     for number in count(1):
         folder = parent / (name if number == 1 else f"{name}-{number}")
@@ -48,7 +51,7 @@ def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
             _lock(descriptor, folder)
             if (folder / METRICS_FILE).exists():
                 continue
-            _empty(folder, keep=(CHECKPOINT, LOG) if resumes else ())
+            _empty(folder, keep=(CHECKPOINT, LOG, TENSORBOARD, WANDB) if resumes else ())
             yield folder
             return
         finally:

@@ -20,10 +20,13 @@ from calrec_recbole.plugin.dataset import check_dataset, data_hash, item_tokens,
 from calrec_recbole.plugin.environment import Cost, environment
 from calrec_recbole.plugin.logs import logging_to
 from calrec_recbole.plugin.registry import model_class
+from calrec_recbole.plugin.resume import LAST
 from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, claim, run_id
+from calrec_recbole.plugin.sigterm import sigterm_raises
 from calrec_recbole.plugin.sources import source_hashes
 from calrec_recbole.plugin.trainer import trainer_for
 from calrec_recbole.plugin.trimming import trimmed
+from calrec_recbole.plugin.wandb_run import check_wandb, wandb_run
 
 __all__ = ["RunResult", "build_model", "print_result", "run"]
 
@@ -56,13 +59,16 @@ def run(
     """
     config = Config(model, dataset, config_files, overrides)
     check_dataset(config)
+    check_wandb(config)
     trainer_class = trainer_for(config["model"])
     hashes = data_hash(config) | source_hashes(config)
     parent = Path(config["output_dir"]) / config["dataset"] / config["model"]
-    with claim(parent, run_id(config.settings, hashes), trainer_class.resumes) as folder:
+    config["run_id"] = run_id(config.settings, hashes)
+    with claim(parent, config["run_id"], trainer_class.resumes) as folder, sigterm_raises(folder / CHECKPOINT / LAST):
         write_text(folder / "config.yaml", yaml.safe_dump(config.settings, allow_unicode=True))
         config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
-        with logging_to(folder / "log.txt", config["state"]), warnings.catch_warnings():
+        log = logging_to(folder / "log.txt", config["state"])
+        with log, wandb_run(config, folder), warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
             result = _run(config, trainer_class, hashes, folder)
     if show:
@@ -96,6 +102,7 @@ def _run(config: Config, trainer_class: type[Any], hashes: dict[str, str], folde
     write_json(folder / "environment.json", found)
     logger.info("valid %s", result.valid)
     logger.info("test %s", result.test)
+    trainer.log_test(result.test)
     write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test})
     trainer.finished()
     return result

@@ -7,12 +7,10 @@ A model with a training loop of its own brings a trainer ``class MyTrainer(TieHo
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import recbole.trainer.trainer
 import torch
 from recbole.data.interaction import Interaction
 from recbole.model.abstract_recommender import AbstractRecommender
@@ -26,6 +24,7 @@ from calrec_recbole.errors import ConfigError, ScoreError
 from calrec_recbole.evaluation import RankTable, metric_names, metric_value, tie_ranks
 from calrec_recbole.plugin.checkpoint import load_checkpoint, save_checkpoint
 from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.curves import Curves, tensorboard_of
 from calrec_recbole.plugin.registry import TRAINERS, load, model_class
 from calrec_recbole.plugin.resume import EpochwiseResume
 
@@ -45,7 +44,7 @@ class TieHonest:
     resumed_seconds = 0.0  # that interrupted runs had spent on training before this one went on
 
     def __init__(self, config: Config, model: Any) -> None:
-        with _no_tensorboard():
+        with tensorboard_of(Curves.of_run(config)):
             super().__init__(config, model)  # type: ignore[call-arg]
         self.config, self.model = config, model
         self.checkpoint_dir = Path(config["checkpoint_dir"])
@@ -53,6 +52,22 @@ class TieHonest:
         self.device: torch.device = config["device"]
         self.valid_metric: str = config["valid_metric"]
         self.metric_names = metric_names([name.lower() for name in config["metrics"]], config["topk"])
+
+    # Curves
+
+    tensorboard: Curves
+    wandblogger: Any
+
+    def log_values(self, head: str, values: Mapping[str, float], step: int) -> None:
+        """``head/name`` at ``step`` to TensorBoard and wandb, as far as they are on; NaN is left out."""
+        known = {name: value for name, value in values.items() if not math.isnan(value)}
+        self.tensorboard.add_scalars({f"{head}/{name}": value for name, value in known.items()}, step)
+        self.wandblogger.log_metrics({**known, f"{head}_step": step}, head=head)
+
+    def log_test(self, metrics: Mapping[str, float]) -> None:
+        """The end of a run: to TensorBoard, and to wandb's summary."""
+        self.tensorboard.add_scalars({f"test/{name}": value for name, value in metrics.items()}, None)
+        self.wandblogger.log_eval_metrics(metrics, head="test")
 
     # Evaluation
 
@@ -169,6 +184,7 @@ class UntrainedTrainer(TieHonest, Trainer):
     ) -> tuple[float, dict[str, float] | None]:
         if valid_data:
             self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
+            self.log_values("valid", self.best_valid_result, 0)
         if saved:
             self._save_checkpoint(0)
         return self.best_valid_score, self.best_valid_result
@@ -181,22 +197,3 @@ def trainer_for(model: str) -> type[Any]:
     base = get_trainer(model_class(model).type, model)
     resumes = (EpochwiseResume,) if base is Trainer and model != "Pop" else ()  # S3Rec's fit is another
     return type(base.__name__, (*resumes, TieHonest, base), {})
-
-
-class _NoTensorboard:
-    """RecBole's trainers open a TensorBoard in the working directory; log.txt holds the same numbers."""
-
-    def add_scalar(self, *_: Any, **__: Any) -> None: ...
-
-    def add_hparams(self, *_: Any, **__: Any) -> None: ...
-
-
-@contextmanager
-def _no_tensorboard() -> Iterator[None]:
-    module = recbole.trainer.trainer
-    original = module.get_tensorboard
-    module.get_tensorboard = lambda logger: _NoTensorboard()
-    try:
-        yield
-    finally:
-        module.get_tensorboard = original

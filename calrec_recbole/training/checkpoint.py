@@ -29,7 +29,9 @@ def save_state(training: Training, progress: dict[str, Any], folder: Path) -> No
         save_file(
             {name: value.detach().contiguous() for name, value in tensors.items()}, temporary / "state.safetensors"
         )
-        (temporary / "progress.json").write_text(json.dumps({"step": training.step, **progress}), encoding="utf-8")
+        (temporary / "progress.json").write_text(
+            json.dumps({"step": training.step, **progress}, allow_nan=False), encoding="utf-8"
+        )
 
 
 def load_state(training: Training, folder: Path) -> dict[str, Any]:
@@ -40,28 +42,60 @@ def load_state(training: Training, folder: Path) -> dict[str, Any]:
     try:
         tensors = load_file(folder / "state.safetensors", device=str(training.device))
         progress: dict[str, Any] = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+        training.step = _step(progress, training)
         _restore_model(training, tensors)
         _restore_optimisers(training, tensors)
-        training.step = progress.pop("step")
-    except (OSError, SafetensorError, KeyError, IndexError, ValueError, RuntimeError) as problem:
-        raise DataError(f"checkpoint {folder} cannot be resumed ({problem}): remove it to start anew") from problem
-    torch.set_rng_state(tensors["random.cpu"].cpu())
-    if "random.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random.cuda"].cpu(), training.device)
+        _restore_random(training, tensors)
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as problem:
+        reason = " ".join(str(problem).split())
+        raise DataError(f"checkpoint {folder} cannot be resumed ({reason}): remove it to start anew") from problem
     return progress
 
 
+def _step(progress: Any, training: Training) -> int:
+    """Takes the step out of ``progress``."""
+    if not isinstance(progress, dict) or type(progress.get("step")) is not int:
+        raise ValueError("progress.json holds no step")
+    step: int = progress.pop("step")
+    if not 0 <= step <= training.settings.train_steps:
+        raise ValueError(f"step {step} is not among train_steps={training.settings.train_steps}")
+    return step
+
+
 def _restore_model(training: Training, tensors: dict[str, Tensor]) -> None:
+    ours = {f"model.{name}": parameter for name, parameter in training.backbone.model.named_parameters()}
+    foreign = sorted({name for name in tensors if name.startswith("model.")} ^ ours.keys())
+    if foreign:
+        raise ValueError(f"it belongs to another model: {foreign[0]} is in one of them only")
     with torch.no_grad():
-        for name, parameter in training.backbone.model.named_parameters():
-            parameter.copy_(tensors[f"model.{name}"])
+        for name, parameter in ours.items():
+            parameter.copy_(_fitting(name, tensors[name], parameter))
 
 
 def _restore_optimisers(training: Training, tensors: dict[str, Tensor]) -> None:
     states: list[dict[int, dict[str, Tensor]]] = [{} for _ in training.optimisers]
     for key, value in tensors.items():
         if key.startswith("optimiser."):
-            _, number, place, name = key.split(".")
-            states[int(number)].setdefault(int(place), {})[name] = value.cpu() if name == "step" else value
-    for optimiser, state in zip(training.optimisers, states, strict=True):
+            _, owner, place, name = key.split(".")
+            states[int(owner)].setdefault(int(place), {})[name] = value.cpu() if name == "step" else value
+    for number, (optimiser, state) in enumerate(zip(training.optimisers, states, strict=True)):
+        places = {at for group in optimiser.state_dict()["param_groups"] for at in group["params"]}
+        if (training.step and not state) or not state.keys() <= places:
+            raise ValueError(f"optimiser {number} has the state of {len(state)} parameters, not of {len(places)}")
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        for parameter, restored in optimiser.state.items():
+            for name, value in restored.items():
+                if value.dim():
+                    _fitting(f"optimiser.{number}.{name}", value, parameter)
+
+
+def _fitting(name: str, value: Tensor, parameter: Tensor) -> Tensor:
+    if value.shape != parameter.shape:
+        raise ValueError(f"{name} is {tuple(value.shape)} there and {tuple(parameter.shape)} here")
+    return value
+
+
+def _restore_random(training: Training, tensors: dict[str, Tensor]) -> None:
+    torch.set_rng_state(tensors["random.cpu"].cpu())
+    if "random.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random.cuda"].cpu(), training.device)

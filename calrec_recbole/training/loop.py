@@ -1,5 +1,6 @@
 """The training loop: users -> truncated examples -> micro-batches -> one optimiser step."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,7 @@ class StepReport:
     learning_rate: float
     tokens: int
     padding: float
+    seconds: float
 
 
 @dataclass
@@ -58,14 +60,18 @@ class Training:
         self.optimisers = optimisers(self.backbone.model, self.settings)
         self.precision = resolve_precision(self.settings.precision, self.device)
 
-    def run(self, until: int, report: Callable[[StepReport], Any]) -> None:
-        """Trains from the present step up to ``until`` (exclusive) and calls ``report`` after each step."""
+    def run(self, until: int, report: Callable[[StepReport], Any], pause: Callable[[], bool] = lambda: False) -> None:
+        """Trains from the present step up to ``until`` (exclusive) and calls ``report`` after each step; ends sooner
+        after a step after which ``pause`` answers True.
+        """
         self.backbone.model.train()
         try:
             with fast_attention(self.backbone.model, self.precision):
                 while self.step < min(until, self.settings.train_steps):
                     report(self._one_step())
                     self.step += 1
+                    if pause():
+                        break
         finally:
             self.backbone.model.eval()
 
@@ -107,6 +113,7 @@ class Training:
         )
 
     def _one_step(self) -> StepReport:
+        started = time.perf_counter()
         rate = learning_rate(self.step, self.settings)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
@@ -128,6 +135,7 @@ class Training:
             learning_rate=rate,
             tokens=sum(len(example.tokens) for example in batch.examples),
             padding=_padding(batch),
+            seconds=time.perf_counter() - started,
             **{name: float(value) for name, value in parts._asdict().items()},
         )
 

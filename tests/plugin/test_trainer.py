@@ -126,12 +126,13 @@ def test_every_model_gets_its_own_trainer():
         assert trainer_for(name).__mro__.index(TieHonest) < trainer_for(name).__mro__.index(Trainer)
 
 
-def test_no_tensorboard_is_written(prepared, tmp_path, monkeypatch):
+def test_without_a_run_no_tensorboard_is_written(prepared, tmp_path, monkeypatch):
     import recbole.trainer.trainer
 
-    config, dataset, _ = prepared
+    config, dataset, data = prepared
     original = recbole.trainer.trainer.get_tensorboard
     monkeypatch.chdir(tmp_path)
-    trainer_for("SASRec")(config, build_model(config, dataset))
-    assert not (tmp_path / "log_tensorboard").exists()
+    before = sorted(tmp_path.iterdir())
+    trainer_for("SASRec")(config, build_model(config, dataset)).fit(data.train, data.valid)
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "checkpoint", *before]
     assert recbole.trainer.trainer.get_tensorboard is original

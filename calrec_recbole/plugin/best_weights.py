@@ -1,0 +1,42 @@
+"""Checks of ``checkpoint/best`` that cost nothing: whose weights, of which step, and is every file whole?"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from calrec_recbole.errors import DataError
+
+__all__ = ["best_step", "check_best"]
+
+
+def best_step(folder: Path, run: str) -> int | None:
+    """The step of the weights in ``folder``, None where there are none of the run ``run``."""
+    if not (folder / "state.json").is_file():
+        return None
+    state = _state(folder)
+    return int(state["step"]) if state.get("run") == run else None
+
+
+def check_best(folder: Path) -> None:
+    """Raises ``DataError`` that names ``folder`` where weights are missing or cut short; reads headers only."""
+    if not (folder / "state.json").is_file():
+        raise DataError(f"checkpoint {folder} holds no trained weights: the run has not finished; run it again")
+    _state(folder)
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, "pt"):
+                pass
+        except (OSError, SafetensorError) as problem:
+            raise DataError(
+                f"checkpoint {file} is damaged ({problem}): remove the run's folder, run it again"
+            ) from None
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    try:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        return {**state, "step": int(state["step"])}
+    except (OSError, ValueError, LookupError, TypeError) as problem:
+        raise DataError(f"checkpoint {folder}/state.json is damaged ({problem}): run it again") from problem

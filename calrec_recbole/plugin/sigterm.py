@@ -1,0 +1,66 @@
+"""SIGTERM, by which clusters end a run: it stops where it can go on later. Ctrl-C stays as it is."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+__all__ = ["EXIT", "Terminated", "sigterm_raises", "sigterm_waits"]
+
+EXIT = 128 + signal.SIGTERM
+
+logger = logging.getLogger(__name__)
+
+
+class Terminated(SystemExit):
+    """A SIGTERM came; ``advice`` says how to go on. Uncaught, the interpreter exits with 143 = 128 + 15."""
+
+    def __init__(self, advice: str = "the same command starts the run again") -> None:
+        super().__init__(EXIT)
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return self.advice
+
+
+def _raise(*_: Any) -> NoReturn:
+    raise Terminated
+
+
+@contextmanager
+def sigterm_raises(state: Path) -> Iterator[None]:
+    """Within the block a SIGTERM raises ``Terminated``; ``state`` is the folder from which a run goes on, if it exists.
+
+    Python hands signals to the main thread only: in another one nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _raise)
+    try:
+        yield
+    except Terminated:
+        advice = f"goes on from {state}" if state.is_dir() else "starts it again"
+        logger.info("ended by SIGTERM")
+        raise Terminated(f"the run is unfinished; the same command {advice}") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def sigterm_waits() -> Iterator[Callable[[], bool]]:
+    """Inside ``sigterm_raises``: holds ``Terminated`` back to the block's end. Yields a function: has SIGTERM come?"""
+    if signal.getsignal(signal.SIGTERM) is not _raise or threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGTERM, _raise)
+    if came:
+        raise Terminated
