@@ -18,7 +18,7 @@ SIZES = ScratchSizes(300, 16, 2, 2, 32, 0.0)
 CPU = torch.device("cpu")
 
 
-def training(**changes):
+def training(sequences=SEQUENCES, **changes):
     tokenizer = train_tokenizer(TEXTS, SIZES.vocab_size, merge_across_words=True)
     model = scratch_model(SIZES, len(tokenizer), tokenizer.eos_token_id, 256, seed=1)
     settings = TrainingSettings(
@@ -32,7 +32,7 @@ def training(**changes):
         }
     )
     items = tokenise_items(TEXTS, tokenizer, 200)
-    return Training(Backbone(model, tokenizer), items, SEQUENCES, settings, seed=5, device=CPU)
+    return Training(Backbone(model, tokenizer), items, sequences, settings, seed=5, device=CPU)
 
 
 def gradients(model):
@@ -61,6 +61,25 @@ def test_pieces_have_the_gradient_of_the_whole_batch(changes, tokens):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
     for ours, theirs in zip(parts, whole, strict=True):
         torch.testing.assert_close(ours, theirs.detach(), rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+def test_512_users_in_little_memory_have_the_gradient_of_the_big_batch():
+    """Paper 4: a batch of 512, which the contrastive losses see whole."""
+    sequences = [[(start * place) % 6 for place in range(1, 4 + start % 7)] for start in range(512)]
+    run = training(sequences, train_batch_size=512, micro_batch_tokens=4096, micro_batch_cost=100)
+    model, batch = run.backbone.model, run.batch()
+    assert len(batch.examples) == 512
+    assert len(batch.groups()) > 5
+    parts = batch.accumulate()
+    pieces = gradients(model)
+    model.zero_grad()
+    targets = collate_targets(batch.examples, run.items.start)
+    whole = objective(run.backbone, collate_sequences(batch.examples), targets, run.settings)
+    whole.total.backward()
+    for ours, theirs in zip(pieces, gradients(model), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(parts.tt, whole.tt.detach(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(parts.ut, whole.ut.detach(), rtol=1e-5, atol=1e-5)
 
 
 def test_warm_up_pieces_have_the_gradient_of_the_mean_over_all_tokens():
