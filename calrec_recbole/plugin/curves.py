@@ -4,7 +4,7 @@ tensorboard --logdir runs
 """
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +27,7 @@ class Curves:
         self.folder = folder
         self.first_step: int | None = None
         self._writer: SummaryWriter | None = None
+        self._close: Callable[[], object] | None = None
 
     @classmethod
     def of_run(cls, config: Any) -> Self:
@@ -53,6 +54,11 @@ class Curves:
             if writer:
                 writer.add_hparams(dict(settings), dict(metrics), run_name=".")  # else a folder named by the clock
 
+    def close(self) -> None:
+        if self._close:
+            self._close()
+            self._writer = None
+
     @contextmanager
     def _open(self) -> Iterator[SummaryWriter | None]:
         """Raises ``StorageError`` where the disk is full."""
@@ -62,7 +68,7 @@ class Curves:
         with writing(self.folder):
             if self._writer is None:
                 self._writer = SummaryWriter(str(self.folder), purge_step=self.first_step)
-                weakref.finalize(self, self._writer.close)
+                self._close = weakref.finalize(self, self._writer.close)  # also where a run fails
             yield self._writer
             self._writer.flush()
 

@@ -64,11 +64,11 @@ def run(
     hashes = data_hash(config) | source_hashes(config)
     parent = Path(config["output_dir"]) / config["dataset"] / config["model"]
     config["run_id"] = run_id(config.settings, hashes)
-    with claim(parent, config["run_id"], trainer_class.resumes) as folder, sigterm_raises(folder / CHECKPOINT / LAST):
+    with claim(parent, config["run_id"], trainer_class.resumes) as folder:
         write_text(folder / "config.yaml", yaml.safe_dump(config.settings, allow_unicode=True))
         config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
-        log = logging_to(folder / "log.txt", config["state"])
-        with log, wandb_run(config, folder), warnings.catch_warnings():
+        log, sigterm = logging_to(folder / "log.txt", config["state"]), sigterm_raises(folder / CHECKPOINT / LAST)
+        with log, sigterm, wandb_run(config, folder), warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
             result = _run(config, trainer_class, hashes, folder)
     if show:

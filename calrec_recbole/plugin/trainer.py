@@ -65,9 +65,10 @@ class TieHonest:
         self.wandblogger.log_metrics({**known, f"{head}_step": step}, head=head)
 
     def log_test(self, metrics: Mapping[str, float]) -> None:
-        """The end of a run: to TensorBoard, and to wandb's summary."""
+        """The end of a run: to TensorBoard, which closes, and to wandb's summary."""
         self.tensorboard.add_scalars({f"test/{name}": value for name, value in metrics.items()}, None)
         self.wandblogger.log_eval_metrics(metrics, head="test")
+        self.tensorboard.close()
 
     # Evaluation
 

@@ -101,7 +101,9 @@ def test_calrec_leaves_its_state_and_goes_on_to_the_same_bits(
     whole = run("CALRec", overrides={**calrec_settings, "output_dir": str(tmp_path / "whole")}, show=False)
     ended_run(owner, name, step)
     resumed = run("CALRec", overrides=calrec_settings, show=False)
-    assert f"resumed at step {left} from" in (resumed.folder / "log.txt").read_text()
+    log = (resumed.folder / "log.txt").read_text()
+    assert "ended by SIGTERM" in log.partition(f"resumed at step {left} from")[0]
+    assert f"resumed at step {left} from" in log
     assert (resumed.test, resumed.valid) == (whole.test, whole.valid)
     files = [one.folder / "checkpoint" / "best" / "model.safetensors" for one in (whole, resumed)]
     assert files[0].read_bytes() == files[1].read_bytes()
