@@ -11,6 +11,7 @@ from recbole.utils import InputType
 from torch import Tensor
 
 from calrec_recbole.backbone import (
+    AdapterSettings,
     Backbone,
     ScratchSizes,
     add_dropout,
@@ -32,7 +33,7 @@ from calrec_recbole.two_tower import collate_sequences, collate_targets
 
 __all__ = ["CALRec", "longest_sequences"]
 
-Settings = TypeVar("Settings", TrainingSettings, InferenceSettings, ScratchSizes)
+Settings = TypeVar("Settings", TrainingSettings, AdapterSettings, InferenceSettings, ScratchSizes)
 
 
 class CALRec(SequentialRecommender):
@@ -45,6 +46,7 @@ class CALRec(SequentialRecommender):
         _check_intervals(config)
         self.seed = int(config["seed"])
         self.training_settings = _settings(TrainingSettings, config)
+        self.adapter_settings = _settings(AdapterSettings, config)
         catalogue = catalogue_of(dataset, config)
         # before the backbone: a missing Java is found at once
         retriever = retriever_of(config, catalogue.texts)

@@ -13,6 +13,7 @@ from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.trainer import Trainer
 from tqdm import tqdm
 
+from calrec_recbole.backbone import add_adapters
 from calrec_recbole.durable import recover_folder, replacing_folder, write_json
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation import RankTable
@@ -82,6 +83,7 @@ class CALRecTrainer(TieHonest, Trainer):
         """Trains up to ``train_steps`` or until ``valid_metric`` no longer improves -> the best score and its
         metrics.
         """
+        add_adapters(self.model.backbone_model, self.model.adapter_settings, self.model.seed)
         training = self._training(train_data)
         progress = self._resume(training) if saved else self._fresh()
         sampled = self._validation_sample(valid_data) if valid_data else None

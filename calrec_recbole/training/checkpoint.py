@@ -1,6 +1,7 @@
 """The state of a training run on disk: safetensors and JSON, whole or absent."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ __all__ = ["load_state", "save_state"]
 
 
 def save_state(training: Training, progress: dict[str, Any], folder: Path) -> None:
-    """Weights, optimiser, random state and step of ``training`` with ``progress`` (JSON) -> ``folder``."""
-    tensors = {f"model.{name}": value for name, value in training.backbone.model.named_parameters()}
+    """Trained weights, optimiser, random state and step of ``training`` with ``progress`` (JSON) -> ``folder``."""
+    tensors = {f"model.{name}": value for name, value in _trained(training)}
     for number, optimiser in enumerate(training.optimisers):
         for place, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{place}.{name}": value for name, value in state.items()}
@@ -51,9 +52,14 @@ def load_state(training: Training, folder: Path) -> dict[str, Any]:
     return progress
 
 
+def _trained(training: Training) -> Iterator[tuple[str, Tensor]]:
+    """Frozen weights are the backbone's own and are not kept."""
+    return ((name, value) for name, value in training.backbone.model.named_parameters() if value.requires_grad)
+
+
 def _restore_model(training: Training, tensors: dict[str, Tensor]) -> None:
     with torch.no_grad():
-        for name, parameter in training.backbone.model.named_parameters():
+        for name, parameter in _trained(training):
             parameter.copy_(tensors[f"model.{name}"])
 
 

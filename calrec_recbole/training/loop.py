@@ -53,6 +53,8 @@ class Training:
     def __post_init__(self) -> None:
         if not self.sequences or min(map(len, self.sequences)) < 2:
             raise DataError("training needs users with at least two items each: one of history and a target")
+        if self.settings.gradient_checkpointing:
+            self.backbone.model.gradient_checkpointing_enable({"use_reentrant": False})
         self.optimisers = optimisers(self.backbone.model, self.settings)
         self.precision = resolve_precision(self.settings.precision, self.device)
 

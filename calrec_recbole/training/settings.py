@@ -30,6 +30,7 @@ class TrainingSettings:
     micro_batch_tokens: int = 8192
     max_padding: float = 0.1
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    gradient_checkpointing: bool = False  # blocks are computed again in the backward pass instead of kept
 
     def __post_init__(self) -> None:
         positive = ("train_steps", "learning_rate", "train_batch_size", "tau_c", "max_grad_norm", "micro_batch_tokens")
