@@ -18,8 +18,9 @@ from calrec_recbole.durable import recover_folder, replacing_folder, write_json
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation import RankTable
 from calrec_recbole.plugin.calrec import longest_sequences
+from calrec_recbole.plugin.processes import in_order, share_of
 from calrec_recbole.plugin.trainer import TieHonest
-from calrec_recbole.training import StepReport, Training, load_state, nats_per_item, save_state
+from calrec_recbole.training import Processes, StepReport, Training, load_state, nats_per_item, save_state
 
 __all__ = ["CALRecTrainer"]
 
@@ -44,6 +45,11 @@ class CALRecTrainer(TieHonest, Trainer):
     """
 
     resumes = True
+    in_several_processes = True
+
+    @property
+    def processes(self) -> Processes:
+        return Processes.present()
 
     def _build_optimizer(self, **_: Any) -> None:
         return None
@@ -62,9 +68,11 @@ class CALRecTrainer(TieHonest, Trainer):
         return {"backbone": str(checkpoint / "best")}
 
     def save_weights(self, folder: Path, state: dict[str, Any]) -> None:
-        with replacing_folder(folder / "best") as temporary:
-            self.model.save_weights(temporary)
-            write_json(temporary / "state.json", state)
+        if self.processes.first:
+            with replacing_folder(folder / "best") as temporary:
+                self.model.save_weights(temporary)
+                write_json(temporary / "state.json", state)
+        self.processes.wait()  # whoever reads it finds it
 
     def load_weights(self, folder: Path) -> None:
         if not (folder / "best" / "state.json").is_file():
@@ -108,8 +116,11 @@ class CALRecTrainer(TieHonest, Trainer):
         return progress.best_score, progress.best_result
 
     def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
-        shares = self.model.count_samples_anew()
-        table: RankTable = super().evaluate_ranks(eval_data, show_progress)
+        """Each process ranks its share of the users; all answer with the whole table."""
+        shares, own = self.model.count_samples_anew(), share_of(eval_data, self.config, self.processes)
+        table = super().evaluate_ranks(own, show_progress) if own else RankTable.concatenate([])
+        table = in_order(self.processes.gather(table))
+        shares.become_sum(self.processes.gather(shares.counts))
         self.diagnostics = {"samples": shares.summary()}
         self.logger.info(f"samples of {len(table)} users: {shares.summary()}")
         return table
@@ -134,8 +145,10 @@ class CALRecTrainer(TieHonest, Trainer):
 
     def _resume(self, training: Training) -> Progress:
         """Where an interrupted run of these settings stood, or the beginning."""
-        recover_folder(self.last)
-        recover_folder(self.best)
+        if self.processes.first:
+            recover_folder(self.last)
+            recover_folder(self.best)
+        self.processes.wait()
         fresh = self._fresh()
         if not (self.last / "progress.json").is_file():
             return fresh
@@ -184,7 +197,9 @@ class CALRecTrainer(TieHonest, Trainer):
         rows = data._dataset.inter_feat
         targets = rows[data._dataset.iid_field].tolist()
         pairs = [(history, target - 1) for history, target in zip(self.model.histories(rows), targets, strict=True)]
-        return nats_per_item(self.model.recommender.backbone, self.model.recommender.items, pairs)
+        own = self.processes.share(pairs)
+        nats = nats_per_item(self.model.recommender.backbone, self.model.recommender.items, own) if own else 0.0
+        return sum(self.processes.gather(nats * len(own))) / len(pairs)
 
 
 def vocabulary_hash(tokenizer: Any) -> str:

@@ -18,7 +18,10 @@ __all__ = ["load_state", "save_state"]
 
 
 def save_state(training: Training, progress: dict[str, Any], folder: Path) -> None:
-    """Trained weights, optimiser, random state and step of ``training`` with ``progress`` (JSON) -> ``folder``."""
+    """Trained weights, optimiser, random state and step of ``training`` with ``progress`` (JSON) -> ``folder``.
+
+    Of several processes the first writes.
+    """
     tensors = {f"model.{name}": value for name, value in _trained(training)}
     for number, optimiser in enumerate(training.optimisers):
         for place, state in optimiser.state_dict()["state"].items():
@@ -26,6 +29,8 @@ def save_state(training: Training, progress: dict[str, Any], folder: Path) -> No
     tensors["random.cpu"] = torch.get_rng_state()
     if training.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(training.device)
+    if not training.processes.first:
+        return
     with replacing_folder(folder) as temporary:
         save_file(
             {name: value.detach().contiguous() for name, value in tensors.items()}, temporary / "state.safetensors"

@@ -17,6 +17,7 @@ from calrec_recbole.backbone import Backbone
 from calrec_recbole.examples import IGNORED, Example, ItemTokens
 from calrec_recbole.losses import calrec_loss
 from calrec_recbole.training.objective import Features, LossParts, contrast, lean_generation
+from calrec_recbole.training.parallel import ALONE, Processes
 from calrec_recbole.training.runtime import autocast
 from calrec_recbole.training.settings import TrainingSettings
 from calrec_recbole.two_tower import SequenceTower, collate_sequences, collate_targets, encode_sequences, encode_targets
@@ -37,6 +38,7 @@ class BatchGradient:
     sequence_pieces: Sequence[Sequence[int]]
     target_pieces: Sequence[Sequence[int]]
     reduction: str  # of the generation loss: sum over a user's tokens, or mean over all tokens
+    processes: Processes = ALONE  # the pieces are this one's share; the losses are of the whole batch
 
     def accumulate(self) -> LossParts:
         """Adds the gradient of Eq. 4 over the whole batch to the backbone's parameters -> the losses, detached.
@@ -70,8 +72,16 @@ class BatchGradient:
         for piece in self.target_pieces:
             states.append(RandomState(self.device))
             alone.append(self._targets(piece))
-        by_sequence, by_target = _back(self.sequence_pieces, self.device), _back(self.target_pieces, self.device)
-        return Features(torch.cat(users)[by_sequence], torch.cat(in_context)[by_sequence], torch.cat(alone)[by_target])
+        sequences, targets = self.sequence_pieces, self.target_pieces
+        return Features(
+            self._gathered(users, sequences), self._gathered(in_context, sequences), self._gathered(alone, targets)
+        )
+
+    def _gathered(self, parts: Sequence[Tensor], pieces: Sequence[Sequence[int]]) -> Tensor:
+        """Features by piece -> (B, D) in the order of the batch. Each process adds its own rows to zeros: exact."""
+        rows = torch.tensor([row for piece in pieces for row in piece], device=self.device)
+        own = torch.cat(list(parts))
+        return self.processes.sum(own.new_zeros(len(self.examples), own.shape[1]).index_copy(0, rows, own))
 
     def _send_sequences(
         self, gradients: Features | None, states: Sequence["RandomState"] | None, weight: float
@@ -94,7 +104,7 @@ class BatchGradient:
             loss.backward()
             nig = nig + share * part.detach()
             nats = nats + piece_nats * sum(counts[row] for row in piece) / sum(counts)
-        return nig, nats
+        return self.processes.sum(nig), self.processes.sum(nats)
 
     def _send_targets(self, gradients: Features, states: Sequence["RandomState"]) -> None:
         for piece, state in zip(self.target_pieces, states, strict=True):
@@ -111,12 +121,6 @@ class BatchGradient:
         batch = collate_targets([self.examples[row] for row in piece], self.items.start, self.device)
         with autocast(self.precision, self.device):
             return encode_targets(self.backbone.trunk, batch)
-
-
-def _back(pieces: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    """Where row 0, 1, ... of the batch stands among the rows of all pieces, one after the other."""
-    rows = torch.tensor([row for piece in pieces for row in piece], device=device)
-    return torch.argsort(rows)
 
 
 class RandomState:

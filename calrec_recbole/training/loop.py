@@ -13,6 +13,8 @@ from calrec_recbole.examples import Example, ItemTokens
 from calrec_recbole.training.batches import micro_batches, step_users, truncated
 from calrec_recbole.training.gradients import BatchGradient
 from calrec_recbole.training.optimiser import learning_rate, optimisers
+from calrec_recbole.training.parallel import Processes, evenly
+from calrec_recbole.training.replicas import gradient_sum
 from calrec_recbole.training.runtime import fast_attention, resolve_precision
 from calrec_recbole.training.settings import TrainingSettings
 
@@ -47,14 +49,18 @@ class Training:
     seed: int
     device: torch.device
     step: int = 0
+    processes: Processes = field(default_factory=Processes.present)
     optimisers: list[torch.optim.Optimizer] = field(init=False)
     precision: torch.dtype = field(init=False)
+    sum_gradients: Callable[[], None] = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.sequences or min(map(len, self.sequences)) < 2:
             raise DataError("training needs users with at least two items each: one of history and a target")
         if self.settings.gradient_checkpointing:
-            self.backbone.model.gradient_checkpointing_enable({"use_reentrant": False})
+            _recompute_blocks(self.backbone.model)
+        self.processes.check_batch(min(self.settings.train_batch_size, len(self.sequences)))
+        self.sum_gradients = gradient_sum(self.backbone.model, self.processes)
         self.optimisers = optimisers(self.backbone.model, self.settings)
         self.precision = resolve_precision(self.settings.precision, self.device)
 
@@ -95,10 +101,15 @@ class Training:
             self.device,
             self.precision,
             examples,
-            micro_batches([len(example.tokens) for example in examples], *limits),
-            micro_batches(targets, *limits) if contrasts else [],
+            self._share(micro_batches([len(example.tokens) for example in examples], *limits)),
+            self._share(micro_batches(targets, *limits)) if contrasts else [],
             "mean" if self.in_warmup else settings.nig_reduction,
+            self.processes,
         )
+
+    def _share(self, pieces: list[list[int]]) -> Sequence[list[int]]:
+        """This process's pieces of the batch that all processes share."""
+        return self.processes.share(evenly(pieces, self.processes.world))
 
     def _one_step(self) -> StepReport:
         rate = learning_rate(self.step, self.settings)
@@ -106,7 +117,9 @@ class Training:
             for group in optimiser.param_groups:
                 group["lr"] = rate
         batch = self.batch()
+        self.processes.seed_step(self.seed, self.step)
         parts = batch.accumulate()
+        self.sum_gradients()
         norm = torch.nn.utils.clip_grad_norm_(self.backbone.model.parameters(), self.settings.max_grad_norm)
         if not torch.isfinite(norm):
             raise FloatingPointError(
@@ -124,6 +137,12 @@ class Training:
             padding=_padding(batch),
             **{name: float(value) for name, value in parts._asdict().items()},
         )
+
+
+def _recompute_blocks(model: Any) -> None:
+    """transformers renames the method: 5.23 warns of the old name, 5.0 lacks the new one."""
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 def _padding(batch: BatchGradient) -> float:
