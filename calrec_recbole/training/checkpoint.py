@@ -13,6 +13,7 @@ from torch import Tensor
 from calrec_recbole.durable import replacing_folder
 from calrec_recbole.errors import DataError
 from calrec_recbole.training.loop import Training
+from calrec_recbole.training.sharding import placed_as, whole
 
 __all__ = ["load_state", "save_state"]
 
@@ -25,7 +26,7 @@ def save_state(training: Training, progress: dict[str, Any], folder: Path) -> No
     tensors = {f"model.{name}": value for name, value in _trained(training)}
     for number, optimiser in enumerate(training.optimisers):
         for place, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{place}.{name}": value for name, value in state.items()}
+            tensors |= {f"optimiser.{number}.{place}.{name}": whole(value) for name, value in state.items()}
     tensors["random.cpu"] = torch.get_rng_state()
     if training.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(training.device)
@@ -66,6 +67,7 @@ def _restore_model(training: Training, tensors: dict[str, Tensor]) -> None:
     with torch.no_grad():
         for name, parameter in _trained(training):
             parameter.copy_(tensors[f"model.{name}"])
+    training.engine.take_over()
 
 
 def _restore_optimisers(training: Training, tensors: dict[str, Tensor]) -> None:
@@ -75,4 +77,7 @@ def _restore_optimisers(training: Training, tensors: dict[str, Tensor]) -> None:
             _, number, place, name = key.split(".")
             states[int(number)].setdefault(int(place), {})[name] = value.cpu() if name == "step" else value
     for optimiser, state in zip(training.optimisers, states, strict=True):
+        parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+        for index, values in state.items():
+            values |= {name: placed_as(parameters[index], value) for name, value in values.items()}
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

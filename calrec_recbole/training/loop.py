@@ -6,17 +6,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.errors import DataError
 from calrec_recbole.examples import Example, ItemTokens
 from calrec_recbole.training.batches import micro_batches, step_users, truncated
+from calrec_recbole.training.engines import Engine, engine
 from calrec_recbole.training.gradients import BatchGradient
 from calrec_recbole.training.optimiser import learning_rate, optimisers
 from calrec_recbole.training.parallel import Processes, evenly
-from calrec_recbole.training.replicas import gradient_sum
 from calrec_recbole.training.runtime import fast_attention, resolve_precision
 from calrec_recbole.training.settings import TrainingSettings
+from calrec_recbole.training.sharding import whole
 
 __all__ = ["StepReport", "Training"]
 
@@ -52,7 +54,7 @@ class Training:
     processes: Processes = field(default_factory=Processes.present)
     optimisers: list[torch.optim.Optimizer] = field(init=False)
     precision: torch.dtype = field(init=False)
-    sum_gradients: Callable[[], None] = field(init=False)
+    engine: Engine = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.sequences or min(map(len, self.sequences)) < 2:
@@ -60,20 +62,22 @@ class Training:
         if self.settings.gradient_checkpointing:
             _recompute_blocks(self.backbone.model)
         self.processes.check_batch(min(self.settings.train_batch_size, len(self.sequences)))
-        self.sum_gradients = gradient_sum(self.backbone.model, self.processes)
-        self.optimisers = optimisers(self.backbone.model, self.settings)
+        self.engine = engine(self.backbone, self.settings.parallel, self.processes)
+        self.optimisers = optimisers(self.engine.backbone.model, self.settings)
         self.precision = resolve_precision(self.settings.precision, self.device)
 
     def run(self, until: int, report: Callable[[StepReport], Any]) -> None:
         """Trains from the present step up to ``until`` (exclusive) and calls ``report`` after each step."""
-        self.backbone.model.train()
+        model = self.engine.backbone.model
+        model.train()
         try:
-            with fast_attention(self.backbone.model, self.precision):
+            with fast_attention(model, self.precision):
                 while self.step < min(until, self.settings.train_steps):
                     report(self._one_step())
                     self.step += 1
         finally:
-            self.backbone.model.eval()
+            model.eval()
+        self.engine.publish()
 
     @property
     def in_warmup(self) -> bool:
@@ -95,7 +99,7 @@ class Training:
         contrasts = not self.in_warmup and (settings.alpha != 0 or settings.beta != 0)
         targets = [len(self.items.start) + len(example.target) for example in examples]
         return BatchGradient(
-            self.backbone,
+            self.engine.backbone,
             self.items,
             settings,
             self.device,
@@ -111,6 +115,11 @@ class Training:
         """This process's pieces of the batch that all processes share."""
         return self.processes.share(evenly(pieces, self.processes.world))
 
+    def _clipped_norm(self) -> Tensor:
+        """Of the gradient before it was clipped."""
+        trained = self.engine.backbone.model.parameters()
+        return whole(torch.nn.utils.clip_grad_norm_(trained, self.settings.max_grad_norm))
+
     def _one_step(self) -> StepReport:
         rate = learning_rate(self.step, self.settings)
         for optimiser in self.optimisers:
@@ -119,8 +128,8 @@ class Training:
         batch = self.batch()
         self.processes.seed_step(self.seed, self.step)
         parts = batch.accumulate()
-        self.sum_gradients()
-        norm = torch.nn.utils.clip_grad_norm_(self.backbone.model.parameters(), self.settings.max_grad_norm)
+        self.engine.sum_gradients()
+        norm = self._clipped_norm()
         if not torch.isfinite(norm):
             raise FloatingPointError(
                 f"step {self.step}: the gradient is not finite; lower learning_rate or max_grad_norm"

@@ -30,6 +30,7 @@ class TrainingSettings:
     micro_batch_tokens: int = 8192
     max_padding: float = 0.1
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    parallel: Literal["ddp", "fsdp"] = "ddp"  # of several processes: the whole backbone in each, or a part
     gradient_checkpointing: bool = False  # blocks are computed again in the backward pass instead of kept
 
     def __post_init__(self) -> None:
@@ -47,8 +48,11 @@ class TrainingSettings:
             ("learner", ("adamw", "muon")),
             ("lr_schedule", ("constant", "cosine")),
             ("precision", ("auto", "float32", "bfloat16")),
+            ("parallel", ("ddp", "fsdp")),
         ):
             if getattr(self, name) not in choices:
                 raise ConfigError(f"{name}={getattr(self, name)!r} must be one of {', '.join(choices)}")
+        if self.parallel == "fsdp" and self.learner == "muon":
+            raise ConfigError("learner=muon needs whole matrices, parallel=fsdp cuts them: set learner: adamw")
         if not 0 < self.max_padding < 1:
             raise ConfigError(f"max_padding={self.max_padding} must lie between 0 and 1: the share of pad tokens")

@@ -23,6 +23,13 @@ CASES = {
     "warm-up, mean": {"warmup_steps": 10, "nig_reduction": "mean", "train_steps": 20},
     "muon": {"learner": "muon", "train_steps": 10},  # it rounds to bfloat16: longer runs part by more
     "lora": {"rank": 2, "train_steps": 10, "gradient_checkpointing": True},
+    "fsdp": {"parallel": "fsdp", "train_steps": 20},
+    "fsdp, lora": {"parallel": "fsdp", "rank": 2, "train_steps": 10, "gradient_checkpointing": True},
+}
+
+RESUMED = {
+    f"resumed {way}": {"parallel": way, "dropout": 0.3, "train_steps": 10, "nig_reduction": "mean"}
+    for way in ("ddp", "fsdp")
 }
 
 
@@ -30,7 +37,7 @@ CASES = {
 def answers(tmp_path_factory):
     """The folder with the weights, and by process and case the losses of all steps."""
     folder = tmp_path_factory.mktemp("two")
-    (folder / "cases.json").write_text(json.dumps(CASES))
+    (folder / "cases.json").write_text(json.dumps(CASES | RESUMED))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(
         [*launch, str(SCRIPT), str(folder)], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
@@ -57,6 +64,14 @@ def test_two_processes_end_with_the_weights_of_one(answers, case):
         assert all(torch.equal(weights[name], joint[0][name]) for name in alone)
         for name, value in alone.items():
             torch.testing.assert_close(weights[name], value, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("way", RESUMED)
+def test_two_processes_resume_to_the_same_losses(answers, way):
+    """With dropout, which every process draws anew for its own rows."""
+    _, (first, second) = answers
+    assert len(first[way]["joint"]) == 10
+    assert first[way]["resumed"] == first[way]["joint"] == second[way]["resumed"]
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=9), st.integers(1, 6))
