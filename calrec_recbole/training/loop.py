@@ -13,10 +13,11 @@ from calrec_recbole.errors import DataError
 from calrec_recbole.examples import Example, ItemTokens
 from calrec_recbole.training.batches import micro_batches, step_users, truncated
 from calrec_recbole.training.engines import Engine, engine
+from calrec_recbole.training.fixed_shapes import FixedShapes
 from calrec_recbole.training.gradients import BatchGradient
 from calrec_recbole.training.optimiser import learning_rate, optimisers
 from calrec_recbole.training.parallel import Processes, evenly
-from calrec_recbole.training.runtime import fast_attention, resolve_precision
+from calrec_recbole.training.runtime import fast_attention, finish_graph, resolve_precision
 from calrec_recbole.training.settings import TrainingSettings
 from calrec_recbole.training.sharding import whole
 
@@ -65,6 +66,7 @@ class Training:
         self.engine = engine(self.backbone, self.settings.parallel, self.processes)
         self.optimisers = optimisers(self.engine.backbone.model, self.settings)
         self.precision = resolve_precision(self.settings.precision, self.device)
+        self._clear_gradients()
 
     def run(self, until: int, report: Callable[[StepReport], Any]) -> None:
         """Trains from the present step up to ``until`` (exclusive) and calls ``report`` after each step."""
@@ -92,11 +94,13 @@ class Training:
         ]
         return [self.items.example(items[:-1], items[-1], history_labels=self.in_warmup) for items in kept]
 
-    def batch(self) -> BatchGradient:
+    def batch(self) -> BatchGradient | FixedShapes:
         """The examples of the present step, cut into micro-batches of similar length for each of the two towers."""
         examples, settings = self.examples(), self.settings
         limits = settings.micro_batch_tokens, settings.max_padding
         contrasts = not self.in_warmup and (settings.alpha != 0 or settings.beta != 0)
+        if self.device.type == "xla":
+            return self.fixed_shapes(examples, contrasts)
         targets = [len(self.items.start) + len(example.target) for example in examples]
         return BatchGradient(
             self.engine.backbone,
@@ -111,9 +115,23 @@ class Training:
             self.processes,
         )
 
+    def fixed_shapes(self, examples: Sequence[Example], contrasts: bool) -> FixedShapes:
+        """The same batch in pieces that XLA need not compile anew."""
+        reduction = "mean" if self.in_warmup else self.settings.nig_reduction
+        return FixedShapes(
+            self.engine.backbone, self.items, self.settings, self.device, self.precision, examples, contrasts, reduction
+        )
+
     def _share(self, pieces: list[list[int]]) -> Sequence[list[int]]:
         """This process's pieces of the batch that all processes share."""
         return self.processes.share(evenly(pieces, self.processes.world))
+
+    def _clear_gradients(self) -> None:
+        """On XLA zeros: adding to nothing would be another graph than adding to something."""
+        for parameter in self.engine.backbone.model.parameters():
+            zeros = self.device.type == "xla" and parameter.requires_grad
+            parameter.grad = torch.zeros_like(parameter) if zeros else None
+        finish_graph(self.device)
 
     def _clipped_norm(self) -> Tensor:
         """Of the gradient before it was clipped."""
@@ -136,7 +154,7 @@ class Training:
             )
         for optimiser in self.optimisers:
             optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        self._clear_gradients()
         return StepReport(
             step=self.step,
             phase="warm-up" if self.in_warmup else "calrec",
@@ -154,8 +172,10 @@ def _recompute_blocks(model: Any) -> None:
     enable({"use_reentrant": False})
 
 
-def _padding(batch: BatchGradient) -> float:
+def _padding(batch: BatchGradient | FixedShapes) -> float:
     """The share of pads among all tokens that go through the backbone, both towers together."""
+    if isinstance(batch, FixedShapes):
+        return batch.padding()
     passes = (
         ([len(example.tokens) for example in batch.examples], batch.sequence_pieces),
         ([len(batch.items.start) + len(example.target) for example in batch.examples], batch.target_pieces),
