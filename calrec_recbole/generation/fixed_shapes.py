@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from calrec_recbole.xla import finish_graph
+
 SHORTEST = 64  # tokens of a row
 
 
@@ -28,10 +30,12 @@ def draw_in_fixed_shapes(
     rows, chances = rows.to(device), uniforms.to(torch.float32).to(device)
     nats, going = torch.zeros(n, device=device), torch.ones(n, dtype=torch.bool, device=device)
     drawn = []
+    finish_graph(device)
     for step in range(steps):
         place = torch.tensor([len(prompt) - 1 + step], device=device)  # as data: a number would be part of the graph
         chance = chances.index_select(0, torch.tensor([step], device=device))[0]
         rows, nats, going, tokens = _step(model, rows, place, chance, nats, going, temperature, ends)
+        finish_graph(device)
         drawn.append(tokens.cpu())
         if not bool(going.any()):
             break

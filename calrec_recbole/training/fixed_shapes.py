@@ -17,9 +17,10 @@ from calrec_recbole.backbone import Backbone
 from calrec_recbole.examples import IGNORED, Example, ItemTokens
 from calrec_recbole.losses import calrec_loss, token_nll
 from calrec_recbole.training.objective import Features, LossParts, contrast
-from calrec_recbole.training.runtime import autocast, finish_graph
+from calrec_recbole.training.runtime import autocast
 from calrec_recbole.training.settings import TrainingSettings
 from calrec_recbole.two_tower import masked_mean
+from calrec_recbole.xla import finish_graph
 
 __all__ = ["FixedShapes", "bucket"]
 
@@ -97,6 +98,7 @@ class FixedShapes:
         """(users + 1, D) each; the last row is of the rows that only fill up."""
         width = self.backbone.model.config.get_text_config().hidden_size
         user, in_context, alone = (torch.zeros(len(self.examples) + 1, width, device=self.device) for _ in range(3))
+        finish_graph(self.device)  # otherwise the first piece's graph would hold the zeros, and be one of its own
         for piece in sequences:
             hidden = self._hidden(piece.tokens)
             user.index_copy_(0, piece.rows, masked_mean(hidden, piece.in_prompt))
@@ -113,6 +115,7 @@ class FixedShapes:
         count = sum(int((example.labels != IGNORED).sum()) for example in self.examples)
         parts = torch.tensor(count if self.reduction == "mean" else len(self.examples), device=self.device)
         total = torch.zeros((), device=self.device)
+        finish_graph(self.device)
         for piece in pieces:
             hidden = self._hidden(piece.tokens)
             picked = hidden.gather(1, piece.places[..., None].expand(-1, -1, hidden.shape[-1])).flatten(0, 1)
@@ -126,7 +129,9 @@ class FixedShapes:
             loss.backward()
             total += summed.detach()
             finish_graph(self.device)
-        return total / parts, total / torch.tensor(count, device=self.device)
+        nig, nats = total / parts, total / torch.tensor(count, device=self.device)
+        finish_graph(self.device)
+        return nig, nats
 
     def _alone(self, piece: Targets) -> Tensor:
         return masked_mean(self._hidden(piece.tokens), piece.pooled)

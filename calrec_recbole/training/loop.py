@@ -17,9 +17,10 @@ from calrec_recbole.training.fixed_shapes import FixedShapes
 from calrec_recbole.training.gradients import BatchGradient
 from calrec_recbole.training.optimiser import learning_rate, optimisers
 from calrec_recbole.training.parallel import Processes, evenly
-from calrec_recbole.training.runtime import fast_attention, finish_graph, resolve_precision
+from calrec_recbole.training.runtime import fast_attention, resolve_precision
 from calrec_recbole.training.settings import TrainingSettings
 from calrec_recbole.training.sharding import whole
+from calrec_recbole.xla import finish_graph
 
 __all__ = ["StepReport", "Training"]
 
@@ -62,7 +63,7 @@ class Training:
             raise DataError("training needs users with at least two items each: one of history and a target")
         if self.settings.gradient_checkpointing:
             _recompute_blocks(self.backbone.model)
-        self.processes.check_batch(min(self.settings.train_batch_size, len(self.sequences)))
+        self.processes.check_batch(len(self.examples()))
         self.engine = engine(self.backbone, self.settings.parallel, self.processes)
         self.optimisers = optimisers(self.engine.backbone.model, self.settings)
         self.precision = resolve_precision(self.settings.precision, self.device)

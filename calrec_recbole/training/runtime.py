@@ -8,7 +8,7 @@ import torch
 
 from calrec_recbole.errors import ConfigError
 
-__all__ = ["autocast", "fast_attention", "finish_graph", "resolve_precision"]
+__all__ = ["autocast", "fast_attention", "resolve_precision"]
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
@@ -56,11 +56,3 @@ def fast_attention(model: Any, precision: torch.dtype) -> Iterator[None]:
     finally:
         if model.config._attn_implementation != before:
             model.set_attn_implementation(before)
-
-
-def finish_graph(device: torch.device) -> None:
-    """XLA: what was recorded so far is compiled, unless it was before, and started. Elsewhere everything has run."""
-    if device.type == "xla":
-        import torch_xla
-
-        torch_xla.sync()
