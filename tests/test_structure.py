@@ -24,8 +24,9 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "backbone": {"prompts"},
     "two_tower": {"examples"},
     "retrieval": set(),
-    "generation": set(),
-    "training": {"backbone", "examples", "losses", "two_tower"},
+    "xla": set(),
+    "generation": {"xla"},
+    "training": {"backbone", "examples", "losses", "two_tower", "xla"},
     "recommender": {"backbone", "catalogue", "examples", "fusion", "generation"},
 }
 

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from calrec_recbole.backbone.adapters import merged_weights
 from calrec_recbole.errors import BackboneError
 
 __all__ = ["Backbone", "load_backbone", "read_backbone", "save_backbone"]
@@ -64,8 +65,11 @@ def read_backbone(folder: Path, dtype: torch.dtype = torch.float32) -> Backbone:
 
 
 def save_backbone(backbone: Backbone, folder: Path) -> None:
-    """Writes a standard folder (safetensors, JSON) that ``AutoModelForCausalLM.from_pretrained`` loads as it is."""
-    backbone.model.save_pretrained(folder)
+    """Writes a standard folder (safetensors, JSON) that ``AutoModelForCausalLM.from_pretrained`` loads as it is.
+
+    Adapters are merged into the weights.
+    """
+    backbone.model.save_pretrained(folder, state_dict=merged_weights(backbone.model))
     backbone.tokenizer.save_pretrained(folder)
 
 

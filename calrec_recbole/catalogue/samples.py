@@ -37,6 +37,15 @@ class SampleShares:
             self.follow += sum(parse_item_text(text, self.template) is not None for text in distinct)
             self.known += len(distinct & self.texts)  # type: ignore[operator]
 
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Users, their distinct texts, and how many of those follow the template and are known."""
+        return self.users, self.distinct, self.follow, self.known
+
+    def become_sum(self, counts: Iterable[tuple[int, int, int, int]]) -> None:
+        """Takes the place of several, of other users each, by their ``counts``."""
+        self.users, self.distinct, self.follow, self.known = (sum(column) for column in zip(*counts, strict=True))
+
     def summary(self) -> dict[str, float]:
         """Distinct texts a user, and the shares of them that follow the template and that are items' texts."""
         shares = {"follow_template": self.follow, "in_catalogue": self.known}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -30,3 +31,11 @@ def prompt_bytes(model: PreTrainedModel, length: int, n: int, max_new_tokens: in
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     token = 2 * config.num_hidden_layers * heads * width * model.dtype.itemsize
     return int((length + n * max_new_tokens) * token + 4 * n * config.vocab_size)
+
+
+def free_bytes(device: torch.device) -> int:
+    """What one batch may take by default: 1 GiB, which suits a CPU's caches; of a CUDA device half of what is free."""
+    if device.type != "cuda":
+        return 1 << 30
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for whoever asks next
+    return max(1 << 30, (torch.cuda.mem_get_info(device)[0] + kept) // 2)

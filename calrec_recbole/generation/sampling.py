@@ -8,8 +8,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.generation.batches import batches
+from calrec_recbole.generation.batches import batches, free_bytes
 from calrec_recbole.generation.descent import descend
+from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
 from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
 from calrec_recbole.generation.shared_attention import evaluating, sharing_prompts
@@ -34,7 +35,7 @@ def sample(
     generator: torch.Generator | None = None,
     *,
     seeds: Sequence[int] | None = None,
-    memory_bytes: int = 1 << 30,
+    memory_bytes: int | None = None,
 ) -> list[list[Sample]]:
     """``n`` independent samples of each prompt (token ids, not empty); per prompt the distinct ones.
 
@@ -43,9 +44,10 @@ def sample(
     then token ids. ``temperature`` is that of the draws; log-probabilities are at temperature 1, in nats.
 
     The same state of ``generator`` (default: torch's own) and the same prompts give the same samples up to float
-    rounding, however the prompts are batched. ``memory_bytes`` bounds keys, values and logits of one batch of
-    prompts; more of it makes larger batches. ``seeds``, one a prompt, take the generator's place: then a prompt's
-    samples do not depend on the other prompts at all. The model keeps its attention and its training mode.
+    rounding, however the prompts are batched. ``memory_bytes`` bounds keys, values and logits of one batch of prompts
+    (default: 1 GiB, on CUDA half of what is free); more of it makes larger batches. ``seeds``, one a prompt, take the
+    generator's place: then a prompt's samples do not depend on the other prompts at all. The model keeps its attention
+    and its training mode.
 
     Raises ConfigError (a setting), DataError (a prompt) or BackboneError (a model that cannot share prompts).
     """
@@ -59,12 +61,18 @@ def sample(
         seeds = torch.randint(2**63 - 1, (len(rows),), generator=source, device=source.device).tolist()
     if len(seeds) != len(rows):
         raise ConfigError(f"seeds has {len(seeds)} numbers for {len(rows)} prompts: give one a prompt")
+    if model.device.type == "xla":
+        return [
+            _distinct(*draw_in_fixed_shapes(model, row, _uniforms(seed, max_new_tokens, n), temperature, ends))
+            for row, seed in zip(rows, seeds, strict=True)
+        ]
     results: list[list[Sample]] = [[] for _ in rows]
     with torch.inference_mode(), evaluating(model):
         if rows:
             check_backbone(model, rows[0])
         with sharing_prompts(model):
-            for batch in batches(model, rows, n, max_new_tokens, memory_bytes):
+            room = free_bytes(model.device) if memory_bytes is None else memory_bytes
+            for batch in batches(model, rows, n, max_new_tokens, room):
                 uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
                 tokens, logprobs = descend(model, [rows[index] for index in batch], uniforms, temperature, ends)
                 for index, ids, nats in zip(batch, tokens.tolist(), logprobs.tolist(), strict=True):

@@ -13,6 +13,7 @@ from recbole.utils import InputType
 from torch import Tensor
 
 from calrec_recbole.backbone import (
+    AdapterSettings,
     Backbone,
     ScratchSizes,
     add_dropout,
@@ -36,7 +37,7 @@ from calrec_recbole.two_tower import collate_sequences, collate_targets
 
 __all__ = ["CALRec"]
 
-Settings = TypeVar("Settings", TrainingSettings, InferenceSettings, ScratchSizes)
+Settings = TypeVar("Settings", TrainingSettings, AdapterSettings, InferenceSettings, ScratchSizes)
 
 
 class CALRec(SequentialRecommender):
@@ -50,6 +51,7 @@ class CALRec(SequentialRecommender):
         check_stage(config)
         self.seed = int(config["seed"])
         self.training_settings = _settings(TrainingSettings, config)
+        self.adapter_settings = _settings(AdapterSettings, config)
         catalogue = catalogue_of(dataset, config)
         # before the backbone: a missing Java is found at once
         retriever = retriever_of(config, catalogue.texts)

@@ -10,6 +10,7 @@ from typing import Any
 from recbole.trainer import Trainer
 from tqdm import tqdm
 
+from calrec_recbole.backbone import add_adapters
 from calrec_recbole.durable import recover_folder, replacing_folder, write_json
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation import RankTable
@@ -18,12 +19,13 @@ from calrec_recbole.plugin.calrec_progress import Progress, vocabulary_hash
 from calrec_recbole.plugin.joint import Category, own_category, record
 from calrec_recbole.plugin.meter import Meter, line
 from calrec_recbole.plugin.model_card import model_card
+from calrec_recbole.plugin.processes import in_order, share_of
 from calrec_recbole.plugin.selection import Selection, selection_of
 from calrec_recbole.plugin.sequences import longest_sequences
-from calrec_recbole.plugin.sigterm import sigterm_waits
+from calrec_recbole.plugin.sigterm import Terminated, sigterm_waits
 from calrec_recbole.plugin.stages import TRAINED_ON, trained_on_before
 from calrec_recbole.plugin.trainer import TieHonest
-from calrec_recbole.training import Training, load_state, nats_per_item, save_state
+from calrec_recbole.training import Processes, Training, load_state, nats_per_item, save_state
 
 __all__ = ["CALRecTrainer"]
 
@@ -38,6 +40,11 @@ class CALRecTrainer(TieHonest, Trainer):
 
     resumes = True
     validated_on = ""  # data set
+    in_several_processes = True
+
+    @property
+    def processes(self) -> Processes:
+        return Processes.present()
 
     def _build_optimizer(self, **_: Any) -> None:
         return None
@@ -60,12 +67,14 @@ class CALRecTrainer(TieHonest, Trainer):
         self._write(folder / "best", state)
 
     def _write(self, folder: Path, state: dict[str, Any]) -> None:
-        """The weights as a standard transformers folder with a model card."""
-        with replacing_folder(folder) as temporary:
-            self.model.save_weights(temporary)
-            parameters = sum(parameter.numel() for parameter in self.model.parameters())
-            model_card(self.config, parameters, state).save(temporary / "README.md")
-            write_json(temporary / "state.json", state)
+        """The weights as a standard transformers folder with a model card, by the first process."""
+        if self.processes.first:
+            with replacing_folder(folder) as temporary:
+                self.model.save_weights(temporary)
+                parameters = sum(parameter.numel() for parameter in self.model.parameters())
+                model_card(self.config, parameters, state).save(temporary / "README.md")
+                write_json(temporary / "state.json", state)
+        self.processes.wait()  # whoever reads it finds it
 
     def load_weights(self, folder: Path) -> None:
         check_best(folder / "best")
@@ -83,6 +92,7 @@ class CALRecTrainer(TieHonest, Trainer):
         """Trains up to ``train_steps`` or until ``valid_metric`` no longer improves -> the best score and its
         metrics.
         """
+        add_adapters(self.model.backbone_model, self.model.adapter_settings, self.model.seed)
         training = self._training(train_data)
         progress = self._resume(training) if saved else self._fresh()
         selection = selection_of(self.config, self.model, valid_data) if valid_data else None
@@ -112,19 +122,28 @@ class CALRecTrainer(TieHonest, Trainer):
         """Trains up to step ``stop``; leaves the state on disk there and every ``checkpoint_minutes``, and weights for
         good every ``keep_interval``. A SIGTERM ends it after its step, with the state written.
         """
-        with sigterm_waits() as ends:
-            while training.step < stop and not ends():
+        with sigterm_waits() as came:
+            ends = partial(self._any, came)
+            ended = ends()
+            while training.step < stop and not ended:
                 due = time.monotonic() + 60 * float(self.config["checkpoint_minutes"])
                 until = min(stop, self._next_kept(training))
-                training.run(until, reports.add, partial(self._pauses, ends, due))
+                training.run(until, reports.add, partial(self._pauses, came, due))
                 if saved:
                     self._keep(training.step, progress)
                     self._save(training, progress)
+                ended = ends()
             reports.flush()
+        if ended:
+            raise Terminated  # where another process was told
 
-    def _pauses(self, ends: Callable[[], bool], due: float) -> bool:
+    def _pauses(self, came: Callable[[], bool], due: float) -> bool:
         """Whether training makes a break after the present step, to write its state."""
-        return ends() or time.monotonic() >= due
+        return self._any(lambda: came() or time.monotonic() >= due)
+
+    def _any(self, answer: Callable[[], bool]) -> bool:
+        """Whether one of the processes says so: they stop and go on together."""
+        return any(self.processes.gather(answer()))
 
     def _next_kept(self, training: Training) -> int:
         interval = int(self.config["keep_interval"]) or training.settings.train_steps
@@ -144,7 +163,10 @@ class CALRecTrainer(TieHonest, Trainer):
 
     def _keep_best(self, training: Training, progress: Progress) -> None:
         """``checkpoint/best`` as ``progress`` says; after a kill in ``_save`` it may be one validation older."""
-        if progress.best_step < 0 or best_step(self.best, progress.run) == progress.best_step:
+        if progress.best_step < 0:
+            return
+        present, *_ = self.processes.gather(best_step(self.best, progress.run))
+        if present == progress.best_step:
             return
         if progress.best_step != training.step:
             raise DataError(
@@ -161,8 +183,11 @@ class CALRecTrainer(TieHonest, Trainer):
         self.log_values("train", values, step)
 
     def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
-        shares = self.model.count_samples_anew()
-        table: RankTable = super().evaluate_ranks(eval_data, show_progress)
+        """Each process ranks its share of the users; all answer with the whole table."""
+        shares, own = self.model.count_samples_anew(), share_of(eval_data, self.config, self.processes)
+        table = super().evaluate_ranks(own, show_progress) if own else RankTable.concatenate([])
+        table = in_order(self.processes.gather(table))
+        shares.become_sum(self.processes.gather(shares.counts))
         self.diagnostics = {"validated_on": self.validated_on, "samples": shares.summary()}
         self.logger.info(f"samples of {len(table)} users: {shares.summary()}")
         return table
@@ -184,7 +209,7 @@ class CALRecTrainer(TieHonest, Trainer):
         return Training(backbone, items, sequences, settings, model.seed, self.device, mixture)
 
     def _record(self, categories: Sequence[Category], shares: Sequence[float]) -> None:
-        if self.config["run_dir"]:  # none in RecBole's HyperTuning
+        if self.config["run_dir"] and self.processes.first:  # none in RecBole's HyperTuning
             seen = record(categories, shares, trained_on_before(self.config))
             write_json(Path(self.config["run_dir"]) / TRAINED_ON, seen)
         for category, share in zip(categories, shares, strict=True):
@@ -199,8 +224,10 @@ class CALRecTrainer(TieHonest, Trainer):
 
     def _resume(self, training: Training) -> Progress:
         """Where an interrupted run of these settings stood, or the beginning."""
-        recover_folder(self.last)
-        recover_folder(self.best)
+        if self.processes.first:
+            recover_folder(self.last)
+            recover_folder(self.best)
+        self.processes.wait()
         fresh = self._fresh()
         if not self.last.is_dir():
             shutil.rmtree(self.best, ignore_errors=True)  # of an attempt whose state somebody removed
@@ -244,5 +271,8 @@ class CALRecTrainer(TieHonest, Trainer):
         dataset = selection.data._dataset
         rows, targets = dataset.inter_feat, dataset.inter_feat[dataset.iid_field].tolist()
         pairs = [(history, target - 1) for history, target in zip(self.model.histories(rows), targets, strict=True)]
+        own = self.processes.share(pairs)
         with selection.served(self.model):
-            return nats_per_item(self.model.recommender.backbone, self.model.recommender.items, pairs)
+            recommender = self.model.recommender
+            nats = nats_per_item(recommender.backbone, recommender.items, own) if own else 0.0
+        return sum(self.processes.gather(nats * len(own))) / len(pairs)

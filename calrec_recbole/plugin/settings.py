@@ -28,6 +28,7 @@ EITHER_KIND: dict[str, tuple[type, ...]] = {  # settings that RecBole takes in m
     "topk": (int, list),
     "gpu_id": (str, int, list),
     "metrics": (str, list),
+    "lora_targets": (str, list),
     "load_col": (dict,),
     "clip_grad_norm": (dict,),
     "reranker_CAN_NUM": (int, str),

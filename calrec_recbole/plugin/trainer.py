@@ -39,6 +39,7 @@ class TieHonest:
     """
 
     resumes = False
+    in_several_processes = False  # whether torchrun may start it
     validated_users = 0  # of the latest validation
     diagnostics: Mapping[str, Any] = MappingProxyType({})  # of the latest evaluation, for environment.json
     resumed_seconds = 0.0  # that interrupted runs had spent on training before this one went on

@@ -4,12 +4,14 @@ from calrec_recbole.training.checkpoint import load_state, save_state
 from calrec_recbole.training.loop import StepReport, Training
 from calrec_recbole.training.mixture import Mixture
 from calrec_recbole.training.objective import LossParts, objective
+from calrec_recbole.training.parallel import Processes
 from calrec_recbole.training.settings import TrainingSettings
 from calrec_recbole.training.validation import nats_per_item
 
 __all__ = [
     "LossParts",
     "Mixture",
+    "Processes",
     "StepReport",
     "Training",
     "TrainingSettings",

@@ -1,6 +1,7 @@
 """The state of a training run on disk: safetensors and JSON, whole or absent."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,25 @@ from torch import Tensor
 from calrec_recbole.durable import replacing_folder
 from calrec_recbole.errors import DataError
 from calrec_recbole.training.loop import Training
+from calrec_recbole.training.sharding import placed_as, whole
 
 __all__ = ["load_state", "save_state"]
 
 
 def save_state(training: Training, progress: dict[str, Any], folder: Path) -> None:
-    """Weights, optimiser, random state and step of ``training`` with ``progress`` (JSON) -> ``folder``."""
-    tensors = {f"model.{name}": value for name, value in training.backbone.model.named_parameters()}
+    """Trained weights, optimiser, random state and step of ``training`` with ``progress`` (JSON) -> ``folder``.
+
+    Of several processes the first writes.
+    """
+    tensors = {f"model.{name}": value for name, value in _trained(training)}
     for number, optimiser in enumerate(training.optimisers):
         for place, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{place}.{name}": value for name, value in state.items()}
+            tensors |= {f"optimiser.{number}.{place}.{name}": whole(value) for name, value in state.items()}
     tensors["random.cpu"] = torch.get_rng_state()
     if training.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(training.device)
+    if not training.processes.first:
+        return
     with replacing_folder(folder) as temporary:
         save_file(
             {name: value.detach().contiguous() for name, value in tensors.items()}, temporary / "state.safetensors"
@@ -62,14 +69,20 @@ def _step(progress: Any, training: Training) -> int:
     return step
 
 
+def _trained(training: Training) -> Iterator[tuple[str, Tensor]]:
+    """Frozen weights are the backbone's own and are not kept."""
+    return ((name, value) for name, value in training.backbone.model.named_parameters() if value.requires_grad)
+
+
 def _restore_model(training: Training, tensors: dict[str, Tensor]) -> None:
-    ours = {f"model.{name}": parameter for name, parameter in training.backbone.model.named_parameters()}
+    ours = {f"model.{name}": parameter for name, parameter in _trained(training)}
     foreign = sorted({name for name in tensors if name.startswith("model.")} ^ ours.keys())
     if foreign:
         raise ValueError(f"it belongs to another model: {foreign[0]} is in one of them only")
     with torch.no_grad():
         for name, parameter in ours.items():
             parameter.copy_(_fitting(name, tensors[name], parameter))
+    training.engine.take_over()
 
 
 def _restore_optimisers(training: Training, tensors: dict[str, Tensor]) -> None:
@@ -79,9 +92,11 @@ def _restore_optimisers(training: Training, tensors: dict[str, Tensor]) -> None:
             _, owner, place, name = key.split(".")
             states[int(owner)].setdefault(int(place), {})[name] = value.cpu() if name == "step" else value
     for number, (optimiser, state) in enumerate(zip(training.optimisers, states, strict=True)):
-        places = {at for group in optimiser.state_dict()["param_groups"] for at in group["params"]}
-        if (training.step and not state) or not state.keys() <= places:
-            raise ValueError(f"optimiser {number} has the state of {len(state)} parameters, not of {len(places)}")
+        parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+        if (training.step and not state) or not state.keys() <= set(range(len(parameters))):
+            raise ValueError(f"optimiser {number} has the state of {len(state)} parameters, not of {len(parameters)}")
+        for index, values in state.items():
+            values |= {name: placed_as(parameters[index], value) for name, value in values.items()}
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
         for parameter, restored in optimiser.state.items():
             for name, value in restored.items():

@@ -20,6 +20,7 @@ from calrec_recbole.examples import IGNORED, Example, ItemTokens
 from calrec_recbole.losses import calrec_loss
 from calrec_recbole.training.batches import fitting_groups, padded_tokens
 from calrec_recbole.training.objective import Features, LossParts, contrast, lean_generation
+from calrec_recbole.training.parallel import ALONE, Processes
 from calrec_recbole.training.random_state import RandomState
 from calrec_recbole.training.runtime import autocast
 from calrec_recbole.training.settings import TrainingSettings
@@ -62,6 +63,7 @@ class BatchGradient:
     sequence_pieces: Sequence[Sequence[int]]
     target_pieces: Sequence[Sequence[int]]
     reduction: str  # of the generation loss: sum over a user's tokens, or mean over all tokens
+    processes: Processes = ALONE  # the pieces are this one's share; the losses are of the whole batch
 
     def accumulate(self) -> LossParts:
         """Adds the gradient of Eq. 4 over the whole batch to the backbone's parameters -> the losses, detached.
@@ -70,7 +72,7 @@ class BatchGradient:
         """
         groups = self.groups()
         if not self.target_pieces:
-            nig, nats = _sums([self._send(group, self.read(group), None, 1.0) for group in groups])
+            nig, nats = self._sums([self._send(group, self.read(group), None, 1.0) for group in groups])
             unknown = torch.full_like(nig, torch.nan)
             return LossParts(nig, nig, unknown, unknown, nats)
         alpha, beta = self.settings.alpha, self.settings.beta
@@ -90,23 +92,27 @@ class BatchGradient:
             with state.restored():
                 towers = self.read(group)
             sent.append(self._send(group, towers, gradients, 1 - alpha - beta))
-        nig, nats = _sums(sent)
+        nig, nats = self._sums(sent)
         tt, ut = tt.detach(), ut.detach()
         return LossParts(calrec_loss(nig, tt, ut, alpha, beta), nig, tt, ut, nats)
 
     def groups(self) -> list[Group]:
-        """The pieces in groups of at most ``micro_batch_tokens`` tokens, the largest last."""
+        """The pieces in groups of at most ``micro_batch_tokens`` tokens, the largest last.
+
+        A backbone in parts is gathered in every pass: all processes need as many, so each piece is a group.
+        """
         lengths = [len(example.tokens) for example in self.examples]
         alone = [len(self.items.start) + len(example.target) for example in self.examples]
         tokens = [padded_tokens(lengths, piece) for piece in self.sequence_pieces]
         tokens += [padded_tokens(alone, piece) for piece in self.target_pieces]
         n = len(self.sequence_pieces)
+        in_parts = self.processes.world > 1 and self.settings.parallel == "fsdp"
         return [
             Group(
                 [self.sequence_pieces[place] for place in places if place < n],
                 [self.target_pieces[place - n] for place in places if place >= n],
             )
-            for places in fitting_groups(tokens, self.settings.micro_batch_tokens)
+            for places in fitting_groups(tokens, 1 if in_parts else self.settings.micro_batch_tokens)
         ]
 
     def read(self, group: Group) -> GroupTowers:
@@ -120,13 +126,24 @@ class BatchGradient:
     def _features(self, groups: Sequence[Group], read: Sequence[GroupTowers]) -> Features:
         """The features of all rows, in their order, without their graphs."""
         towers = [towers.sequences for towers in read if towers.sequences]
-        by_sequence = _back([piece for group in groups for piece in group.sequences], self.device)
-        by_target = _back([piece for group in groups for piece in group.targets], self.device)
+        sequences = [row for group in groups for piece in group.sequences for row in piece]
+        targets = [row for group in groups for piece in group.targets for row in piece]
         return Features(
-            torch.cat([tower.user for tower in towers])[by_sequence],
-            torch.cat([tower.target_in_context for tower in towers])[by_sequence],
-            torch.cat([towers.alone for towers in read if towers.alone is not None])[by_target],
+            self._in_order([tower.user for tower in towers], sequences),
+            self._in_order([tower.target_in_context for tower in towers], sequences),
+            self._in_order([towers.alone for towers in read if towers.alone is not None], targets),
         )
+
+    def _in_order(self, parts: Sequence[Tensor], rows: Sequence[int]) -> Tensor:
+        """Features of ``rows`` -> (B, D), one row an example. Each process adds its own rows to zeros: exact."""
+        own = torch.cat(list(parts))
+        zeros = own.new_zeros(len(self.examples), own.shape[1])
+        return self.processes.sum(zeros.index_copy(0, torch.tensor(rows, device=self.device), own))
+
+    def _sums(self, parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """The sums of the first and of the second members over all processes."""
+        first, second = zip(*parts, strict=True)
+        return self.processes.sum(torch.stack(first).sum()), self.processes.sum(torch.stack(second).sum())
 
     def _send(
         self, group: Group, towers: GroupTowers, gradients: Features | None, weight: float
@@ -162,15 +179,3 @@ class BatchGradient:
     def _targets(self, piece: Sequence[int]) -> Tensor:
         batch = collate_targets([self.examples[row] for row in piece], self.items.start, self.device)
         return encode_targets(self.backbone.trunk, batch)
-
-
-def _sums(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """The sums of the first and of the second members."""
-    first, second = zip(*parts, strict=True)
-    return torch.stack(first).sum(), torch.stack(second).sum()
-
-
-def _back(pieces: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    """Where row 0, 1, ... of the batch stands among the rows of all pieces, one after the other."""
-    rows = torch.tensor([row for piece in pieces for row in piece], device=device)
-    return torch.argsort(rows)

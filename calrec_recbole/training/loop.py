@@ -7,16 +7,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.errors import DataError
 from calrec_recbole.examples import Example, ItemTokens
 from calrec_recbole.training.batches import micro_batches, padded_tokens, step_users, truncated
+from calrec_recbole.training.engines import Engine, engine
+from calrec_recbole.training.fixed_shapes import FixedShapes
 from calrec_recbole.training.gradients import BatchGradient
 from calrec_recbole.training.mixture import Mixture
 from calrec_recbole.training.optimiser import learning_rate, optimisers
+from calrec_recbole.training.parallel import Processes, evenly
 from calrec_recbole.training.runtime import fast_attention, resolve_precision
 from calrec_recbole.training.settings import TrainingSettings
+from calrec_recbole.training.sharding import whole
+from calrec_recbole.xla import finish_graph
 
 __all__ = ["StepReport", "Training"]
 
@@ -51,29 +57,38 @@ class Training:
     device: torch.device
     mixture: Mixture | None = None  # of several categories, whose users ``sequences`` holds one after another
     step: int = 0
+    processes: Processes = field(default_factory=Processes.present)
     optimisers: list[torch.optim.Optimizer] = field(init=False)
     precision: torch.dtype = field(init=False)
+    engine: Engine = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.sequences or min(map(len, self.sequences)) < 2:
             raise DataError("training needs users with at least two items each: one of history and a target")
-        self.optimisers = optimisers(self.backbone.model, self.settings)
+        if self.settings.gradient_checkpointing:
+            _recompute_blocks(self.backbone.model)
+        self.processes.check_batch(len(self.examples()))
+        self.engine = engine(self.backbone, self.settings.parallel, self.processes)
+        self.optimisers = optimisers(self.engine.backbone.model, self.settings)
         self.precision = resolve_precision(self.settings.precision, self.device)
+        self._clear_gradients()
 
     def run(self, until: int, report: Callable[[StepReport], Any], pause: Callable[[], bool] = lambda: False) -> None:
         """Trains from the present step up to ``until`` (exclusive) and calls ``report`` after each step; ends sooner
         after a step after which ``pause`` answers True.
         """
-        self.backbone.model.train()
+        model = self.engine.backbone.model
+        model.train()
         try:
-            with fast_attention(self.backbone.model, self.precision):
+            with fast_attention(model, self.precision):
                 while self.step < min(until, self.settings.train_steps):
                     report(self._one_step())
                     self.step += 1
                     if pause():
                         break
         finally:
-            self.backbone.model.eval()
+            model.eval()
+        self.engine.publish()
 
     @property
     def in_warmup(self) -> bool:
@@ -94,23 +109,49 @@ class Training:
             return self.mixture.users(size, self.step, self.seed)
         return step_users(len(self.sequences), size, self.step, self.seed)
 
-    def batch(self) -> BatchGradient:
+    def batch(self) -> BatchGradient | FixedShapes:
         """The examples of the present step, cut into micro-batches of similar length for each of the two towers."""
         examples, settings = self.examples(), self.settings
         limits = settings.micro_batch_tokens, settings.micro_batch_cost
         contrasts = not self.in_warmup and (settings.alpha != 0 or settings.beta != 0)
+        if self.device.type == "xla":
+            return self.fixed_shapes(examples, contrasts)
         targets = [len(self.items.start) + len(example.target) for example in examples]
         return BatchGradient(
-            self.backbone,
+            self.engine.backbone,
             self.items,
             settings,
             self.device,
             self.precision,
             examples,
-            micro_batches([len(example.tokens) for example in examples], *limits),
-            micro_batches(targets, *limits) if contrasts else [],
+            self._share(micro_batches([len(example.tokens) for example in examples], *limits)),
+            self._share(micro_batches(targets, *limits)) if contrasts else [],
             "mean" if self.in_warmup else settings.nig_reduction,
+            self.processes,
         )
+
+    def fixed_shapes(self, examples: Sequence[Example], contrasts: bool) -> FixedShapes:
+        """The same batch in pieces that XLA need not compile anew."""
+        reduction = "mean" if self.in_warmup else self.settings.nig_reduction
+        return FixedShapes(
+            self.engine.backbone, self.items, self.settings, self.device, self.precision, examples, contrasts, reduction
+        )
+
+    def _share(self, pieces: list[list[int]]) -> Sequence[list[int]]:
+        """This process's pieces of the batch that all processes share."""
+        return self.processes.share(evenly(pieces, self.processes.world))
+
+    def _clear_gradients(self) -> None:
+        """On XLA zeros: adding to nothing would be another graph than adding to something."""
+        for parameter in self.engine.backbone.model.parameters():
+            zeros = self.device.type == "xla" and parameter.requires_grad
+            parameter.grad = torch.zeros_like(parameter) if zeros else None
+        finish_graph(self.device)
+
+    def _clipped_norm(self) -> Tensor:
+        """Of the gradient before it was clipped."""
+        trained = self.engine.backbone.model.parameters()
+        return whole(torch.nn.utils.clip_grad_norm_(trained, self.settings.max_grad_norm))
 
     def _one_step(self) -> StepReport:
         started = time.perf_counter()
@@ -119,15 +160,17 @@ class Training:
             for group in optimiser.param_groups:
                 group["lr"] = rate
         batch = self.batch()
+        self.processes.seed_step(self.seed, self.step)
         parts = batch.accumulate()
-        norm = torch.nn.utils.clip_grad_norm_(self.backbone.model.parameters(), self.settings.max_grad_norm)
+        self.engine.sum_gradients()
+        norm = self._clipped_norm()
         if not torch.isfinite(norm):
             raise FloatingPointError(
                 f"step {self.step}: the gradient is not finite; lower learning_rate or max_grad_norm"
             )
         for optimiser in self.optimisers:
             optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        self._clear_gradients()
         return StepReport(
             step=self.step,
             phase="warm-up" if self.in_warmup else "calrec",
@@ -140,8 +183,16 @@ class Training:
         )
 
 
-def _padding(batch: BatchGradient) -> float:
+def _recompute_blocks(model: Any) -> None:
+    """transformers renames the method: 5.23 warns of the old name, 5.0 lacks the new one."""
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
+def _padding(batch: BatchGradient | FixedShapes) -> float:
     """The share of pads among all tokens that go through the backbone, both towers together."""
+    if isinstance(batch, FixedShapes):
+        return batch.padding()
     passes = (
         ([len(example.tokens) for example in batch.examples], batch.sequence_pieces),
         ([len(batch.items.start) + len(example.target) for example in batch.examples], batch.target_pieces),

@@ -26,7 +26,9 @@ def optimisers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim
         {"params": [p for p in rest if p.dim() <= 1], "weight_decay": 0.0},
     ]
     rate = settings.learning_rate
-    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)]
+    xla = trained[0].device.type == "xla"  # it has no fused step, and a step count on the CPU would be in the graph
+    kind = {"capturable": True} if xla else {"fused": True}
+    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), **kind)]
     if inner:
         decay = settings.weight_decay
         made.append(torch.optim.Muon(inner, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))

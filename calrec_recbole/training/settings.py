@@ -30,6 +30,8 @@ class TrainingSettings:
     micro_batch_tokens: int = 8192
     micro_batch_cost: int = 100
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    parallel: Literal["ddp", "fsdp"] = "ddp"  # of several processes: the whole backbone in each, or a part
+    gradient_checkpointing: bool = False  # blocks are computed again in the backward pass instead of kept
 
     def __post_init__(self) -> None:
         positive = ("train_steps", "learning_rate", "train_batch_size", "tau_c", "max_grad_norm", "micro_batch_tokens")
@@ -46,6 +48,9 @@ class TrainingSettings:
             ("learner", ("adamw", "muon")),
             ("lr_schedule", ("constant", "cosine")),
             ("precision", ("auto", "float32", "bfloat16")),
+            ("parallel", ("ddp", "fsdp")),
         ):
             if getattr(self, name) not in choices:
                 raise ConfigError(f"{name}={getattr(self, name)!r} must be one of {', '.join(choices)}")
+        if self.parallel == "fsdp" and self.learner == "muon":
+            raise ConfigError("learner=muon needs whole matrices, parallel=fsdp cuts them: set learner: adamw")

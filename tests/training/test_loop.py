@@ -135,6 +135,8 @@ def test_the_learning_rate_rises_then_stays_or_falls():
         ({"learner": "adam"}, "learner='adam' must be one of adamw, muon"),
         ({"micro_batch_cost": -1}, "micro_batch_cost=-1"),
         ({"truncate_last": -1}, "truncate_last=-1"),
+        ({"parallel": "tp"}, "parallel='tp' must be one of ddp, fsdp"),
+        ({"parallel": "fsdp", "learner": "muon"}, "learner=muon needs whole matrices, parallel=fsdp cuts them"),
     ],
 )
 def test_settings_out_of_range_are_named(changes, message):

@@ -1,0 +1,90 @@
+"""LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685) by peft: small trained matrices beside frozen ones."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from calrec_recbole.errors import ConfigError
+
+__all__ = ["AdapterSettings", "add_adapters", "merged_weights"]
+
+NAME = "default"  # peft's
+ALL_LINEAR = "all-linear"  # peft's word for every linear map but the head
+
+
+@dataclass(frozen=True)
+class AdapterSettings:
+    """``lora_rank=0`` trains the whole backbone; otherwise only W + lora_alpha / lora_rank * B A, with B = 0 at first.
+
+    ``lora_targets``: names of the backbone's linear maps ("q_proj", "v_proj"), or "all-linear".
+    """
+
+    lora_rank: int = 0
+    lora_alpha: float = 16.0
+    lora_dropout: float = 0.0
+    lora_targets: str | tuple[str, ...] | list[str] = ALL_LINEAR
+
+    def __post_init__(self) -> None:
+        if self.lora_rank < 0:
+            raise ConfigError(f"lora_rank={self.lora_rank} must not be negative; 0 trains the whole backbone")
+        if self.lora_alpha <= 0:
+            raise ConfigError(f"lora_alpha={self.lora_alpha} must be greater than 0")
+        if not 0 <= self.lora_dropout < 1:
+            raise ConfigError(f"lora_dropout={self.lora_dropout} must be at least 0 and below 1")
+        if not self.lora_targets:
+            raise ConfigError(f"lora_targets={self.lora_targets!r} must name linear maps, or be {ALL_LINEAR}")
+        if self.lora_rank:
+            _peft(self.lora_rank)
+
+
+def add_adapters(model: Any, settings: AdapterSettings, seed: int) -> None:
+    """Puts adapters into ``model`` and freezes all else; nothing happens for ``lora_rank=0``.
+
+    The same seed gives the same adapters. Raises ``ConfigError`` where the model has none of ``lora_targets``.
+    """
+    if not settings.lora_rank:
+        return
+    peft = _peft(settings.lora_rank)
+    targets = settings.lora_targets
+    config = peft.LoraConfig(
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            peft.inject_adapter_in_model(config, model)
+        except ValueError as problem:
+            linear = {name.rpartition(".")[2] for name, part in model.named_modules() if type(part) is torch.nn.Linear}
+            raise ConfigError(
+                f"lora_targets={targets!r} fit no part of the backbone; its linear maps are {', '.join(sorted(linear))}"
+            ) from problem
+
+
+@torch.no_grad()
+def merged_weights(model: Any) -> dict[str, Tensor]:
+    """The state dict of the plain model that computes what ``model`` does: adapters are added into their matrices.
+
+    ``model`` itself is left as it is: taking an adapter out of a matrix again would round.
+    """
+    weights: dict[str, Tensor] = {
+        name.replace(".base_layer.", "."): value for name, value in model.state_dict().items() if ".lora_" not in name
+    }
+    for name, part in model.named_modules():
+        if NAME in getattr(part, "lora_A", {}):
+            weights[f"{name}.weight"] = weights[f"{name}.weight"] + part.get_delta_weight(NAME)
+    return weights
+
+
+def _peft(rank: int) -> Any:
+    try:
+        import peft
+    except ImportError as problem:
+        raise ConfigError(
+            f"lora_rank={rank} needs the package peft: pip install peft, or set lora_rank: 0"
+        ) from problem
+    return peft
