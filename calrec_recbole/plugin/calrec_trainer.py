@@ -1,6 +1,5 @@
 """Trains CALRec by the core's loop, in steps; validates, keeps the best weights, stops early, resumes."""
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,74 +10,42 @@ from recbole.trainer import Trainer
 from tqdm import tqdm
 
 from calrec_recbole.backbone import add_adapters
-from calrec_recbole.durable import recover_folder, replacing_folder, write_json
-from calrec_recbole.errors import DataError
+from calrec_recbole.durable import write_json
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.plugin.best_weights import best_step, check_best
-from calrec_recbole.plugin.calrec_progress import Progress, vocabulary_hash
+from calrec_recbole.plugin.calrec_checkpoints import CALRecCheckpoints
+from calrec_recbole.plugin.calrec_progress import Progress
 from calrec_recbole.plugin.joint import Category, own_category, record
 from calrec_recbole.plugin.meter import Meter, line
-from calrec_recbole.plugin.model_card import model_card
 from calrec_recbole.plugin.processes import in_order, share_of
 from calrec_recbole.plugin.selection import Selection, selection_of
 from calrec_recbole.plugin.sequences import longest_sequences
 from calrec_recbole.plugin.sigterm import Terminated, sigterm_waits
 from calrec_recbole.plugin.stages import TRAINED_ON, trained_on_before
 from calrec_recbole.plugin.trainer import TieHonest
-from calrec_recbole.training import Processes, Training, load_state, nats_per_item, save_state
+from calrec_recbole.training import Training, nats_per_item
 
 __all__ = ["CALRecTrainer"]
 
 
-class CALRecTrainer(TieHonest, Trainer):
+class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
     """``fit`` leaves the best weights in ``checkpoint/best``, a standard transformers folder.
 
     While training, ``checkpoint/last`` holds the state before and after the latest validation or of at most
-    ``checkpoint_minutes`` ago: an interrupted run goes on from there, on a CPU to the same bits. It is written before
-    the best weights, which it holds too at that moment: a kill between the two loses neither.
+    ``checkpoint_minutes`` ago: an interrupted run goes on from there, on a CPU to the same bits.
     """
 
     resumes = True
     validated_on = ""  # data set
     in_several_processes = True
 
-    @property
-    def processes(self) -> Processes:
-        return Processes.present()
-
     def _build_optimizer(self, **_: Any) -> None:
         return None
-
-    @property
-    def last(self) -> Path:
-        return self.checkpoint_dir / "last"
-
-    @property
-    def best(self) -> Path:
-        return self.checkpoint_dir / "best"
 
     @classmethod
     def reload_settings(cls, checkpoint: Path) -> dict[str, Any]:
         """A finished run is reloaded from its own weights, wherever its backbone once came from."""
         alone = {"train_stage": "finetune", "joint_datasets": [], "joint_targets": [], "selection_dataset": ""}
         return {"backbone": str(checkpoint / "best"), "pre_model_path": "", **alone}
-
-    def save_weights(self, folder: Path, state: dict[str, Any]) -> None:
-        self._write(folder / "best", state)
-
-    def _write(self, folder: Path, state: dict[str, Any]) -> None:
-        """The weights as a standard transformers folder with a model card, by the first process."""
-        if self.processes.first:
-            with replacing_folder(folder) as temporary:
-                self.model.save_weights(temporary)
-                parameters = sum(parameter.numel() for parameter in self.model.parameters())
-                model_card(self.config, parameters, state).save(temporary / "README.md")
-                write_json(temporary / "state.json", state)
-        self.processes.wait()  # whoever reads it finds it
-
-    def load_weights(self, folder: Path) -> None:
-        check_best(folder / "best")
-        self.model.load_weights(folder / "best")
 
     def fit(
         self,
@@ -145,38 +112,6 @@ class CALRecTrainer(TieHonest, Trainer):
         """Whether one of the processes says so: they stop and go on together."""
         return any(self.processes.gather(answer()))
 
-    def _next_kept(self, training: Training) -> int:
-        interval = int(self.config["keep_interval"]) or training.settings.train_steps
-        return (training.step // interval + 1) * interval
-
-    def _keep(self, step: int, progress: Progress) -> None:
-        """Weights for good where ``step`` is one of ``keep_interval``."""
-        interval = int(self.config["keep_interval"])
-        if interval and step % interval == 0:
-            self._write(self.checkpoint_dir / f"step-{step}", {"run": progress.run, "step": step})
-
-    def _save(self, training: Training, progress: Progress) -> None:
-        """The state, then the best weights where they are the present ones."""
-        progress.seconds = time.perf_counter() - self.began
-        save_state(training, progress.saved(), self.last)
-        self._keep_best(training, progress)
-
-    def _keep_best(self, training: Training, progress: Progress) -> None:
-        """``checkpoint/best`` as ``progress`` says; after a kill in ``_save`` it may be one validation older."""
-        if progress.best_step < 0:
-            return
-        present, *_ = self.processes.gather(best_step(self.best, progress.run))
-        if present == progress.best_step:
-            return
-        if progress.best_step != training.step:
-            raise DataError(
-                f"checkpoint {self.best} does not hold the weights of step {progress.best_step}, as {self.last} says: "
-                f"remove {self.checkpoint_dir} to start anew"
-            )
-        state = {"run": progress.run, "step": progress.best_step, self.valid_metric: progress.best_score}
-        state |= {"nats": progress.best_nats, "users": progress.users, "valid": progress.best_result}
-        self.save_weights(self.checkpoint_dir, state)
-
     def _report(self, step: int, phase: str, values: dict[str, float]) -> None:
         """What the steps before ``step`` came to, to the log, TensorBoard and wandb."""
         self.logger.info(f"step {step} ({phase}): {line(values)}")
@@ -191,10 +126,6 @@ class CALRecTrainer(TieHonest, Trainer):
         self.diagnostics = {"validated_on": self.validated_on, "samples": shares.summary()}
         self.logger.info(f"samples of {len(table)} users: {shares.summary()}")
         return table
-
-    def finished(self) -> None:
-        """Called when the run is complete: the state for resuming is no longer needed."""
-        shutil.rmtree(self.last, ignore_errors=True)
 
     def _training(self, train_data: Any) -> Training:
         model = self.model
@@ -218,28 +149,6 @@ class CALRecTrainer(TieHonest, Trainer):
                 f"{len(category.catalogue)} items, the newest {category.held_out} of each user held out; "
                 f"{category.removed} events left out that another category holds out"
             )
-
-    def _fresh(self) -> Progress:
-        return Progress(self.config["run_id"] or "", vocabulary_hash(self.model.recommender.backbone.tokenizer))
-
-    def _resume(self, training: Training) -> Progress:
-        """Where an interrupted run of these settings stood, or the beginning."""
-        if self.processes.first:
-            recover_folder(self.last)
-            recover_folder(self.best)
-        self.processes.wait()
-        fresh = self._fresh()
-        if not self.last.is_dir():
-            shutil.rmtree(self.best, ignore_errors=True)  # of an attempt whose state somebody removed
-            return fresh
-        progress = Progress.loaded(load_state(training, self.last), fresh, str(self.last))
-        self._keep_best(training, progress)
-        if progress.best_step >= 0:
-            check_best(self.best)
-        self.resumed_seconds = progress.seconds
-        self.tensorboard.resume(training.step)
-        self.logger.info(f"resumed at step {training.step} from {self.last}, after {progress.seconds:.0f} s")
-        return progress
 
     def _next_stop(self, training: Training, progress: Progress) -> int:
         """The step of the next validation; the warm-up ends with one, and so does training."""
