@@ -24,7 +24,7 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "backbone": {"prompts"},
     "two_tower": {"examples"},
     "paper": {"data"},
-    "retrieval": set(),
+    "retrieval": {"prompts"},
     "generation": set(),
     "training": {"backbone", "examples", "losses", "two_tower"},
     "recommender": {"backbone", "catalogue", "examples", "fusion", "generation"},
