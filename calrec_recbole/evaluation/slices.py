@@ -8,7 +8,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from calrec_recbole.errors import DataError
 
-__all__ = ["FREQUENCIES", "LENGTHS", "TIES", "cold_start", "intervals", "repetition", "slice_means", "tie_groups"]
+__all__ = [
+    "FREQUENCIES",
+    "LENGTHS",
+    "TIES",
+    "cold_start",
+    "intervals",
+    "repetition",
+    "slice_means",
+    "tie_groups",
+    "user_slices",
+]
 
 # each number is the first of its interval
 FREQUENCIES = (0, 1, 6, 21, 101)  # events of the target in the training part
@@ -28,7 +38,7 @@ def intervals(numbers: ArrayLike, starts: Sequence[int], zero: str = "0") -> pd.
     if len(values) and values.min() < starts[0]:
         raise DataError(f"{values.min()} lies below the first interval, which begins at {starts[0]}")
     labels = [_label(start, stop, zero) for start, stop in zip(starts, [*starts[1:], None], strict=True)]
-    return pd.Categorical.from_codes(np.searchsorted(starts, values, side="right") - 1, labels, ordered=True)
+    return _labelled(np.searchsorted(starts, values, side="right") - 1, labels)
 
 
 def repetition(targets: ArrayLike, last: ArrayLike, seen: ArrayLike) -> pd.Categorical:
@@ -37,7 +47,7 @@ def repetition(targets: ArrayLike, last: ArrayLike, seen: ArrayLike) -> pd.Categ
     """
     is_last = np.asarray(targets) == np.asarray(last)
     codes = np.where(is_last, 0, np.where(np.asarray(seen, bool), 1, 2))
-    return pd.Categorical.from_codes(codes, [LAST, BEFORE, NEW], ordered=True)
+    return _labelled(codes, [LAST, BEFORE, NEW])
 
 
 def tie_groups(optimistic: ArrayLike, pessimistic: ArrayLike) -> pd.Categorical:
@@ -64,6 +74,35 @@ def slice_means(labels: ArrayLike | pd.Categorical, vectors: pd.DataFrame) -> pd
     means = groups.mean()
     means.insert(0, "users", groups.size())
     return means
+
+
+def user_slices(facts: pd.DataFrame, ranks: pd.DataFrame) -> dict[str, pd.Categorical]:
+    """The labels of each way to slice the users of ``ranks`` (see ``read_ranks``), in the order of its rows.
+
+    ``facts``: indexed by user, with the columns of ``plugin.user_facts``.
+
+    Raises ``DataError`` where ``facts`` are of other users or targets.
+    """
+    missing = ranks.index.difference(facts.index)
+    if len(missing):
+        example = f"{len(missing)} users of the ranks, such as {missing[0]!r}"
+        raise DataError(f"{example}, are not in the data: prepare it as it was")
+    own = facts.loc[ranks.index]
+    if (own["target"] != ranks["item_id"]).any():
+        raise DataError("the ranks have other targets than the data: prepare it as it was")
+    cold = cold_start(own["training_count"], own["validation_count"])
+    return {
+        "target's training events": intervals(own["training_count"], FREQUENCIES, zero="unseen"),
+        "target": _labelled(cold, ["known", "cold start"]),
+        "history length": intervals(own["history_length"], LENGTHS),
+        "target in the history": repetition(own["target"], own["last_item"], own["seen_before"]),
+        "items of the target's score": tie_groups(ranks["optimistic"], ranks["pessimistic"]),
+    }
+
+
+def _labelled(codes: ArrayLike, labels: Sequence[str]) -> pd.Categorical:
+    """(n,) places among ``labels`` -> those labels, in their order."""
+    return pd.Categorical.from_codes(np.asarray(codes, np.int64), pd.Index(labels, dtype=object), ordered=True)
 
 
 def _label(start: int, stop: int | None, zero: str) -> str:
