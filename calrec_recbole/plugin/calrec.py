@@ -1,6 +1,6 @@
 """CALRec as a RecBole model: settings -> backbone, examples and recommender; the arithmetic is the core's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -24,14 +24,17 @@ from calrec_recbole.backbone import (
     train_tokenizer,
 )
 from calrec_recbole.catalogue import Catalogue, SampleShares
-from calrec_recbole.errors import ConfigError
+from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever
 from calrec_recbole.plugin.dataset import catalogue_of
+from calrec_recbole.plugin.drawn import Samples, sample_key, samples_before
 from calrec_recbole.plugin.joint import read_categories
-from calrec_recbole.plugin.retriever import retriever_of
+from calrec_recbole.plugin.retriever import HIERARCHICAL, retriever_of
 from calrec_recbole.plugin.stages import check_stage, starting_weights
+from calrec_recbole.prompts import PROMPTS, Prompt
 from calrec_recbole.recommender import InferenceSettings, Recommender
+from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.training import Mixture, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
 
@@ -52,12 +55,15 @@ class CALRec(SequentialRecommender):
         self.seed = int(config["seed"])
         self.training_settings = _settings(TrainingSettings, config)
         self.adapter_settings = _settings(AdapterSettings, config)
+        self.unretrieved = UNRETRIEVED if config["retrieval"] == HIERARCHICAL else None
         catalogue = catalogue_of(dataset, config)
         # before the backbone: a missing Java is found at once
-        retriever = retriever_of(config, catalogue.texts)
+        retriever = retriever_of(config, catalogue)
+        self.prompt = _prompt(config["prompt_template"])
         self.max_input_length = int(config["max_input_length"])
         self.scratch = _settings(ScratchSizes, config, prefix="scratch_")
         settings = _settings(InferenceSettings, config)
+        self.samples_before = samples_before(config)
         self.categories = read_categories(config) if config["train_stage"] == "joint" else []
         backbone = self._backbone(config, catalogue, settings.max_new_tokens)
         self._assemble(backbone, catalogue, retriever, settings)
@@ -87,15 +93,20 @@ class CALRec(SequentialRecommender):
         self, backbone: Backbone, catalogue: Catalogue, retriever: Retriever, settings: InferenceSettings
     ) -> None:
         self.backbone_model = backbone.model
-        items = tokenise_items(catalogue.texts, backbone.tokenizer, self.max_input_length)
+        items = self.tokenised([catalogue], backbone.tokenizer)
         _check_positions(backbone, self.max_input_length, max(settings.max_new_tokens, *map(len, items.items)))
         self.recommender = Recommender(backbone, catalogue, items, retriever, settings)
         self.count_samples_anew()
 
+    def tokenised(self, catalogues: Sequence[Catalogue], tokenizer: Any) -> ItemTokens:
+        """The items of all ``catalogues``, one after another, as ``prompt_template`` writes them."""
+        texts = [text for one in catalogues for text in (one.titles if self.prompt.titles else one.texts)]
+        return tokenise_items(texts, tokenizer, self.max_input_length, self.prompt)
+
     def joint_training(self, power: float) -> tuple[ItemTokens, list[list[int]], Mixture]:
         """The items of all categories, their users' sequences as places among them, and how users are drawn."""
-        texts = [text for category in self.categories for text in category.catalogue.texts]
-        items = tokenise_items(texts, self.recommender.backbone.tokenizer, self.max_input_length)
+        catalogues = [category.catalogue for category in self.categories]
+        items = self.tokenised(catalogues, self.recommender.backbone.tokenizer)
         firsts = np.cumsum([0, *(len(category.catalogue) for category in self.categories)])
         sequences = [
             (sequence + first).tolist()
@@ -139,13 +150,25 @@ class CALRec(SequentialRecommender):
         """(B, n_items) float64, pad item -inf. A user's samples depend on the seed and the user alone."""
         seeds = [_user_seed(self.seed, user) for user in interaction[self.USER_ID].tolist()]
         prompts = [self.recommender.items.prompt(history) for history in self.histories(interaction)]
-        predictions = self.recommender.predictions(prompts, seeds)
+        predictions = self._predictions(prompts, seeds)
         self.sample_shares.add([text for text, _ in user] for user in predictions)
         scores = torch.from_numpy(self.recommender.fused(predictions))
         return torch.nn.functional.pad(scores, (1, 0), value=-torch.inf)
 
+    def _predictions(self, prompts: Sequence[np.ndarray], seeds: Sequence[int]) -> list[Samples]:
+        """The samples of each prompt, drawn where the run before did not draw the same."""
+        settings, before = self.recommender.settings, self.samples_before
+        keys = [sample_key(prompt, seed, settings) for prompt, seed in zip(prompts, seeds, strict=True)]
+        new = [row for row, key in enumerate(keys) if key not in before]
+        drawn = self.recommender.predictions([prompts[row] for row in new], [seeds[row] for row in new]) if new else []
+        fresh = {keys[row]: samples for row, samples in zip(new, drawn, strict=True)}
+        found = [fresh[key] if key in fresh else before[key] for key in keys]
+        self.drawn.update(zip(keys, found, strict=True))
+        return found
+
     def count_samples_anew(self) -> SampleShares:
-        """The counts of what ``full_sort_predict`` generates from now on."""
+        """The counts of what ``full_sort_predict`` generates from now on; ``drawn`` holds the samples themselves."""
+        self.drawn: dict[str, Samples] = {}
         catalogue = self.recommender.catalogue
         self.sample_shares = SampleShares(catalogue.texts, catalogue.template)
         return self.sample_shares
@@ -159,6 +182,13 @@ class CALRec(SequentialRecommender):
         """Places in the catalogue, oldest first; RecBole's ids start at 1 after the pad item."""
         sequences, lengths = interaction[self.ITEM_SEQ].tolist(), interaction[self.ITEM_SEQ_LEN].tolist()
         return [[item - 1 for item in items[:length]] for items, length in zip(sequences, lengths, strict=True)]
+
+
+def _prompt(name: Any) -> Prompt:
+    if name not in PROMPTS:
+        hint = did_you_mean(str(name), PROMPTS)
+        raise ConfigError(f"prompt_template={name!r} must be one of {', '.join(PROMPTS)}{hint}")
+    return PROMPTS[name]
 
 
 def _check_intervals(config: Any) -> None:

@@ -14,6 +14,7 @@ from calrec_recbole.durable import write_json
 from calrec_recbole.evaluation import RankTable
 from calrec_recbole.plugin.calrec_checkpoints import CALRecCheckpoints
 from calrec_recbole.plugin.calrec_progress import Progress
+from calrec_recbole.plugin.drawn import SAMPLES_FILE, write_samples
 from calrec_recbole.plugin.joint import Category, own_category, record
 from calrec_recbole.plugin.meter import Meter, line
 from calrec_recbole.plugin.processes import in_order, share_of
@@ -57,7 +58,7 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
         callback_fn: Callable[[int, float], None] | None = None,
     ) -> tuple[float, dict[str, float]]:
         """Trains up to ``train_steps`` or until ``valid_metric`` no longer improves -> the best score and its
-        metrics.
+        metrics; with ``train_steps`` 0 the weights are validated and kept as they are.
         """
         add_adapters(self.model.backbone_model, self.model.adapter_settings, self.model.seed)
         training = self._training(train_data)
@@ -79,6 +80,10 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
                 progress.validated = training.step
                 if saved:
                     self._save(training, progress)
+        if selection and steps == 0:
+            self._validate(selection, training, progress, show_progress)
+            if saved:
+                self._save(training, progress)
         if saved and not selection:
             self.save_weights(self.checkpoint_dir, {"run": progress.run, "step": training.step})
         self._add_hparam_to_tensorboard(progress.best_score)
@@ -123,9 +128,16 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
         table = super().evaluate_ranks(own, show_progress) if own else RankTable.concatenate([])
         table = in_order(self.processes.gather(table))
         shares.become_sum(self.processes.gather(shares.counts))
+        for drawn in self.processes.gather(self.model.drawn):
+            self.model.drawn |= drawn
         self.diagnostics = {"validated_on": self.validated_on, "samples": shares.summary()}
         self.logger.info(f"samples of {len(table)} users: {shares.summary()}")
         return table
+
+    def finished(self) -> None:
+        """Called when the run is complete: keeps its samples, and drops the state for resuming."""
+        write_samples(Path(self.config["run_dir"]) / SAMPLES_FILE, self.model.drawn)
+        super().finished()
 
     def _training(self, train_data: Any) -> Training:
         model = self.model
@@ -135,8 +147,9 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
             items, sequences, mixture = model.joint_training(float(self.config["mixture_power"]))
         else:
             categories = [own_category(self.config, model.recommender.catalogue, sequences)]
-        self._record(categories, mixture.shares.tolist() if mixture else [1.0])
         backbone, settings = model.recommender.backbone, model.training_settings
+        learnt = categories if settings.train_steps else []
+        self._record(learnt, mixture.shares.tolist() if mixture and learnt else [1.0] * len(learnt))
         return Training(backbone, items, sequences, settings, model.seed, self.device, mixture)
 
     def _record(self, categories: Sequence[Category], shares: Sequence[float]) -> None:
