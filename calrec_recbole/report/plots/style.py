@@ -1,0 +1,92 @@
+"""One look for all plots, and their colours as names that the page may set for light and dark."""
+
+import re
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # no display is needed
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+__all__ = ["ACCENT", "GRID", "INK", "MUTED", "PAPER", "SERIES", "WIDTH", "colours", "figure", "inline_svg", "save"]
+
+WIDTH = 4.8  # inches: at 390 px of screen the text is still read
+
+INK, MUTED, GRID, ACCENT, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#b3541e", "#fefefe"
+SERIES = (  # Okabe and Ito's colours, which the colour-blind tell apart; yellow is too light on white
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#8c6d31", "#4d4d4d"),
+)
+NAMES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", ACCENT: "--accent", PAPER: "--card"}
+NAMES |= {colour: f"--series-{place}" for place, colour in enumerate(SERIES)}
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 8.5,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": INK,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "text.color": INK,
+    "figure.facecolor": PAPER,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.fonttype": "none",
+}
+
+
+def figure(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure ``height`` inches high and its axes, as ``subplots`` gives them."""
+    with rc_context(STYLE):
+        drawn = Figure(figsize=(WIDTH, height), layout="constrained")
+        return drawn, drawn.subplots(rows, columns, **options)
+
+
+def colours(labels: Sequence[str]) -> dict[str, str]:
+    """A colour a label, the same in all plots of a report; after nine they repeat."""
+    return {label: SERIES[place % len(SERIES)] for place, label in enumerate(labels)}
+
+
+def save(drawn: Figure, folder: Path, name: str) -> list[Path]:
+    """``name``.png, 200 dots an inch, and ``name``.svg."""
+    files = [folder / f"{name}.png", folder / f"{name}.svg"]
+    with rc_context({**STYLE, "svg.hashsalt": name}):
+        drawn.savefig(files[0], dpi=200)
+        drawn.savefig(files[1], metadata={"Date": None})
+    return files
+
+
+def inline_svg(drawn: Figure, name: str, title: str) -> str:
+    """The figure as an ``<svg>`` element for a page: no own background, colours by name, ids that no other has."""
+    stream = StringIO()
+    with rc_context({**STYLE, "svg.hashsalt": name}):
+        drawn.savefig(stream, format="svg", metadata={"Date": None}, transparent=True)
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for colour, variable in NAMES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    svg = re.sub(r"font: ([^;\"']*?)'DejaVu Sans'[^;\"]*", r"font: \1var(--sans)", svg)
+    svg = re.sub(
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{title}">', svg, count=1
+    )
+    return svg.replace("xlink:href", "href")

@@ -1,0 +1,59 @@
+"""All that a report says of one data set, as data: what the page, the tables and the plots are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from calrec_recbole.errors import CalrecError
+from calrec_recbole.report.cells import TableRow
+from calrec_recbole.report.manifest import Manifest
+from calrec_recbole.report.paper_rows import paper_rows
+from calrec_recbole.report.rows import Row
+from calrec_recbole.report.slices import sliced
+from calrec_recbole.report.statistics import compared, reference_of
+from calrec_recbole.report.tables import Paper, masked_table, metric_table
+
+__all__ = ["Section", "section_of"]
+
+
+@dataclass(frozen=True)
+class Section:
+    """``tests``: rows of ``evaluation.compare`` against ``reference`` (empty: no test).
+
+    ``slices``: see ``report.slices``. ``masked``: the table without the last item, and its footnote. ``notes``: what is
+    left out, and why.
+    """
+
+    dataset: str
+    rows: Sequence[Row]
+    table: Sequence[TableRow]
+    paper: Paper
+    tests: pd.DataFrame
+    slices: pd.DataFrame
+    masked: tuple[Sequence[TableRow], str] = ((), "")
+    reference: str = ""
+    notes: Sequence[str] = field(default_factory=list)
+
+    @property
+    def finished(self) -> list[Row]:
+        return [row for row in self.rows if row.runs]
+
+
+def section_of(dataset: str, rows: Sequence[Row], manifest: Manifest, facts: pd.DataFrame | None) -> Section:
+    """``rows`` are those of ``dataset``; ``facts`` what is known of its test users."""
+    paper = paper_rows(manifest.paper, dataset)
+    reference = reference_of(rows, manifest.reference)
+    tests, slices = pd.DataFrame(), pd.DataFrame()
+    notes: list[str] = []
+    try:
+        tests, notes = compared(rows, reference)
+    except CalrecError as problem:  # runs on other versions of the data: their means stand, tests would be wrong
+        notes.append(f"No intervals and tests: {problem}.")
+    try:
+        slices = sliced(rows, facts)
+    except CalrecError as problem:
+        notes.append(f"No slices: {problem}.")
+    label = reference.label if reference is not None and "difference" in tests else ""
+    table = metric_table(rows, paper)
+    return Section(dataset, rows, table, paper, tests, slices, masked_table(rows), label, notes)

@@ -1,0 +1,85 @@
+"""The tables of a report: the metrics of a data set, their average over data sets, and those without the last item."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from calrec_recbole.errors import DataError
+from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks, without_last_item
+from calrec_recbole.report.cells import Cell, Number, TableRow, marked_cells, paper_cells
+from calrec_recbole.report.rows import KEYS, METRICS, Row
+
+__all__ = ["OURS", "average_table", "masked_table", "metric_table"]
+
+OURS = "CALRec"
+
+Paper = Mapping[str, Mapping[str, tuple[float, float]]]  # label -> title of a metric -> (optimistic, pessimistic)
+
+
+def metric_table(rows: Sequence[Row], paper: Paper) -> list[TableRow]:
+    """Our rows of one data set, each followed by the paper's of the same system; the paper's others come last.
+
+    Where CALRec stands once among baselines, a row says by how much it is better than the best of them (the paper's
+    column "Improv.").
+    """
+    values = [{key: row.value(key) for key in KEYS} for row in rows]
+    spreads = [{key: row.deviation(key) for key in KEYS} for row in rows]
+    table: list[TableRow] = []
+    used: set[str] = set()
+    for row, cells in zip(rows, marked_cells(values, spreads), strict=True):
+        table.append(TableRow(row.label, cells, error=row.error))
+        beside = next((label for label in row.paper_labels if label in paper and label not in used), None)
+        if beside is not None:
+            used.add(beside)
+            table.append(TableRow(beside, paper_cells(paper[beside]), "paper"))
+    table += _gain(rows, values)
+    return table + [TableRow(label, paper_cells(paper[label]), "paper") for label in paper if label not in used]
+
+
+def average_table(rows: Sequence[Row]) -> list[TableRow]:
+    """The mean over data sets, of the labels that have finished on all of them; empty with fewer than two."""
+    datasets = dict.fromkeys(row.dataset for row in rows)
+    finished = {(row.dataset, row.label): row for row in rows if row.runs}
+    labels = [
+        label for label in dict.fromkeys(row.label for row in rows) if all((name, label) in finished for name in datasets)
+    ]
+    if len(datasets) < 2 or not labels:
+        return []
+    of_label = {label: [finished[name, label] for name in datasets] for label in labels}
+    values = [{key: float(np.mean([row.value(key) for row in of_label[label]])) for key in KEYS} for label in labels]
+    firsts = [of_label[label][0] for label in labels]
+    ours = [TableRow(label, cells) for label, cells in zip(labels, marked_cells(values), strict=True)]
+    return ours + _gain(firsts, values)
+
+
+def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
+    """Metrics without the history's last item as a candidate, and a line on the users that have none, as their target is
+    that item. Empty where no run kept these ranks.
+    """
+    labels, values, left_out = [], [], 0
+    for row in rows:
+        try:
+            ranks = [read_ranks(run.folder) for run in row.runs]
+            kept = [without_last_item(table) for table in ranks]
+        except DataError:  # runs of before these ranks were kept
+            continue
+        if kept and all(len(table) for table in kept):
+            means = [metric_vectors(table, list(KEYS)).mean() for table in kept]
+            labels.append(row.label)
+            values.append({key: float(np.mean([mean[key] for mean in means])) for key in KEYS})
+            left_out = len(ranks[0]) - len(kept[0])
+    table = [TableRow(label, cells) for label, cells in zip(labels, marked_cells(values), strict=True)]
+    return table, f"{left_out:,} users whose target is that item are left out." if table else ""
+
+
+def _gain(rows: Sequence[Row], values: Sequence[Mapping[str, float]]) -> list[TableRow]:
+    ours = [value for row, value in zip(rows, values, strict=True) if row.model == OURS]
+    baselines = [value for row, value in zip(rows, values, strict=True) if row.model != OURS and row.runs]
+    if len(ours) != 1 or not baselines or not np.isfinite(ours[0][METRICS[0].opt]):
+        return []
+    cells = []
+    for metric in METRICS:
+        best = max(value[metric.opt] for value in baselines)
+        text = f"{100 * (ours[0][metric.opt] / best - 1):+.1f} %".replace("-", "−") if best > 0 else "–"
+        cells.append(Cell(Number(text), Number(text)))
+    return [TableRow(f"{OURS} against the best baseline, optimistic", cells, "gain")]
