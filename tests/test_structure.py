@@ -23,6 +23,7 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "examples": {"prompts"},
     "backbone": {"prompts"},
     "two_tower": {"examples"},
+    "paper": {"data"},
     "retrieval": set(),
     "generation": set(),
     "training": {"backbone", "examples", "losses", "two_tower"},

@@ -1,19 +1,30 @@
-"""Tie-honest evaluation: a pair of ranks for each user, metrics per user, then their means."""
+"""Tie-honest evaluation: a pair of ranks for each user, metrics per user, then their means, intervals and tests."""
 
+from calrec_recbole.evaluation.comparison import category_means, compare, user_vectors
 from calrec_recbole.evaluation.metrics import METRICS, ndcg, recall, reciprocal_rank
-from calrec_recbole.evaluation.ranks import tie_ranks
+from calrec_recbole.evaluation.per_user import align, metric_vector, metric_vectors, read_ranks, without_last_item
+from calrec_recbole.evaluation.ranks import ranks_without, tie_ranks
 from calrec_recbole.evaluation.summary import metric_names, metric_value, parse_metric, summary
 from calrec_recbole.evaluation.table import RankTable
 
 __all__ = [
     "METRICS",
     "RankTable",
+    "align",
+    "category_means",
+    "compare",
     "metric_names",
     "metric_value",
+    "metric_vector",
+    "metric_vectors",
     "ndcg",
     "parse_metric",
+    "ranks_without",
+    "read_ranks",
     "recall",
     "reciprocal_rank",
     "summary",
     "tie_ranks",
+    "user_vectors",
+    "without_last_item",
 ]

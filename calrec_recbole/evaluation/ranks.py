@@ -5,7 +5,7 @@ from torch import Tensor
 
 from calrec_recbole.errors import ScoreError
 
-__all__ = ["tie_ranks"]
+__all__ = ["ranks_without", "tie_ranks"]
 
 BLOCK = 1 << 20  # scores compared at a time: the comparison's temporaries stay below some 10 MB
 
@@ -32,6 +32,24 @@ def tie_ranks(scores: Tensor, targets: Tensor, model: str = "scores") -> tuple[T
         optimistic[start : start + rows] = 1 + (block > own).sum(dim=1)
         pessimistic[start : start + rows] = (block >= own).sum(dim=1)
     return optimistic, pessimistic
+
+
+def ranks_without(
+    items: Tensor, scores: Tensor, targets: Tensor, optimistic: Tensor, pessimistic: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The ranks (B,) of ``tie_ranks`` as they would be without the candidate ``items`` (B,); 0 where it is the target.
+
+    An item that lay above the target lowers both ranks by one, one that tied with it the pessimistic rank alone.
+
+    >>> scores, targets = torch.tensor([[0.1, 0.7, 0.7, 0.9]]), torch.tensor([1])
+    >>> ranks_without(torch.tensor([3]), scores, targets, *tie_ranks(scores, targets))
+    (tensor([1]), tensor([2]))
+    """
+    items, targets = items.to(scores.device), targets.to(scores.device)
+    own, other = scores.gather(1, targets[:, None])[:, 0], scores.gather(1, items[:, None])[:, 0]
+    lowered = pessimistic - (other >= own).long()
+    raised = optimistic - (other > own).long()
+    return raised.masked_fill(items == targets, 0), lowered.masked_fill(items == targets, 0)
 
 
 def _check_shapes(scores: Tensor, targets: Tensor, model: str) -> None:

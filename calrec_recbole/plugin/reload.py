@@ -13,7 +13,7 @@ from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE
 from calrec_recbole.plugin.runner import build_model
 from calrec_recbole.plugin.trainer import trainer_for
 
-__all__ = ["LoadedRun", "load_run"]
+__all__ = ["LoadedRun", "load_run", "run_config"]
 
 
 class LoadedRun(NamedTuple):
@@ -33,13 +33,7 @@ def load_run(run_dir: str | Path, data_path: str | Path | None = None) -> Loaded
     Raises ``DataError`` for an unfinished run and for data other than the run's.
     """
     folder = Path(run_dir)
-    if not (folder / METRICS_FILE).is_file():
-        raise DataError(f"{folder} is not a finished run: it has no {METRICS_FILE}; run it again")
-    config = Config(
-        config_file_list=[folder / "config.yaml"], config_dict={"data_path": str(data_path)} if data_path else None
-    )
-    check_dataset(config)
-    _check_data(config, folder)
+    config = run_config(folder, data_path)
     config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
     trainer_class = trainer_for(config["model"])
     for key, value in trainer_class.reload_settings(folder / CHECKPOINT).items():
@@ -50,6 +44,19 @@ def load_run(run_dir: str | Path, data_path: str | Path | None = None) -> Loaded
     model = build_model(config, data.train.dataset)
     trainer_class(config, model).load_weights(folder / CHECKPOINT)
     return LoadedRun(config, model.eval(), dataset, *data)
+
+
+def run_config(run_dir: str | Path, data_path: str | Path | None = None) -> Config:
+    """The settings of the run in ``run_dir``, checked against the data; raises as ``load_run``."""
+    folder = Path(run_dir)
+    if not (folder / METRICS_FILE).is_file():
+        raise DataError(f"{folder} is not a finished run: it has no {METRICS_FILE}; run it again")
+    config = Config(
+        config_file_list=[folder / "config.yaml"], config_dict={"data_path": str(data_path)} if data_path else None
+    )
+    check_dataset(config)
+    _check_data(config, folder)
+    return config
 
 
 def _check_data(config: Config, folder: Path) -> None:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from calrec_recbole.durable import replacing_file
 from calrec_recbole.errors import ConfigError, ScoreError
-from calrec_recbole.evaluation import RankTable, metric_names, metric_value, tie_ranks
+from calrec_recbole.evaluation import RankTable, metric_names, metric_value, ranks_without, tie_ranks
 from calrec_recbole.plugin.checkpoint import load_checkpoint, save_checkpoint
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.registry import TRAINERS, load, model_class
@@ -77,8 +77,14 @@ class TieHonest:
 
     def _batch_ranks(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> RankTable:
         interaction, scores, _, targets = self._full_sort_batch_eval(batch)  # type: ignore[attr-defined]
-        optimistic, pessimistic = tie_ranks(scores, targets, self.config["model"])
-        return RankTable(interaction[self.config["USER_ID_FIELD"]].cpu(), targets.cpu(), optimistic, pessimistic)
+        ranks = tie_ranks(scores, targets, self.config["model"])
+        masked = ranks_without(self._last_items(interaction), scores, targets, *ranks)
+        return RankTable(interaction[self.config["USER_ID_FIELD"]].cpu(), targets.cpu(), *ranks, *masked)
+
+    def _last_items(self, interaction: Interaction) -> Tensor:
+        """(B,) the newest item of each history."""
+        histories = interaction[self.config["ITEM_ID_FIELD"] + self.config["LIST_SUFFIX"]]
+        return histories.gather(1, interaction[self.config["ITEM_LIST_LENGTH_FIELD"]][:, None] - 1)[:, 0]
 
     def _parts(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> Iterator[tuple[Any, ...]]:
         """Smaller batches for a model without ``full_sort_predict``: RecBole repeats each row for every item there."""

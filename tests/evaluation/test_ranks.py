@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calrec_recbole.errors import ScoreError
-from calrec_recbole.evaluation import ranks, tie_ranks
+from calrec_recbole.evaluation import ranks, ranks_without, tie_ranks
 
 
 def by_double_loop(scores, targets):
@@ -30,6 +30,22 @@ def test_both_ranks_equal_a_double_loop(data):
     optimistic, pessimistic = tie_ranks(scores, targets)
     assert optimistic.dtype == pessimistic.dtype == torch.int64
     assert (optimistic.tolist(), pessimistic.tolist()) == by_double_loop(scores, targets)
+
+
+@given(data=st.data())
+def test_ranks_without_an_item_are_those_of_scores_without_its_column(data):
+    n_items, n_users = data.draw(st.integers(2, 8)), data.draw(st.integers(1, 5))
+    row = st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=n_items, max_size=n_items)
+    scores = torch.tensor(data.draw(st.lists(row, min_size=n_users, max_size=n_users)))
+    place = st.lists(st.integers(0, n_items - 1), min_size=n_users, max_size=n_users)
+    targets, items = torch.tensor(data.draw(place)), torch.tensor(data.draw(place))
+    optimistic, pessimistic = ranks_without(items, scores, targets, *tie_ranks(scores, targets))
+    for user, (target, item) in enumerate(zip(targets.tolist(), items.tolist(), strict=True)):
+        expected = ([0], [0])
+        if target != item:
+            left = [score for place, score in enumerate(scores[user].tolist()) if place != item]
+            expected = by_double_loop(torch.tensor([left]), torch.tensor([target - (item < target)]))
+        assert ([int(optimistic[user])], [int(pessimistic[user])]) == expected
 
 
 def test_the_pad_column_lies_below_everything():

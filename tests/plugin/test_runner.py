@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from calrec_recbole.errors import CalrecError, ConfigError
-from calrec_recbole.evaluation import metric_names
+from calrec_recbole.evaluation import metric_names, read_ranks, without_last_item
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import load_dataset, loaders
 from calrec_recbole.plugin.runner import build_model, run
@@ -61,7 +61,8 @@ def test_a_run_leaves_one_folder(model, tiny_settings, tmp_path, monkeypatch, ca
 def test_metrics_follow_from_the_ranks_on_disk(model, tiny_settings):
     result = run(model, overrides={**tiny_settings, **SIZES[model]}, show=False)
     ranks = pd.read_parquet(result.folder / "ranks.parquet")
-    assert list(ranks.columns) == ["user_id", "item_id", "optimistic", "pessimistic"]
+    assert list(ranks.columns[:4]) == ["user_id", "item_id", "optimistic", "pessimistic"]
+    assert list(ranks.columns[4:]) == ["optimistic_masked", "pessimistic_masked"]
     targets = dict(zip(ranks["user_id"], ranks["item_id"], strict=True))
     assert targets == dict(u0="f", u1="g", u2="d", u3="h", u4="c", u5="b", u6="a", u7="g")
     for case, column in (("opt", "optimistic"), ("pes", "pessimistic")):
@@ -146,6 +147,19 @@ def test_pop_equals_counting_by_hand(tiny_settings):
         own = counts[history[-1]]
         assert ranks.loc[f"u{number}", "optimistic"] == 1 + sum(count > own for count in counts.values())
         assert ranks.loc[f"u{number}", "pessimistic"] == sum(count >= own for count in counts.values())
+        others = [count for item, count in counts.items() if item != history[-2]]  # the last item masked
+        assert ranks.loc[f"u{number}", "optimistic_masked"] == 1 + sum(count > own for count in others)
+        assert ranks.loc[f"u{number}", "pessimistic_masked"] == sum(count >= own for count in others)
+
+
+def test_a_target_that_is_the_last_item_has_no_masked_rank(tiny_settings, tiny_dataset):
+    file = tiny_dataset / "Tiny" / "Tiny.inter"
+    events = "".join(f"u9\t{item}\t{1_600_000_000 + 1000 * place}\n" for place, item in enumerate("acebb"))
+    file.write_text(file.read_text() + events)
+    result = run("Pop", overrides=tiny_settings, show=False)
+    ranks = read_ranks(result.folder)
+    assert list(ranks.index[ranks["optimistic_masked"].isna()]) == ["u9"]
+    assert len(without_last_item(ranks)) == 8
 
 
 def test_wrong_settings_leave_no_folder(tiny_settings, tmp_path):

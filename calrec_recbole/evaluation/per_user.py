@@ -1,0 +1,95 @@
+"""Per-user metrics of finished runs, from the ranks that each leaves on disk: what every interval and test works on."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from calrec_recbole.errors import DataError
+from calrec_recbole.evaluation.metrics import METRICS
+from calrec_recbole.evaluation.summary import metric_names, parse_metric
+
+__all__ = ["align", "metric_vector", "metric_vectors", "read_ranks", "without_last_item"]
+
+COLUMNS = ("item_id", "optimistic", "pessimistic")
+MASKED = ("optimistic_masked", "pessimistic_masked")
+
+_MEAN = re.compile(r"_mean(?=@|$)")
+
+
+def read_ranks(run: Path) -> pd.DataFrame:
+    """The ranks of a run's test users, sorted by user: index ``user_id``, columns as in ``ranks.parquet``.
+
+    ``run`` is the run's folder or the file itself. Runs of before the masked ranks lack ``optimistic_masked`` and
+    ``pessimistic_masked``. Raises ``DataError`` for a file that is missing, lacks a column, holds a user twice or
+    holds ranks that cannot be.
+    """
+    file = run / "ranks.parquet" if run.is_dir() else run
+    if not file.is_file():
+        raise DataError(f"{run} holds no ranks.parquet: the run has not finished; run it again")
+    table = pd.read_parquet(file)
+    lacking = [name for name in ("user_id", *COLUMNS) if name not in table]
+    if lacking:
+        raise DataError(f"{file} lacks the column(s) {', '.join(lacking)}: it is no file of ranks")
+    if table["user_id"].duplicated().any():
+        raise DataError(f"{file} holds user {table['user_id'][table['user_id'].duplicated()].iloc[0]!r} twice")
+    wrong = (table["optimistic"] < 1) | (table["pessimistic"] < table["optimistic"])
+    if wrong.any():
+        raise DataError(
+            f"{file}: ranks of user {table['user_id'][wrong].iloc[0]!r} are not 1 <= optimistic <= pessimistic"
+        )
+    return table.set_index("user_id").sort_index()
+
+
+def align(runs: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """``runs`` with their users in one order; ``DataError`` unless all hold the same users with the same targets."""
+    aligned: dict[str, pd.DataFrame] = {}
+    for name, ranks in runs.items():
+        if not aligned:
+            first, aligned[name] = name, ranks
+            continue
+        users = aligned[first].index
+        other = len(users.symmetric_difference(ranks.index))
+        if other:
+            raise DataError(f"{first} and {name} differ in {other} users: only runs on the same data can be compared")
+        aligned[name] = ranks.loc[users]
+        differing = (aligned[name]["item_id"] != aligned[first]["item_id"]).to_numpy()
+        if differing.any():
+            raise DataError(
+                f"{first} and {name} differ in the target of {differing.sum()} users, such as {users[differing][0]!r}: "
+                "only runs on the same data can be compared"
+            )
+    return aligned
+
+
+def metric_vector(name: str, ranks: pd.DataFrame) -> NDArray[np.float64]:
+    """(n_users,) values of a metric by its name, such as ``ndcg_opt@10``, ``recall_pes@1`` or ``mrr_opt``.
+
+    ``_mean`` in the place of ``_opt`` is the mean of the two cases, user by user: (opt + pes) / 2 of Table 8.
+    """
+    if _MEAN.search(name):
+        return (metric_vector(_MEAN.sub("_opt", name), ranks) + metric_vector(_MEAN.sub("_pes", name), ranks)) / 2
+    metric, case, k = parse_metric(name)
+    column = ranks["optimistic" if case == "opt" else "pessimistic"]
+    return METRICS[metric](column.to_numpy(dtype=np.int64), k).numpy()
+
+
+def metric_vectors(ranks: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """The users of ``ranks`` as rows, a column a metric of ``names`` (by default ``metric_names()``)."""
+    chosen = metric_names() if names is None else names
+    return pd.DataFrame({name: metric_vector(name, ranks) for name in chosen}, index=ranks.index)
+
+
+def without_last_item(ranks: pd.DataFrame) -> pd.DataFrame:
+    """``ranks`` as if the history's last item were no candidate; users whose target it is have no such rank.
+
+    They are left out: ``len(ranks) - len(without_last_item(ranks))`` says how many. Raises ``DataError`` for ranks
+    that a run of before the masked ranks left.
+    """
+    if any(name not in ranks for name in MASKED):
+        raise DataError("the ranks hold no *_masked columns: run the model again to get the last-item-masked metrics")
+    kept = ranks.dropna(subset=list(MASKED))
+    return kept.assign(**{name: kept[f"{name}_masked"].astype(np.int64) for name in ("optimistic", "pessimistic")})

@@ -1,0 +1,95 @@
+"""What the slices of ``evaluation.slices`` need to know of a data set's test users, from leave-one-out's events."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from calrec_recbole.errors import DataError
+from calrec_recbole.evaluation.slices import (
+    FREQUENCIES,
+    LENGTHS,
+    cold_start,
+    intervals,
+    repetition,
+    tie_groups,
+)
+from calrec_recbole.plugin.dataset import item_tokens, load_dataset, user_tokens
+from calrec_recbole.plugin.reload import run_config
+
+__all__ = ["facts_of_run", "user_facts", "user_slices"]
+
+PARTS = ("training", "validation", "test")
+TESTED = 3  # RecBole tests users with at least as many events, and validates those with one more
+
+
+def facts_of_run(run: str | Path, data_path: str | Path | None = None) -> pd.DataFrame:
+    """``user_facts`` of the data that the finished run in folder ``run`` was evaluated on.
+
+    ``data_path`` says where the prepared data sets lie by now. Raises ``DataError`` where the data are others.
+    """
+    return user_facts(load_dataset(run_config(run, data_path)))
+
+
+def user_facts(dataset: Any) -> pd.DataFrame:
+    """A row a test user, sorted by ``user_id`` (the index), from RecBole's dataset before it is built.
+
+    Columns: ``target`` and ``last_item`` (original ids), ``history_length`` (all items before the target, also where a
+    model reads the newest 50 only), ``seen_before`` (the history holds the target), ``training_count`` and
+    ``validation_count`` (events with the target in the training and the validation part, of any user).
+    """
+    events = _events(dataset)
+    items, users = np.array(item_tokens(dataset), dtype=object), np.array(user_tokens(dataset), dtype=object)
+    counts = {part: np.bincount(events["item"][events["part"] == part], minlength=len(items)) for part in PARTS}
+    history = events[(events["part"] != "test") & (events["length"] >= TESTED)].groupby("user")
+    target = events[events["part"] == "test"].set_index("user")["item"].sort_index()  # as groupby sorts
+    pairs = set(zip(events["user"][events["part"] != "test"], events["item"][events["part"] != "test"], strict=True))
+    facts = {
+        "target": items[target],
+        "last_item": items[history["item"].last()],
+        "history_length": history.size().to_numpy(),
+        "seen_before": [pair in pairs for pair in target.items()],
+        "training_count": counts["training"][target],
+        "validation_count": counts["validation"][target],
+    }
+    return pd.DataFrame(facts, index=pd.Index(users[target.index], name="user_id")).sort_index()
+
+
+def _events(dataset: Any) -> pd.DataFrame:
+    """In chronological order ``user`` and ``item`` (internal ids), ``length`` (of the user) and ``part`` (of PARTS).
+
+    As RecBole splits: the newest event of a user with three or more is tested, the one before it validated if the user
+    has four; a user with a single event is in no part and left out.
+    """
+    rows = dataset.inter_feat
+    columns = {"user": rows[dataset.uid_field], "item": rows[dataset.iid_field]}
+    events = pd.DataFrame({name: column.to_numpy(dtype=np.int64) for name, column in columns.items()})
+    by_user = events.groupby("user")["item"]
+    length, newer = by_user.transform("size"), by_user.cumcount(ascending=False)
+    tested, validated = (newer == 0) & (length >= TESTED), (newer == 1) & (length > TESTED)
+    events["length"] = length
+    events["part"] = np.select([tested, validated], ["test", "validation"], "training")
+    return events[length > 1]
+
+
+def user_slices(facts: pd.DataFrame, ranks: pd.DataFrame) -> dict[str, pd.Categorical]:
+    """The labels of each way to slice the users of ``ranks`` (see ``read_ranks``), in the order of its rows.
+
+    Raises ``DataError`` where ``facts`` are of other users or targets.
+    """
+    missing = ranks.index.difference(facts.index)
+    if len(missing):
+        example = f"{len(missing)} users of the ranks, such as {missing[0]!r}"
+        raise DataError(f"{example}, are not in the data: prepare it as it was")
+    own = facts.loc[ranks.index]
+    if (own["target"] != ranks["item_id"]).any():
+        raise DataError("the ranks have other targets than the data: prepare it as it was")
+    cold = cold_start(own["training_count"], own["validation_count"])
+    return {
+        "target's training events": intervals(own["training_count"], FREQUENCIES, zero="unseen"),
+        "target": pd.Categorical.from_codes(cold.astype(int), ["known", "cold start"], ordered=True),
+        "history length": intervals(own["history_length"], LENGTHS),
+        "target in the history": repetition(own["target"], own["last_item"], own["seen_before"]),
+        "items of the target's score": tie_groups(ranks["optimistic"], ranks["pessimistic"]),
+    }
