@@ -47,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Runs what is missing, writes the report; ``ComparisonError`` at the end where a run failed."""
+    """Runs what is missing and writes the report; ``CalrecError`` at the end where a run failed."""
     from calrec_recbole.cli.compare_arguments import experiment_of, machine_of
     from calrec_recbole.comparison.plan import plan, shared_settings
     from calrec_recbole.comparison.progress import Progress
@@ -77,6 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _report(arguments: argparse.Namespace, experiment: Any, ended: "list[PlannedRun]", out: Path) -> None:
+    from calrec_recbole.cli.slices import prepare_slices
     from calrec_recbole.report import Entry, Manifest, write_report
 
     entries = [
@@ -97,10 +98,12 @@ def _report(arguments: argparse.Namespace, experiment: Any, ended: "list[Planned
         command=arguments.command_line,
         notes=list(experiment.notes),
         paper=experiment.paper,
+        paper_datasets=dict(experiment.paper_datasets),
         data=_data_folders(experiment, ended),
         reference=experiment.reference,
         entries=entries,
     )
+    prepare_slices(manifest, out)
     write_report(manifest, out)
     print(f"report: {out / 'report.html'}", flush=True)
 
@@ -108,7 +111,11 @@ def _report(arguments: argparse.Namespace, experiment: Any, ended: "list[Planned
 def _data_folders(experiment: Any, ended: "list[PlannedRun]") -> dict[str, str]:
     path = Path(str(experiment.settings.get("data_path", "dataset")))
     found = {name: str(path / name) for name in experiment.datasets}
-    return found | {one.dataset: str(one.data) for one in ended if one.data is not None}
+    here = Path.cwd()
+    for one in ended:
+        if one.data is not None:
+            found[one.dataset] = str(one.data.relative_to(here) if one.data.is_relative_to(here) else one.data)
+    return found
 
 
 def _end(ended: "list[PlannedRun]") -> None:

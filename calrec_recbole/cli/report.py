@@ -24,6 +24,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from calrec_recbole.cli.slices import prepare_slices
     from calrec_recbole.report import manifest_of, write_report
 
     paths = [Path(part) for given in arguments.runs for part in given.split(",") if part]
@@ -32,5 +33,6 @@ def run(arguments: argparse.Namespace) -> None:
     if not manifest.command:
         manifest = manifest.changed(command=arguments.command_line)
     out = arguments.out or place or Path("results") / "report"
+    prepare_slices(manifest, out)
     write_report(manifest, out, anew=True)
     print(f"report: {out / 'report.html'}", flush=True)

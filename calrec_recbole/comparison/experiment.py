@@ -38,14 +38,16 @@ class Row:
 class Experiment:
     """``settings`` and ``config_files`` are of all rows: each reaches the models that know it.
 
-    ``paper``: the number of the paper's table whose rows stand beside ours; 0 = the main table's where a data set is
-    the paper's. ``reference``: the label that the tests compare with; empty = the best baseline.
+    ``paper``: the number of the paper's table whose rows stand beside ours; 0 = those of our models in the main table.
+    ``paper_datasets``: our data set -> the paper's, where the names differ. ``reference``: the label that the tests
+    compare with; empty = the best baseline.
     """
 
     name: str
     title: str = ""
     notes: Sequence[str] = ()
     paper: int = 0
+    paper_datasets: Mapping[str, str] = field(default_factory=dict)
     datasets: Sequence[str] = ()
     seeds: Sequence[int] = ()
     models: Sequence[str] = ()

@@ -55,9 +55,10 @@ def execute(
     Those that start from another's weights come after it. On Ctrl-C or SIGTERM all children are stopped and
     ``KeyboardInterrupt`` goes on.
     """
-    ended = {
-        run.name: run for run in map(_unless_orphaned, runs, [{run.name for run in runs}] * len(runs)) if run.error
-    }
+    names = {run.name for run in runs}
+    ended = {run.name: run for run in (_unless_orphaned(run, names) for run in runs) if run.error}
+    for run in ended.values():
+        watcher.tell(run.name, "failed", run)
     first = True
     with _sigterm_as_interrupt():
         while len(ended) < len(runs):

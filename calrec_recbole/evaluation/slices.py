@@ -8,7 +8,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from calrec_recbole.errors import DataError
 
-__all__ = ["FREQUENCIES", "LENGTHS", "TIES", "cold_start", "intervals", "repetition", "slice_means", "tie_groups"]
+__all__ = [
+    "FREQUENCIES",
+    "LENGTHS",
+    "TIES",
+    "cold_start",
+    "intervals",
+    "repetition",
+    "slice_means",
+    "tie_groups",
+    "user_slices",
+]
 
 # each number is the first of its interval
 FREQUENCIES = (0, 1, 6, 21, 101)  # events of the target in the training part
@@ -64,6 +74,30 @@ def slice_means(labels: ArrayLike | pd.Categorical, vectors: pd.DataFrame) -> pd
     means = groups.mean()
     means.insert(0, "users", groups.size())
     return means
+
+
+def user_slices(facts: pd.DataFrame, ranks: pd.DataFrame) -> dict[str, pd.Categorical]:
+    """The labels of each way to slice the users of ``ranks`` (see ``read_ranks``), in the order of its rows.
+
+    ``facts``: indexed by user, with the columns of ``plugin.user_facts``.
+
+    Raises ``DataError`` where ``facts`` are of other users or targets.
+    """
+    missing = ranks.index.difference(facts.index)
+    if len(missing):
+        example = f"{len(missing)} users of the ranks, such as {missing[0]!r}"
+        raise DataError(f"{example}, are not in the data: prepare it as it was")
+    own = facts.loc[ranks.index]
+    if (own["target"] != ranks["item_id"]).any():
+        raise DataError("the ranks have other targets than the data: prepare it as it was")
+    cold = cold_start(own["training_count"], own["validation_count"])
+    return {
+        "target's training events": intervals(own["training_count"], FREQUENCIES, zero="unseen"),
+        "target": pd.Categorical.from_codes(cold.astype(int), ["known", "cold start"], ordered=True),
+        "history length": intervals(own["history_length"], LENGTHS),
+        "target in the history": repetition(own["target"], own["last_item"], own["seen_before"]),
+        "items of the target's score": tie_groups(ranks["optimistic"], ranks["pessimistic"]),
+    }
 
 
 def _label(start: int, stop: int | None, zero: str) -> str:

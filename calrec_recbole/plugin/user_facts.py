@@ -6,15 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from calrec_recbole.errors import DataError
-from calrec_recbole.evaluation.slices import (
-    FREQUENCIES,
-    LENGTHS,
-    cold_start,
-    intervals,
-    repetition,
-    tie_groups,
-)
+from calrec_recbole.evaluation.slices import user_slices
 from calrec_recbole.plugin.dataset import item_tokens, load_dataset, user_tokens
 from calrec_recbole.plugin.reload import run_config
 
@@ -71,25 +63,3 @@ def _events(dataset: Any) -> pd.DataFrame:
     events["length"] = length
     events["part"] = np.select([tested, validated], ["test", "validation"], "training")
     return events[length > 1]
-
-
-def user_slices(facts: pd.DataFrame, ranks: pd.DataFrame) -> dict[str, pd.Categorical]:
-    """The labels of each way to slice the users of ``ranks`` (see ``read_ranks``), in the order of its rows.
-
-    Raises ``DataError`` where ``facts`` are of other users or targets.
-    """
-    missing = ranks.index.difference(facts.index)
-    if len(missing):
-        example = f"{len(missing)} users of the ranks, such as {missing[0]!r}"
-        raise DataError(f"{example}, are not in the data: prepare it as it was")
-    own = facts.loc[ranks.index]
-    if (own["target"] != ranks["item_id"]).any():
-        raise DataError("the ranks have other targets than the data: prepare it as it was")
-    cold = cold_start(own["training_count"], own["validation_count"])
-    return {
-        "target's training events": intervals(own["training_count"], FREQUENCIES, zero="unseen"),
-        "target": pd.Categorical.from_codes(cold.astype(int), ["known", "cold start"], ordered=True),
-        "history length": intervals(own["history_length"], LENGTHS),
-        "target in the history": repetition(own["target"], own["last_item"], own["seen_before"]),
-        "items of the target's score": tie_groups(ranks["optimistic"], ranks["pessimistic"]),
-    }

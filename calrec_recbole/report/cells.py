@@ -77,9 +77,7 @@ def marked_cells(
 
     def number(place: int, key: str) -> Number:
         around = printed(spread[place].get(key, np.nan))
-        return Number(
-            printed(values[place].get(key, np.nan)), marks[key][place], "" if around == ABSENT else around
-        )
+        return Number(printed(values[place].get(key, np.nan)), marks[key][place], "" if around == ABSENT else around)
 
     return [
         [Cell(number(place, metric.opt), number(place, metric.pes)) for metric in METRICS]

@@ -30,9 +30,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """``paper``: the number of the paper's table beside ours, 0 = that of the main results. ``reference``: a label.
+    """What stands in comparison.json.
 
-    ``data``: data set -> folder of its files, for its statistics.
+    ``paper``: the number of the paper's table beside ours, 0 = that of the main results, of our models only.
+    ``paper_datasets``: our data set -> the paper's, where the names differ. ``data``: data set -> folder of its files,
+    for its statistics. ``reference``: a label.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Manifest:
     command: str = ""
     notes: list[str] = field(default_factory=list)
     paper: int = 0
+    paper_datasets: dict[str, str] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
     reference: str = ""
     entries: list[Entry] = field(default_factory=list)

@@ -1,9 +1,11 @@
 """report.html: one file without a single request, readable on a phone, in light and dark."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 
 import jinja2
+import pandas as pd
 import yaml
 
 from calrec_recbole.report.cells import TableRow
@@ -16,19 +18,36 @@ from calrec_recbole.report.rows import METRICS, Row
 from calrec_recbole.report.runs import Run
 from calrec_recbole.report.section import Section
 
-__all__ = ["page"]
+__all__ = ["Overall", "page"]
 
 TEMPLATES = files("calrec_recbole.report") / "templates"
+SHARES = {  # of environment.json's samples -> the title of its column
+    "follow_template": "Follow the template",
+    "in_catalogue": "All attributes are an item's",
+    "title_in_catalogue": "Title is an item's",
+}
 PLACES = ("data_path", "output_dir", "checkpoint_dir", "text_cache", "config_file")  # of one machine, no settings
+
+
+@dataclass(frozen=True)
+class Overall:
+    """Over all data sets: the table of the means, and per unit the tests against ``reference``."""
+
+    average: Sequence[TableRow]
+    tests: Mapping[str, pd.DataFrame]
+    reference: str
 
 
 def page(
     manifest: Manifest,
     sections: Sequence[Section],
     plots: Mapping[str, Sequence[Drawing]],
-    average: Sequence[TableRow] = (),
+    overall: Overall,
 ) -> str:
-    """The whole document; ``average`` is the table over all data sets. Every text of a run is escaped; the drawings are our own SVG."""
+    """The whole document.
+
+    Every text of a run is escaped; the drawings are our own SVG.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (TEMPLATES / name).read_text(encoding="utf-8")),
         autoescape=True,
@@ -41,7 +60,9 @@ def page(
         manifest=manifest,
         sections=[_view(section, plots[section.dataset]) for section in sections],
         metrics=METRICS,
-        average=average,
+        average=overall.average,
+        over=[(unit, differences(tests, overall.reference)) for unit, tests in overall.tests.items()],
+        reference=overall.reference,
         series=SERIES,
         level=LEVEL,
         data=data_table(manifest.data),
@@ -62,6 +83,9 @@ def _view(section: Section, drawings: Sequence[Drawing]) -> dict[str, object]:
         "costs": [_cost(row) for row in section.finished],
         "configs": [(row.label, run, _settings(run)) for row in section.finished for run in row.runs],
         "lead": lead(section),
+        "samples": [
+            (row.label, _samples(row.runs[0])) for row in section.finished if row.runs[0].environment.get("samples")
+        ],
     }
 
 
@@ -88,6 +112,13 @@ def _settings(run: Run) -> str:
     """config.yaml without what only says where things lie."""
     shown = {key: value for key, value in run.config.items() if key not in PLACES and value is not None}
     return yaml.safe_dump(shown, allow_unicode=True)
+
+
+def _samples(run: Run) -> dict[str, str]:
+    """What a generative model's samples were worth, by title."""
+    found = run.environment["samples"]
+    shares = {title: f"{100 * found[key]:.2f} %" for key, title in SHARES.items() if key in found}
+    return {"Distinct texts a user": f"{found['texts_per_user']:.1f}"} | shares if "texts_per_user" in found else shares
 
 
 def duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.report.manifest import Entry, Manifest
+from calrec_recbole.report.paper_rows import system_of
 from calrec_recbole.report.runs import Run, read_run
 
 __all__ = ["KEYS", "METRICS", "MetricName", "Row", "rows_of"]
@@ -46,7 +47,7 @@ class Row:
     @property
     def paper_labels(self) -> tuple[str, ...]:
         """What its row may be called in the paper's table."""
-        return (self.paper, self.label, self.model)
+        return (self.paper, self.label, system_of(self.model))
 
     def value(self, key: str) -> float:
         """Mean over seeds of a test metric; NaN where the runs do not have it."""

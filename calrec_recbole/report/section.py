@@ -8,11 +8,11 @@ import pandas as pd
 from calrec_recbole.errors import CalrecError
 from calrec_recbole.report.cells import TableRow
 from calrec_recbole.report.manifest import Manifest
-from calrec_recbole.report.paper_rows import paper_rows
+from calrec_recbole.report.paper_rows import MAIN, PaperRows, paper_rows
 from calrec_recbole.report.rows import Row
 from calrec_recbole.report.slices import sliced
 from calrec_recbole.report.statistics import compared, reference_of
-from calrec_recbole.report.tables import Paper, masked_table, metric_table
+from calrec_recbole.report.tables import masked_table, metric_table
 
 __all__ = ["Section", "section_of"]
 
@@ -28,7 +28,7 @@ class Section:
     dataset: str
     rows: Sequence[Row]
     table: Sequence[TableRow]
-    paper: Paper
+    paper: PaperRows
     tests: pd.DataFrame
     slices: pd.DataFrame
     masked: tuple[Sequence[TableRow], str] = ((), "")
@@ -42,8 +42,8 @@ class Section:
 
 def section_of(dataset: str, rows: Sequence[Row], manifest: Manifest, facts: pd.DataFrame | None) -> Section:
     """``rows`` are those of ``dataset``; ``facts`` what is known of its test users."""
-    paper = paper_rows(manifest.paper, dataset)
-    reference = reference_of(rows, manifest.reference)
+    paper = paper_rows(manifest.paper or MAIN, manifest.paper_datasets.get(dataset, dataset))
+    reference = reference_of(rows, manifest.reference if _here(rows, manifest.reference) else "")
     tests, slices = pd.DataFrame(), pd.DataFrame()
     notes: list[str] = []
     try:
@@ -54,6 +54,11 @@ def section_of(dataset: str, rows: Sequence[Row], manifest: Manifest, facts: pd.
         slices = sliced(rows, facts)
     except CalrecError as problem:
         notes.append(f"No slices: {problem}.")
-    label = reference.label if reference is not None and "difference" in tests else ""
-    table = metric_table(rows, paper)
+    label = reference if "difference" in tests else ""
+    table = metric_table(rows, paper, whole=manifest.paper > 0)
     return Section(dataset, rows, table, paper, tests, slices, masked_table(rows), label, notes)
+
+
+def _here(rows: Sequence[Row], label: str) -> bool:
+    """A reference may be a row of other data sets only."""
+    return any(row.label == label for row in rows)

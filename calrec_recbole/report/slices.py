@@ -1,4 +1,4 @@
-"""Each row's metrics by slice of the test users; what is known of the users lies in the results folder."""
+"""Each row's metrics by slice of the test users; what is known of the users comes with them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,15 +9,7 @@ from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
 from calrec_recbole.evaluation.slices import slice_means, user_slices
 from calrec_recbole.report.rows import KEYS, Row
 
-__all__ = ["FACTS", "read_facts", "sliced"]
-
-FACTS = "users"  # folder of <data set>.parquet: a row a test user
-
-
-def read_facts(out: Path, dataset: str) -> pd.DataFrame | None:
-    """What ``calrec compare`` and ``calrec report`` put there; None where they could not."""
-    file = out / FACTS / f"{dataset}.parquet"
-    return pd.read_parquet(file).set_index("user_id") if file.is_file() else None
+__all__ = ["sliced"]
 
 
 def sliced(rows: Sequence[Row], facts: pd.DataFrame | None) -> pd.DataFrame:

@@ -7,17 +7,16 @@ import numpy as np
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks, without_last_item
 from calrec_recbole.report.cells import Cell, Number, TableRow, marked_cells, paper_cells
+from calrec_recbole.report.paper_rows import PaperRows
 from calrec_recbole.report.rows import KEYS, METRICS, Row
 
 __all__ = ["OURS", "average_table", "masked_table", "metric_table"]
 
 OURS = "CALRec"
 
-Paper = Mapping[str, Mapping[str, tuple[float, float]]]  # label -> title of a metric -> (optimistic, pessimistic)
 
-
-def metric_table(rows: Sequence[Row], paper: Paper) -> list[TableRow]:
-    """Our rows of one data set, each followed by the paper's of the same system; the paper's others come last.
+def metric_table(rows: Sequence[Row], paper: PaperRows, whole: bool) -> list[TableRow]:
+    """Our rows of one data set, each followed by the paper's of the same system; with ``whole`` its others come last.
 
     Where CALRec stands once among baselines, a row says by how much it is better than the best of them (the paper's
     column "Improv.").
@@ -33,15 +32,21 @@ def metric_table(rows: Sequence[Row], paper: Paper) -> list[TableRow]:
             used.add(beside)
             table.append(TableRow(beside, paper_cells(paper[beside]), "paper"))
     table += _gain(rows, values)
-    return table + [TableRow(label, paper_cells(paper[label]), "paper") for label in paper if label not in used]
+    others = [label for label in paper if whole and label not in used]
+    return table + [TableRow(label, paper_cells(paper[label]), "paper") for label in others]
 
 
-def average_table(rows: Sequence[Row]) -> list[TableRow]:
-    """The mean over data sets, of the labels that have finished on all of them; empty with fewer than two."""
+def average_table(rows: Sequence[Row], paper: PaperRows) -> list[TableRow]:
+    """The mean over data sets, of the labels that have finished on all of them; empty with fewer than two.
+
+    ``paper``: its rows of the average over its own data sets, which come last.
+    """
     datasets = dict.fromkeys(row.dataset for row in rows)
     finished = {(row.dataset, row.label): row for row in rows if row.runs}
     labels = [
-        label for label in dict.fromkeys(row.label for row in rows) if all((name, label) in finished for name in datasets)
+        label
+        for label in dict.fromkeys(row.label for row in rows)
+        if all((name, label) in finished for name in datasets)
     ]
     if len(datasets) < 2 or not labels:
         return []
@@ -49,12 +54,14 @@ def average_table(rows: Sequence[Row]) -> list[TableRow]:
     values = [{key: float(np.mean([row.value(key) for row in of_label[label]])) for key in KEYS} for label in labels]
     firsts = [of_label[label][0] for label in labels]
     ours = [TableRow(label, cells) for label, cells in zip(labels, marked_cells(values), strict=True)]
-    return ours + _gain(firsts, values)
+    theirs = [TableRow(label, paper_cells(cells), "paper") for label, cells in paper.items()]
+    return ours + _gain(firsts, values) + theirs
 
 
 def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
-    """Metrics without the history's last item as a candidate, and a line on the users that have none, as their target is
-    that item. Empty where no run kept these ranks.
+    """Metrics without the history's last item as a candidate, and a line on the users whose target it is.
+
+    They have none. Empty where no run kept these ranks.
     """
     labels, values, left_out = [], [], 0
     for row in rows:

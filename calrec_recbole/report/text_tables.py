@@ -34,7 +34,9 @@ def _markdown_row(row: TableRow) -> str:
     label = row.label.replace("|", "\\|")
     if row.error and row.empty:
         return _bar([label, "failed: " + row.error.replace("|", "\\|"), *[""] * (len(row.cells) - 1)])
-    return _bar([f"*{label} (paper)*" if row.kind == "paper" else label, *(_cell(cell, _markdown_number) for cell in row.cells)])
+    return _bar(
+        [f"*{label} (paper)*" if row.kind == "paper" else label, *(_cell(cell, _markdown_number) for cell in row.cells)]
+    )
 
 
 def _markdown_number(number: Number) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from calrec_recbole.durable import replacing_file, write_text
+from calrec_recbole.report.facts import CACHE, read_facts
 from calrec_recbole.report.manifest import Manifest
 
 __all__ = ["write_report"]
 
-STAMP = ".rendered"  # what the folder was made from: the same again is not made again
+STAMP = f"{CACHE}/rendered"  # what the folder was made from: the same again is not made again
 LAST = "report.html"
 
 
@@ -27,28 +28,34 @@ def write_report(manifest: Manifest, out: Path, anew: bool = False) -> None:
         return
     from calrec_recbole.report.draw import draw_plots
     from calrec_recbole.report.frames import results_frame
-    from calrec_recbole.report.page import page
+    from calrec_recbole.report.page import Overall, page
+    from calrec_recbole.report.paper_rows import AVERAGE, paper_rows
     from calrec_recbole.report.rows import rows_of
     from calrec_recbole.report.section import section_of
-    from calrec_recbole.report.slices import read_facts
+    from calrec_recbole.report.statistics import over_datasets, reference_of
     from calrec_recbole.report.tables import average_table
     from calrec_recbole.report.text_tables import latex, markdown
 
     (out / "plots").mkdir(parents=True, exist_ok=True)
+    (out / CACHE).mkdir(exist_ok=True)
     (out / STAMP).unlink(missing_ok=True)
     manifest.write(out)
     rows = rows_of(manifest)
     of_dataset = {name: [row for row in rows if row.dataset == name] for name in dict.fromkeys(r.dataset for r in rows)}
-    sections = [section_of(name, own, manifest, read_facts(out, name)) for name, own in of_dataset.items()]
-    average = average_table(rows)
+    sections = [section_of(name, own, manifest, read_facts(out, own)) for name, own in of_dataset.items()]
+    reference = reference_of(rows, manifest.reference)
+    overall = over_datasets(rows, reference)
+    average = average_table(rows, paper_rows(manifest.paper, AVERAGE) if manifest.paper else {})
     _write_frame(results_frame(rows), out / "results", parquet=True)
-    _write_frame(_joined([(one.dataset, one.tests) for one in sections]), out / "tests")
+    tests = [(one.dataset, one.tests) for one in sections]
+    tests += [(f"all, units are {unit}", found) for unit, found in overall.items()]
+    _write_frame(_joined(tests), out / "tests")
     _write_frame(_joined([(one.dataset, one.slices) for one in sections]), out / "slices")
     tables = {one.dataset: one.table for one in sections} | ({"Average": average} if average else {})
     write_text(out / "table.md", markdown(tables, manifest.title, manifest.command, manifest.notes))
     write_text(out / "table.tex", latex(tables, manifest.title, manifest.command))
     plots = {one.dataset: draw_plots(one, out / "plots") for one in sections}
-    write_text(out / LAST, page(manifest, sections, plots, average))
+    write_text(out / LAST, page(manifest, sections, plots, Overall(average, overall, reference)))
     write_text(out / STAMP, stamp)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from calrec_recbole.report.plots.style import INK, colours, figure
+from calrec_recbole.report.plots.style import INK, colours, figure, styled
 from calrec_recbole.report.rows import METRICS, Row
 
 __all__ = ["cost_plot"]
@@ -13,6 +13,7 @@ METRIC = METRICS[0]
 LEAST = {"train_seconds": 1.0, "test_milliseconds": 0.01}  # less is drawn here: a logarithm has no zero
 
 
+@styled
 def cost_plot(rows: Sequence[Row]) -> Figure:
     """Pessimistic NDCG@10 against seconds of training and against milliseconds a user, both logarithmic."""
     shown = [row for row in rows if row.runs]

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from calrec_recbole.report.plots.style import INK, colours, figure
+from calrec_recbole.report.plots.style import INK, colours, figure, styled
 from calrec_recbole.report.rows import Row
 
 __all__ = ["curve_plot"]
 
 
+@styled
 def curve_plot(rows: Sequence[Row]) -> Figure | None:
     """The first seed of each row that was validated more than once; None where no row was."""
     shown = [row for row in rows if row.runs]

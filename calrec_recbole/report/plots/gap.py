@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from calrec_recbole.report.plots.style import SERIES, figure
+from calrec_recbole.report.plots.style import SERIES, figure, styled
 from calrec_recbole.report.rows import METRICS, Row
 
 __all__ = ["gap_plot"]
 
 
+@styled
 def gap_plot(rows: Sequence[Row]) -> Figure:
     """Bars in % of the mean of both cases, so that metrics of other sizes stand side by side; a group a model."""
     shown = [row for row in rows if row.runs]

@@ -1,12 +1,14 @@
 """How good is each model, and how sure is that? Means with 95 % intervals, optimistic and pessimistic."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from calrec_recbole.report.plots.style import ACCENT, INK, PAPER, colours, figure
+from calrec_recbole.report.paper_rows import PaperRows
+from calrec_recbole.report.plots.style import ACCENT, INK, PAPER, colours, figure, styled
 from calrec_recbole.report.rows import METRICS, Row
 
 __all__ = ["metric_plot"]
@@ -14,9 +16,8 @@ __all__ = ["metric_plot"]
 APART = 0.17  # of a row: the two cases of a model lie above each other
 
 
-def metric_plot(
-    rows: Sequence[Row], means: pd.DataFrame, paper: Mapping[str, Mapping[str, tuple[float, float]]]
-) -> Figure:
+@styled
+def metric_plot(rows: Sequence[Row], means: pd.DataFrame, paper: PaperRows) -> Figure:
     """``means``: ``model, metric, low, high`` of ``evaluation.compare``, or empty; a diamond is the paper's number."""
     shown = [row for row in rows if row.runs]
     drawn, axes = figure(0.9 + 2 * (0.5 + 0.3 * len(shown)), 2, 2, sharey=True)
@@ -28,7 +29,7 @@ def metric_plot(
                 value = row.value(key)
                 if found := ends.get((row.label, key)):
                     axis.plot([found["low"], found["high"]], [place + shift] * 2, color=tone[row.label], lw=1.2)
-                axis.plot(value, place + shift, "o", ms=4.6, color=tone[row.label], mfc=face, mew=1.1)
+                axis.plot(value, place + shift, "o", ms=4.6, color=tone[row.label], mfc=face, mew=1.1, clip_on=False)
             printed = _paper(row, paper).get(metric.title)
             if printed and np.isfinite(printed[0]):
                 axis.plot(printed[0], place - APART, "D", ms=3.6, color=ACCENT, mfc=ACCENT)
@@ -43,13 +44,11 @@ def metric_plot(
     return drawn
 
 
-def _paper(row: Row, paper: Mapping[str, Mapping[str, tuple[float, float]]]) -> Mapping[str, tuple[float, float]]:
+def _paper(row: Row, paper: PaperRows) -> dict[str, tuple[float, float]]:
     return next((paper[label] for label in row.paper_labels if label in paper), {})
 
 
 def _legend(drawn: Figure, intervals: bool, paper: bool) -> None:
-    from matplotlib.lines import Line2D
-
     handles = [
         Line2D([], [], marker="o", ls="-" if intervals else "", color=INK, ms=4.6, label="optimistic"),
         Line2D([], [], marker="o", ls="-" if intervals else "", color=INK, mfc=PAPER, ms=4.6, label="pessimistic"),

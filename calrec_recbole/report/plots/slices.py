@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from calrec_recbole.report.plots.style import GRID, colours, figure
+from calrec_recbole.report.plots.style import GRID, colours, figure, styled
 from calrec_recbole.report.rows import METRICS
 
 __all__ = ["slice_plot"]
@@ -12,6 +12,7 @@ __all__ = ["slice_plot"]
 METRIC = METRICS[0]
 
 
+@styled
 def slice_plot(found: pd.DataFrame, labels: list[str]) -> Figure:
     """``found``: one way to slice of ``report.slices``, in the order to show; a dot a label and slice."""
     tone = colours(labels)
@@ -23,7 +24,12 @@ def slice_plot(found: pd.DataFrame, labels: list[str]) -> Figure:
         own = found[found["label"] == label]
         shift = (number - (len(labels) - 1) / 2) * 0.5 / max(1, len(labels) - 1) if len(labels) > 1 else 0.0
         axis.plot(
-            own[METRIC.pes], [places[name] + shift for name in own["slice"]], "o", ms=4.6, color=tone[label], label=label
+            own[METRIC.pes],
+            [places[name] + shift for name in own["slice"]],
+            "o",
+            ms=4.6,
+            color=tone[label],
+            label=label,
         )
     for place in range(len(slices) - 1):
         axis.axhline(place + 0.5, color=GRID, lw=0.6)

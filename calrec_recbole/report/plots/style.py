@@ -1,19 +1,32 @@
 """One look for all plots, and their colours as names that the page may set for light and dark."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from io import StringIO
 from pathlib import Path
-from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")  # no display is needed
+from typing import Any, ParamSpec, TypeVar
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-__all__ = ["ACCENT", "GRID", "INK", "MUTED", "PAPER", "SERIES", "WIDTH", "colours", "figure", "inline_svg", "save"]
+__all__ = [
+    "ACCENT",
+    "GRID",
+    "INK",
+    "MUTED",
+    "PAPER",
+    "SERIES",
+    "WIDTH",
+    "colours",
+    "figure",
+    "inline_svg",
+    "save",
+    "styled",
+]
+
+P = ParamSpec("P")
+Drawn = TypeVar("Drawn")
 
 WIDTH = 4.8  # inches: at 390 px of screen the text is still read
 
@@ -53,11 +66,21 @@ STYLE = {
 }
 
 
+def styled(plot: Callable[P, Drawn]) -> Callable[P, Drawn]:
+    """``plot`` draws in our look, and leaves matplotlib's settings as they were."""
+
+    @wraps(plot)
+    def draw(*arguments: P.args, **options: P.kwargs) -> Drawn:
+        with rc_context(STYLE):
+            return plot(*arguments, **options)
+
+    return draw
+
+
 def figure(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
     """A figure ``height`` inches high and its axes, as ``subplots`` gives them."""
-    with rc_context(STYLE):
-        drawn = Figure(figsize=(WIDTH, height), layout="constrained")
-        return drawn, drawn.subplots(rows, columns, **options)
+    drawn = Figure(figsize=(WIDTH, height), layout="constrained")
+    return drawn, drawn.subplots(rows, columns, **options)
 
 
 def colours(labels: Sequence[str]) -> dict[str, str]:
