@@ -8,7 +8,7 @@ from recbole.utils import InputType
 from torch import Tensor
 
 from calrec_recbole.plugin.dataset import catalogue_of
-from calrec_recbole.plugin.retriever import retriever_of
+from calrec_recbole.plugin.retriever import bm25_of
 
 __all__ = ["LIR"]
 
@@ -24,7 +24,7 @@ class LIR(SequentialRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self.texts = catalogue_of(dataset, config).texts
-        self.engine = retriever_of(config, self.texts)
+        self.engine = bm25_of(config, self.texts)
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """Histories ``item_seq`` (B, L), ``item_seq_len`` (B,) -> (B, n_items) float64 scores, the pad item's -inf."""

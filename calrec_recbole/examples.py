@@ -1,8 +1,8 @@
 """Pre-tokenised items -> token sequences of a history and its target.
 
 Every span of the template is tokenised on its own and once: the user prefix with the first item's prefix, the next
-item's prefix, and each item's text with the space before it. Training and inference join the same spans, so they see
-the same tokens.
+item's prefix, what ends the prompt, and each item's text with the space before it. Training and inference join the
+same spans, so they see the same tokens.
 """
 
 import warnings
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.prompts import FIRST_ITEM, NEXT_ITEM, USER_PREFIX
+from calrec_recbole.prompts import CALREC, Prompt
 
 __all__ = ["IGNORED", "Example", "ItemTokens", "encode", "tokenise_items"]
 
@@ -43,13 +43,14 @@ class ItemTokens:
 
     items: tuple[np.ndarray, ...]
     first_prefix: np.ndarray
-    next_prefix: np.ndarray
+    next_prefix: np.ndarray  # between two items
+    closing: np.ndarray  # after the last
     end: int
     start: np.ndarray
     max_length: int = 1024  # paper 4: "a maximum input length of 1,024 tokens"
 
     def prompt(self, history: Sequence[int]) -> np.ndarray:
-        """Items 0..n-1, oldest first -> the prompt's tokens, int64, ending with the next item's prefix."""
+        """Items 0..n-1, oldest first -> the prompt's tokens, int64, ending with what asks for the next item."""
         return self.prompt_of([self.items[item] for item in history])
 
     def prompt_of(self, spans: Sequence[np.ndarray]) -> np.ndarray:
@@ -57,11 +58,11 @@ class ItemTokens:
         parts = [self.first_prefix]
         for span in self._recent(spans):
             parts += [span, self.next_prefix]
-        return np.concatenate(parts)
+        return np.concatenate([*parts[:-1], self.closing])
 
     def _recent(self, spans: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
         """The newest items whose prompt fits ``max_length`` tokens: the oldest are dropped whole, one always stays."""
-        room = self.max_length - len(self.first_prefix)
+        room = self.max_length - len(self.first_prefix) - len(self.closing) + len(self.next_prefix)
         kept = 0
         for span in reversed(spans):
             room -= len(span) + len(self.next_prefix)
@@ -93,8 +94,10 @@ class ItemTokens:
         labels[start - 1 + len(span)] = self.end
 
 
-def tokenise_items(texts: Sequence[str], tokenizer: Any, max_length: int = 1024) -> ItemTokens:
+def tokenise_items(texts: Sequence[str], tokenizer: Any, max_length: int = 1024, prompt: Prompt = CALREC) -> ItemTokens:
     """Tokenises every item text once. ``tokenizer`` is a transformers tokenizer with an end token.
+
+    ``texts`` are what ``prompt`` asks for: whole item texts, or titles.
 
     An item whose text alone exceeds what ``max_length`` leaves is cut to fit, with a warning: nothing could be
     generated after it otherwise.
@@ -104,9 +107,9 @@ def tokenise_items(texts: Sequence[str], tokenizer: Any, max_length: int = 1024)
         return np.array(encode(tokenizer, text), dtype=np.int64)
 
     start = np.array([tokenizer.bos_token_id] if _adds_start(tokenizer) else [], dtype=np.int64)
-    first = np.concatenate([start, tokens(f"{USER_PREFIX} {FIRST_ITEM}")])
-    following = tokens(NEXT_ITEM)
-    room = max_length - len(first) - len(following)
+    first = np.concatenate([start, tokens(prompt.opening)])
+    following, closing = tokens(prompt.separator), tokens(prompt.closing)
+    room = max_length - len(first) - len(closing)
     if room < 1:
         raise ConfigError(
             f"max_input_length={max_length} leaves no room for an item: the template takes {max_length - room}"
@@ -117,9 +120,8 @@ def tokenise_items(texts: Sequence[str], tokenizer: Any, max_length: int = 1024)
     if too_long:
         warnings.warn(f"{too_long} item texts are longer than {room} tokens and were cut", stacklevel=2)
     by_text = {text: np.array(ids[:room], dtype=np.int64) for text, ids in zip(distinct, encoded, strict=True)}
-    return ItemTokens(
-        tuple(by_text[text] for text in texts), first, following, int(tokenizer.eos_token_id), start, max_length
-    )
+    items = tuple(by_text[text] for text in texts)
+    return ItemTokens(items, first, following, closing, int(tokenizer.eos_token_id), start, max_length)
 
 
 def encode(tokenizer: Any, text: str | list[str]) -> Any:

@@ -1,18 +1,28 @@
 """Algorithm 1: the predictions of one user, each with the scores of all items, become one score an item."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calrec_recbole.errors import ConfigError, ScoreError
+from calrec_recbole.errors import ConfigError, ScoreError, did_you_mean
 
-__all__ = ["EPSILON", "N_PREDS", "Retriever", "fuse", "quasi_round_robin", "scale_rows", "unique_predictions"]
+__all__ = [
+    "EPSILON",
+    "N_PREDS",
+    "POOLINGS",
+    "Retriever",
+    "fuse",
+    "quasi_round_robin",
+    "scale_rows",
+    "unique_predictions",
+]
 
 N_PREDS = 10  # paper 4
 EPSILON = 1 / 5000  # paper 4
+POOLINGS: dict[str, Callable[..., Any]] = {"max": np.max, "mean": np.mean, "min": np.min}  # paper: max; footnote 3
 
 USERS_AT_ONCE = 64  # bounds the scores held at a time to 640 rows
 
@@ -53,8 +63,12 @@ def scale_rows(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return (scores - low) / np.where(width > 0, width, 1.0)
 
 
-def quasi_round_robin(scores: ArrayLike, logprobs: ArrayLike, epsilon: float = EPSILON) -> NDArray[np.float64]:
+def quasi_round_robin(
+    scores: ArrayLike, logprobs: ArrayLike, epsilon: float = EPSILON, pooling: str = "max"
+) -> NDArray[np.float64]:
     """Lines 5-11: max over predictions i of exp(epsilon logprob_i) * scaled scores_i -> (n_items,) float64.
+
+    Footnote 3's variants: ``pooling`` "mean" or "min" over the predictions, epsilon = 0 for no modulation.
 
     ``scores`` (n_preds, n_items) holds a row a prediction (the paper's matrix, transposed), ``logprobs`` (n_preds,)
     nats. All in float64: in float32 the factors of two predictions are mostly equal at epsilon = 1/5000. No prediction
@@ -67,12 +81,15 @@ def quasi_round_robin(scores: ArrayLike, logprobs: ArrayLike, epsilon: float = E
     """
     if not (isfinite(epsilon) and epsilon >= 0):
         raise ConfigError(f"epsilon is {epsilon}: it must be 0 or more (paper: {EPSILON})")
+    if pooling not in POOLINGS:
+        known = f"{', '.join(POOLINGS)} (paper: max){did_you_mean(str(pooling), POOLINGS)}"
+        raise ConfigError(f"pooling={pooling!r} must be one of {known}")
     scores = np.asarray(scores, np.float64)
     if scores.ndim != 2:
         raise ScoreError(f"scores have shape {scores.shape}: they must be (n_preds, n_items), a row a prediction")
     factors = np.exp(epsilon * _finite(logprobs, scores.shape[:1], "logprobs"))
     modulated = factors[:, None] * scale_rows(_finite(scores, scores.shape, "scores"))
-    return modulated.max(axis=0, initial=0.0)  # no modulated score lies below 0
+    return np.asarray(POOLINGS[pooling](modulated, axis=0)) if len(modulated) else np.zeros(scores.shape[1])
 
 
 def fuse(
@@ -80,20 +97,21 @@ def fuse(
     predictions: Sequence[Sequence[tuple[str, float]]],
     n_preds: int = N_PREDS,
     epsilon: float = EPSILON,
+    pooling: str = "max",
 ) -> NDArray[np.float64]:
     """Algorithm 1 for many users: each one's (text, log-probability) samples -> (n_users, n_items) float64.
 
     ``retriever`` scores each distinct text of up to 64 users once. A user without samples gets zeros, a full tie.
     """
     blocks = [
-        _fuse_block(retriever, predictions[start : start + USERS_AT_ONCE], n_preds, epsilon)
+        _fuse_block(retriever, predictions[start : start + USERS_AT_ONCE], n_preds, epsilon, pooling)
         for start in range(0, max(len(predictions), 1), USERS_AT_ONCE)
     ]
     return np.concatenate(blocks)
 
 
 def _fuse_block(
-    retriever: Retriever, predictions: Sequence[Sequence[tuple[str, float]]], n_preds: int, epsilon: float
+    retriever: Retriever, predictions: Sequence[Sequence[tuple[str, float]]], n_preds: int, epsilon: float, pooling: str
 ) -> NDArray[np.float64]:
     users = [
         unique_predictions([text for text, _ in samples], [logprob for _, logprob in samples], n_preds)
@@ -103,7 +121,7 @@ def _fuse_block(
     scores = retriever.scores(list(rows))
     fused = np.empty((len(users), scores.shape[1]), np.float64)
     for user, (texts, logprobs) in enumerate(users):
-        fused[user] = quasi_round_robin(scores[[rows[text] for text in texts]], logprobs, epsilon)
+        fused[user] = quasi_round_robin(scores[[rows[text] for text in texts]], logprobs, epsilon, pooling)
     return fused
 
 

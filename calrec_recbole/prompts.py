@@ -5,11 +5,15 @@ from typing import NamedTuple
 
 __all__ = [
     "AMAZON",
+    "CALREC",
     "FIRST_ITEM",
+    "GPT4REC",
     "NEXT_ITEM",
+    "PROMPTS",
     "UNKNOWN",
     "USER_PREFIX",
     "Attribute",
+    "Prompt",
     "item_text",
     "limit_words",
     "parse_item_text",
@@ -29,6 +33,24 @@ class Attribute(NamedTuple):
     label: str
     words: int
 
+
+class Prompt(NamedTuple):
+    """How a history is put into words: what stands before its first item, between two, and after the last.
+
+    ``titles``: an item is its first attribute alone, without a label; otherwise its whole text.
+    """
+
+    opening: str
+    separator: str
+    closing: str
+    titles: bool = False
+
+
+CALREC = Prompt(f"{USER_PREFIX} {FIRST_ITEM}", NEXT_ITEM, NEXT_ITEM)
+GPT4REC = Prompt(  # Table 6; arXiv 2304.03879: no item prefix, one closing suffix
+    "Previously, the customer has bought:", ".", ". In the future, the customer wants to buy", titles=True
+)
+PROMPTS = {"calrec": CALREC, "gpt4rec": GPT4REC}
 
 AMAZON = (  # paper 4: "title, category, brand, and price [...] 25, 15, 15, and 15 words"
     Attribute("title", "Title", 25),
@@ -80,14 +102,16 @@ def parse_item_text(text: str, template: Sequence[Attribute] = AMAZON) -> dict[s
     return found
 
 
-def user_prompt(item_texts: Sequence[str]) -> str:
+def user_prompt(item_texts: Sequence[str], prompt: Prompt = CALREC) -> str:
     """A history, oldest item first, as the prompt of section 3.2; it ends with the item prefix, asking for the next
-    item.
+    item. ``prompt`` may be another template.
+
+    >>> user_prompt(["Tape", "Glue"], GPT4REC)
+    'Previously, the customer has bought: Tape. Glue. In the future, the customer wants to buy'
 
     Raises ``ValueError`` for an empty history: the template has no form for it.
     """
     if not item_texts:
         raise ValueError("item_texts is empty: a prompt needs at least one item of history")
-    first, *later = item_texts
-    history = f"{USER_PREFIX} {FIRST_ITEM} {first}" + "".join(f"{NEXT_ITEM} {text}" for text in later)
-    return history + NEXT_ITEM
+    history = f"{prompt.separator} ".join(item_texts)
+    return f"{prompt.opening} {history}{prompt.closing}"

@@ -10,7 +10,7 @@ from calrec_recbole.backbone import Backbone
 from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.examples import ItemTokens, encode
-from calrec_recbole.fusion import Retriever, fuse, quasi_round_robin, unique_predictions
+from calrec_recbole.fusion import POOLINGS, Retriever, fuse, quasi_round_robin, unique_predictions
 from calrec_recbole.generation import sample
 
 __all__ = ["InferenceSettings", "Recommendation", "Recommender"]
@@ -25,6 +25,7 @@ class InferenceSettings:
     max_new_tokens: int = 80  # "a maximum output decoding length of 80 tokens"
     n_pred: int = 10
     epsilon: float = 1 / 5000
+    pooling: str = "max"  # Algorithm 1, line 11
 
     def __post_init__(self) -> None:
         for name in ("n_gen", "temperature", "max_new_tokens", "n_pred"):
@@ -32,6 +33,8 @@ class InferenceSettings:
                 raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
         if self.epsilon < 0:
             raise ConfigError(f"epsilon={self.epsilon} must not be negative (paper: 1/5000)")
+        if self.pooling not in POOLINGS:
+            raise ConfigError(f"pooling={self.pooling!r} must be one of {', '.join(POOLINGS)} (paper: max)")
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Recommender:
 
     def fused(self, predictions: Sequence[Sequence[tuple[str, float]]]) -> NDArray[np.float64]:
         """What ``predictions`` answered -> (n_prompts, n_items) float64 scores."""
-        return fuse(self.retriever, predictions, self.settings.n_pred, self.settings.epsilon)
+        return fuse(self.retriever, predictions, self.settings.n_pred, self.settings.epsilon, self.settings.pooling)
 
     def recommend(
         self, history: Sequence[str], k: int = 10, seed: int = 0, *, as_texts: bool = False
@@ -105,7 +108,7 @@ class Recommender:
         columns = np.stack(
             [quasi_round_robin(scores[[row]], logprobs[[row]], self.settings.epsilon) for row in range(len(texts))]
         )
-        best = columns.max(axis=0)
+        best = quasi_round_robin(scores, logprobs, self.settings.epsilon, self.settings.pooling)
         behind = columns.argmax(axis=0)
         return [
             Recommendation(

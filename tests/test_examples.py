@@ -5,7 +5,7 @@ import pytest
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.examples import IGNORED, tokenise_items
-from calrec_recbole.prompts import FIRST_ITEM, NEXT_ITEM, USER_PREFIX, user_prompt
+from calrec_recbole.prompts import FIRST_ITEM, GPT4REC, NEXT_ITEM, USER_PREFIX, user_prompt
 
 TEXTS = ["Title: A.", "Title: Bee.", "Title: A.", "Title: Dodo bird."]
 END = 256
@@ -39,6 +39,18 @@ def items():
 
 def test_a_prompt_is_the_templates_text(items):
     assert text_of(items.prompt([3, 1])) == user_prompt([TEXTS[3], TEXTS[1]])
+
+
+def test_another_template_has_its_own_spans_and_drops_whole_items():
+    titles = ["A", "Bee", "Dodo"]
+    items = tokenise_items(titles, ByteTokenizer(), prompt=GPT4REC)
+    whole = "Previously, the customer has bought: Bee. Dodo. A. In the future, the customer wants to buy"
+    assert text_of(items.prompt([1, 2, 0])) == whole == user_prompt(["Bee", "Dodo", "A"], GPT4REC)
+    assert text_of(items.example([0], 2).tokens).endswith("A. In the future, the customer wants to buy Dodo")
+    exact = tokenise_items(titles, ByteTokenizer(), len(whole.encode()), GPT4REC)
+    assert text_of(exact.prompt([1, 2, 0])) == whole
+    shorter = tokenise_items(titles, ByteTokenizer(), len(whole.encode()) - 1, GPT4REC)
+    assert text_of(shorter.prompt([1, 2, 0])) == user_prompt(["Dodo", "A"], GPT4REC)
 
 
 def test_an_example_is_prompt_then_target_and_predicts_the_target_and_the_end(items):

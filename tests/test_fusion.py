@@ -26,7 +26,11 @@ class Letters:
         return np.array([[query.count(letter) for letter in "abc"] for query in queries], np.float32).reshape(-1, 3)
 
 
-def algorithm_1(samples, logprobs, bm25, n_items, n_preds, epsilon):
+def mean(row):
+    return sum(row) / len(row)
+
+
+def algorithm_1(samples, logprobs, bm25, n_items, n_preds, epsilon, pool=max):
     """The printed algorithm, statement by statement, in plain Python loops; its line numbers on the right."""
     order = sorted(range(len(samples)), key=lambda i: (-logprobs[i], samples[i]))  # 1
     kept = []
@@ -41,7 +45,7 @@ def algorithm_1(samples, logprobs, bm25, n_items, n_preds, epsilon):
         for item in range(n_items):
             scaled = (raw[item] - low) / (high - low) if high > low else 0.0  # 8
             match[item][column] = math.exp(epsilon * logprobs[i]) * scaled  # 9-10
-    return [max(row, default=0.0) for row in match]  # 11
+    return [pool(row) if row else 0.0 for row in match]  # 11
 
 
 def test_docstring_examples():
@@ -74,6 +78,20 @@ def test_worked_by_hand():
     assert fused.dtype == np.float64
 
 
+def test_pooling_and_no_modulation_by_hand():
+    # rows scale to [1, 0, 1/4] and [0, 1, 1/2]; epsilon 0 makes every factor 1
+    rows, logprobs = [[8.0, 0.0, 2.0], [1.0, 5.0, 3.0]], [-1.0, -3.0]
+    assert quasi_round_robin(rows, logprobs, 0.0).tolist() == [1, 1, 1 / 2]
+    assert quasi_round_robin(rows, logprobs, 0.0, "mean").tolist() == [1 / 2, 1 / 2, 3 / 8]
+    assert quasi_round_robin(rows, logprobs, 0.0, "min").tolist() == [0, 0, 1 / 4]
+    assert quasi_round_robin(np.empty((0, 3)), [], 0.0, "min").tolist() == [0, 0, 0]
+
+
+def test_fuse_pools_as_told():
+    samples = [[("aab", -1.0), ("c", -2.0)]]
+    assert fuse(Letters(), samples, epsilon=0.0, pooling="mean").tolist() == [[1 / 2, 1 / 4, 1 / 2]]
+
+
 def test_constant_rows_scale_to_zeros():
     assert scale_rows(np.array([[7.0, 7.0], [0.0, 0.0], [1.0, 3.0]])).tolist() == [[0, 0], [0, 0], [0, 1]]
     assert quasi_round_robin([[7.0, 7.0, 7.0]], [-1.0], 0.1).tolist() == [0, 0, 0]
@@ -98,9 +116,13 @@ def test_equals_the_printed_algorithm(data):
     table = {text: data.draw(row) for text in dict.fromkeys(samples)}
     n_preds, epsilon = data.draw(st.integers(1, 4)), data.draw(st.sampled_from([0.0, 1 / 5000, 0.1]))
     texts, kept = unique_predictions(samples, logprobs, n_preds)
-    fused = quasi_round_robin(np.array([table[text] for text in texts]).reshape(-1, n_items), kept, epsilon)
+    scores = np.array([table[text] for text in texts]).reshape(-1, n_items)
     expected = algorithm_1(samples, logprobs, table.__getitem__, n_items, n_preds, epsilon)
-    assert fused.tolist() == pytest.approx(expected, rel=1e-15, abs=0)
+    assert quasi_round_robin(scores, kept, epsilon).tolist() == pytest.approx(expected, rel=1e-15, abs=0)
+    for pooling, pool in (("mean", mean), ("min", min)):
+        expected = algorithm_1(samples, logprobs, table.__getitem__, n_items, n_preds, epsilon, pool)
+        found = quasi_round_robin(scores, kept, epsilon, pooling)
+        assert found.tolist() == pytest.approx(expected, rel=1e-14, abs=0)
 
 
 @given(st.lists(st.lists(scores_of, min_size=4, max_size=4), min_size=1, max_size=5), st.data())
@@ -162,6 +184,8 @@ def test_scores_that_cannot_be_fused(scores, logprobs, message):
 def test_settings_out_of_range():
     with pytest.raises(ConfigError, match="epsilon is -1"):
         quasi_round_robin([[0.0, 1.0]], [-1.0], -1)
+    with pytest.raises(ConfigError, match=r"pooling='avg' must be one of max, mean, min \(paper: max\)"):
+        quasi_round_robin([[0.0, 1.0]], [-1.0], 0.1, "avg")
     with pytest.raises(ConfigError, match="n_preds is 0"):
         unique_predictions(["a"], [-1.0], 0)
     with pytest.raises(ScoreError, match="logprobs hold nan"):

@@ -1,5 +1,7 @@
 """From a history to items, with a decoder that always writes the next item of a fixed order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,13 @@ def test_recommend_agrees_with_scores(recommender):
     assert [one.score for one in found] == pytest.approx(sorted(scores, reverse=True), abs=1e-9)
 
 
+def test_recommend_pools_as_the_scores_do(recommender):
+    pooled = replace(recommender, settings=InferenceSettings(n_gen=8, pooling="mean"))
+    scores = pooled.scores([[0, 1]], [7])[0]
+    found = pooled.recommend(["p", "i"], k=8, seed=7)
+    assert [one.score for one in found] == pytest.approx(sorted(scores, reverse=True), abs=1e-9)
+
+
 def test_a_history_as_free_text(recommender):
     found = recommender.recommend(["Title: Red pen."], k=1, seed=1, as_texts=True)
     assert found[0].text == "Title: Blue ink."
@@ -88,7 +97,8 @@ def test_unusable_histories_are_named(recommender, history, message):
 
 
 @pytest.mark.parametrize(
-    "change", [{"n_gen": 0}, {"temperature": 0.0}, {"max_new_tokens": 0}, {"n_pred": 0}, {"epsilon": -1}]
+    "change",
+    [{"n_gen": 0}, {"temperature": 0.0}, {"max_new_tokens": 0}, {"n_pred": 0}, {"epsilon": -1}, {"pooling": "sum"}],
 )
 def test_settings_out_of_range_are_named(change):
     with pytest.raises(ConfigError, match=next(iter(change))):

@@ -25,7 +25,7 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "two_tower": {"examples"},
     "paper": {"data"},
     "report": {"data", "evaluation", "paper"},
-    "retrieval": set(),
+    "retrieval": {"prompts"},
     "generation": set(),
     "training": {"backbone", "examples", "losses", "two_tower"},
     "recommender": {"backbone", "catalogue", "examples", "fusion", "generation"},

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.prompts import AMAZON, Attribute, item_text
+from calrec_recbole.prompts import AMAZON, Attribute, item_text, parse_item_text
 
 __all__ = ["Catalogue", "read_attributes", "read_catalogue"]
 
@@ -34,6 +34,13 @@ class Catalogue:
         place: dict[str, int] = {}
         group = np.array([place.setdefault(text, len(place)) for text in self.texts], dtype=np.int64)
         return tuple(place), group
+
+    @cached_property
+    def titles(self) -> tuple[str, ...]:
+        """The first attribute of every item, within its word limit; the whole of a text that is not the template's."""
+        parsed = [parse_item_text(text, self.template) for text in self.texts]
+        first = self.template[0].field
+        return tuple(found[first] if found else text for found, text in zip(parsed, self.texts, strict=True))
 
 
 def read_catalogue(item_file: Path, item_ids: Sequence[str], template: Sequence[Attribute] = AMAZON) -> Catalogue:

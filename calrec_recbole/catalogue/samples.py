@@ -14,8 +14,9 @@ class SampleShares:
 
     >>> shares = SampleShares(["Title: Tape."], (Attribute("title", "Title", 25),))
     >>> shares.add([["Title: Tape.", "Title: Tape.", "Title: Glue.", "Glue"]])
-    >>> shares.summary()
-    {'users': 1, 'texts_per_user': 3.0, 'follow_template': 0.6667, 'in_catalogue': 0.3333}
+    >>> shares.summary()  # doctest: +NORMALIZE_WHITESPACE
+    {'users': 1, 'texts_per_user': 3.0, 'follow_template': 0.666667, 'in_catalogue': 0.333333,
+     'title_in_catalogue': 0.333333}
     """
 
     texts: Iterable[str]
@@ -24,9 +25,11 @@ class SampleShares:
     distinct: int = field(default=0, init=False)
     follow: int = field(default=0, init=False)
     known: int = field(default=0, init=False)
+    titles: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.texts = frozenset(self.texts)
+        self._known_titles = {self._title(text) for text in self.texts} - {None}
 
     def add(self, samples: Iterable[Iterable[str]]) -> None:
         """The sampled texts of some users, repeats included."""
@@ -34,14 +37,23 @@ class SampleShares:
             distinct = set(user)
             self.users += 1
             self.distinct += len(distinct)
-            self.follow += sum(parse_item_text(text, self.template) is not None for text in distinct)
+            titles = [title for text in distinct if (title := self._title(text)) is not None]
+            self.follow += len(titles)
+            self.titles += sum(title in self._known_titles for title in titles)
             self.known += len(distinct & self.texts)  # type: ignore[operator]
 
     def summary(self) -> dict[str, float]:
-        """Distinct texts a user, and the shares of them that follow the template and that are items' texts."""
-        shares = {"follow_template": self.follow, "in_catalogue": self.known}
+        """Distinct texts a user, and the shares of them that follow the template (the others are Table 8's format
+        errors), that are items' texts (its "all four attributes") and whose title is an item's.
+        """
+        shares = {"follow_template": self.follow, "in_catalogue": self.known, "title_in_catalogue": self.titles}
         return {
             "users": self.users,
             "texts_per_user": round(self.distinct / max(1, self.users), 2),
-            **{name: round(count / max(1, self.distinct), 4) for name, count in shares.items()},
+            **{name: round(count / max(1, self.distinct), 6) for name, count in shares.items()},
         }
+
+    def _title(self, text: str) -> str | None:
+        """The first attribute of ``text``; None where it does not follow the template."""
+        found = parse_item_text(text, self.template)
+        return None if found is None else next(iter(found.values()))

@@ -10,12 +10,15 @@ __all__ = ["ranks_without", "tie_ranks"]
 BLOCK = 1 << 20  # scores compared at a time: the comparison's temporaries stay below some 10 MB
 
 
-def tie_ranks(scores: Tensor, targets: Tensor, model: str = "scores") -> tuple[Tensor, Tensor]:
+def tie_ranks(
+    scores: Tensor, targets: Tensor, model: str = "scores", unretrieved: float | None = None
+) -> tuple[Tensor, Tensor]:
     """(B, n_items) scores, (B,) item of each row -> optimistic (B,), pessimistic (B,), both int64 and 1-based.
 
     optimistic = 1 + #{s > s_t}: the target wins every tie; pessimistic = #{s >= s_t}: it loses every tie. A column of
-    -inf (the pad item) lies below everything. Raises ``ScoreError``, which names ``model``, for NaN, for a target that
-    scores -inf, and for shapes that do not fit.
+    -inf (the pad item) lies below everything. ``unretrieved`` is the score of the items that a model did not retrieve
+    at all, where it has such: a target with it ranks last in both cases. Raises ``ScoreError``, which names ``model``,
+    for NaN, for a target that scores -inf, and for shapes that do not fit.
 
     >>> tie_ranks(torch.tensor([[0.1, 0.7, 0.7, 0.9]]), torch.tensor([1]))
     (tensor([2]), tensor([3]))
@@ -31,6 +34,9 @@ def tie_ranks(scores: Tensor, targets: Tensor, model: str = "scores") -> tuple[T
         _check_values(block, own, start, model)
         optimistic[start : start + rows] = 1 + (block > own).sum(dim=1)
         pessimistic[start : start + rows] = (block >= own).sum(dim=1)
+        if unretrieved is not None:
+            missed = start + (own[:, 0] <= unretrieved).nonzero()[:, 0]
+            optimistic[missed] = pessimistic[missed]
     return optimistic, pessimistic
 
 
@@ -39,7 +45,8 @@ def ranks_without(
 ) -> tuple[Tensor, Tensor]:
     """The ranks (B,) of ``tie_ranks`` as they would be without the candidate ``items`` (B,); 0 where it is the target.
 
-    An item that lay above the target lowers both ranks by one, one that tied with it the pessimistic rank alone.
+    An item that lay above the target lowers both ranks by one, one that tied with it the pessimistic rank alone; a
+    target that was not retrieved stays last in both cases.
 
     >>> scores, targets = torch.tensor([[0.1, 0.7, 0.7, 0.9]]), torch.tensor([1])
     >>> ranks_without(torch.tensor([3]), scores, targets, *tie_ranks(scores, targets))
@@ -48,7 +55,7 @@ def ranks_without(
     items, targets = items.to(scores.device), targets.to(scores.device)
     own, other = scores.gather(1, targets[:, None])[:, 0], scores.gather(1, items[:, None])[:, 0]
     lowered = pessimistic - (other >= own).long()
-    raised = optimistic - (other > own).long()
+    raised = torch.minimum(optimistic - (other > own).long(), lowered)  # less only for a target not retrieved
     return raised.masked_fill(items == targets, 0), lowered.masked_fill(items == targets, 0)
 
 

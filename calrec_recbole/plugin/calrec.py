@@ -1,6 +1,6 @@
 """CALRec as a RecBole model: settings -> backbone, examples and recommender; the arithmetic is the core's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -23,14 +23,16 @@ from calrec_recbole.backbone import (
     train_tokenizer,
 )
 from calrec_recbole.catalogue import Catalogue, SampleShares
-from calrec_recbole.errors import ConfigError
+from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever
 from calrec_recbole.plugin.dataset import catalogue_of
 from calrec_recbole.plugin.joint import read_categories
-from calrec_recbole.plugin.retriever import retriever_of
+from calrec_recbole.plugin.retriever import HIERARCHICAL, retriever_of
 from calrec_recbole.plugin.stages import check_stage, starting_weights
+from calrec_recbole.prompts import PROMPTS, Prompt
 from calrec_recbole.recommender import InferenceSettings, Recommender
+from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.training import Mixture, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
 
@@ -50,9 +52,11 @@ class CALRec(SequentialRecommender):
         check_stage(config)
         self.seed = int(config["seed"])
         self.training_settings = _settings(TrainingSettings, config)
+        self.unretrieved = UNRETRIEVED if config["retrieval"] == HIERARCHICAL else None
         catalogue = catalogue_of(dataset, config)
         # before the backbone: a missing Java is found at once
-        retriever = retriever_of(config, catalogue.texts)
+        retriever = retriever_of(config, catalogue)
+        self.prompt = _prompt(config["prompt_template"])
         self.max_input_length = int(config["max_input_length"])
         self.scratch = _settings(ScratchSizes, config, prefix="scratch_")
         settings = _settings(InferenceSettings, config)
@@ -85,15 +89,20 @@ class CALRec(SequentialRecommender):
         self, backbone: Backbone, catalogue: Catalogue, retriever: Retriever, settings: InferenceSettings
     ) -> None:
         self.backbone_model = backbone.model
-        items = tokenise_items(catalogue.texts, backbone.tokenizer, self.max_input_length)
+        items = self.tokenised([catalogue], backbone.tokenizer)
         _check_positions(backbone, self.max_input_length, max(settings.max_new_tokens, *map(len, items.items)))
         self.recommender = Recommender(backbone, catalogue, items, retriever, settings)
         self.count_samples_anew()
 
+    def tokenised(self, catalogues: Sequence[Catalogue], tokenizer: Any) -> ItemTokens:
+        """The items of all ``catalogues``, one after another, as ``prompt_template`` writes them."""
+        texts = [text for one in catalogues for text in (one.titles if self.prompt.titles else one.texts)]
+        return tokenise_items(texts, tokenizer, self.max_input_length, self.prompt)
+
     def joint_training(self, power: float) -> tuple[ItemTokens, list[list[int]], Mixture]:
         """The items of all categories, their users' sequences as places among them, and how users are drawn."""
-        texts = [text for category in self.categories for text in category.catalogue.texts]
-        items = tokenise_items(texts, self.recommender.backbone.tokenizer, self.max_input_length)
+        catalogues = [category.catalogue for category in self.categories]
+        items = self.tokenised(catalogues, self.recommender.backbone.tokenizer)
         firsts = np.cumsum([0, *(len(category.catalogue) for category in self.categories)])
         sequences = [
             (sequence + first).tolist()
@@ -157,6 +166,13 @@ class CALRec(SequentialRecommender):
         """Places in the catalogue, oldest first; RecBole's ids start at 1 after the pad item."""
         sequences, lengths = interaction[self.ITEM_SEQ].tolist(), interaction[self.ITEM_SEQ_LEN].tolist()
         return [[item - 1 for item in items[:length]] for items, length in zip(sequences, lengths, strict=True)]
+
+
+def _prompt(name: Any) -> Prompt:
+    if name not in PROMPTS:
+        hint = did_you_mean(str(name), PROMPTS)
+        raise ConfigError(f"prompt_template={name!r} must be one of {', '.join(PROMPTS)}{hint}")
+    return PROMPTS[name]
 
 
 def _check_intervals(config: Any) -> None:

@@ -84,7 +84,7 @@ class CALRecTrainer(TieHonest, Trainer):
         callback_fn: Callable[[int, float], None] | None = None,
     ) -> tuple[float, dict[str, float]]:
         """Trains up to ``train_steps`` or until ``valid_metric`` no longer improves -> the best score and its
-        metrics.
+        metrics; with ``train_steps`` 0 the weights are validated and kept as they are.
         """
         training = self._training(train_data)
         progress = self._resume(training) if saved else self._fresh()
@@ -107,6 +107,8 @@ class CALRecTrainer(TieHonest, Trainer):
                 progress.seconds += meter.seconds()
                 if saved:
                     save_state(training, vars(progress), self.last)
+        if selection and steps == 0:
+            self._validate(selection, training, progress, saved, show_progress)
         if saved and not selection:
             self.save_weights(self.checkpoint_dir, {"step": training.step})
         self.best_valid_score, self.best_valid_result = progress.best_score, progress.best_result
@@ -131,8 +133,11 @@ class CALRecTrainer(TieHonest, Trainer):
             items, sequences, mixture = model.joint_training(float(self.config["mixture_power"]))
         else:
             categories = [own_category(self.config, model.recommender.catalogue, sequences)]
-        self._record(categories, mixture.shares.tolist() if mixture else [1.0])
         backbone, settings = model.recommender.backbone, model.training_settings
+        if settings.train_steps == 0:
+            self._record([], [])
+        else:
+            self._record(categories, mixture.shares.tolist() if mixture else [1.0])
         return Training(backbone, items, sequences, settings, model.seed, self.device, mixture)
 
     def _record(self, categories: Sequence[Category], shares: Sequence[float]) -> None:

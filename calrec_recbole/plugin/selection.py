@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from recbole.data.dataloader import FullSortEvalDataLoader
 
-from calrec_recbole.examples import tokenise_items
 from calrec_recbole.plugin.dataset import load_dataset, loaders
 from calrec_recbole.plugin.joint import held_out_items
 from calrec_recbole.plugin.retriever import retriever_of
@@ -57,8 +56,8 @@ def selection_of(config: Any, model: Any, valid_data: Any) -> Selection:
 def _recommender(settings: Any, model: Any, name: str) -> Recommender:
     own: Recommender = model.recommender
     catalogue = next(category.catalogue for category in model.categories if category.name == name)
-    items = tokenise_items(catalogue.texts, own.backbone.tokenizer, model.max_input_length)
-    return Recommender(own.backbone, catalogue, items, retriever_of(settings, catalogue.texts), own.settings)
+    items = model.tokenised([catalogue], own.backbone.tokenizer)
+    return Recommender(own.backbone, catalogue, items, retriever_of(settings, catalogue), own.settings)
 
 
 def _sample(data: Any, config: Any, seed: int) -> Any:

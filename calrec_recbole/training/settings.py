@@ -12,7 +12,7 @@ __all__ = ["TrainingSettings"]
 class TrainingSettings:
     """Settings of one stage. Lengths of phases are in optimiser steps; one step sees ``train_batch_size`` users."""
 
-    train_steps: int
+    train_steps: int  # 0: the backbone stays as it is
     learning_rate: float = 1.0e-4  # paper 4
     train_batch_size: int = 512  # paper 4, in users
     alpha: float = 0.125  # paper 4
@@ -32,11 +32,11 @@ class TrainingSettings:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
-        positive = ("train_steps", "learning_rate", "train_batch_size", "tau_c", "max_grad_norm", "micro_batch_tokens")
+        positive = ("learning_rate", "train_batch_size", "tau_c", "max_grad_norm", "micro_batch_tokens")
         for name in positive:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
-        for name in ("truncate_last", "warmup_steps", "lr_warmup_steps", "weight_decay"):
+        for name in ("train_steps", "truncate_last", "warmup_steps", "lr_warmup_steps", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must not be negative")
         if self.warmup_steps > self.train_steps:

@@ -1,6 +1,6 @@
 import pytest
 
-from calrec_recbole.catalogue import read_attributes, read_catalogue
+from calrec_recbole.catalogue import Catalogue, read_attributes, read_catalogue
 from calrec_recbole.errors import DataError
 from calrec_recbole.prompts import Attribute
 
@@ -28,6 +28,12 @@ def test_equal_texts_form_a_group(tmp_path):
     texts, group = read_catalogue(file, ["a", "b", "c"], TEMPLATE).distinct_texts
     assert texts == ("Title: Pen. Brand: Bic.", "Title: Ink. Brand: Bic.")
     assert group.tolist() == [0, 1, 0]
+
+
+def test_titles_are_the_first_attribute_within_its_limit(tmp_path):
+    file = write(tmp_path, "item_id:token\ttitle:token\tbrand:token\na\tBlue gel pen, fine\tBic\nb\t\tBic\n")
+    assert read_catalogue(file, ["a", "b"], TEMPLATE).titles == ("Blue gel pen,", "Unknown")
+    assert Catalogue(("x",), ("no template",)).titles == ("no template",)
 
 
 def test_quoted_fields_as_the_csv_dialect_writes_them(tmp_path):

@@ -12,13 +12,14 @@ def test_users_add_up_and_repeats_within_a_user_count_once():
     glue = tape.replace("Tape", "Glue")
     shares = SampleShares([tape])
     shares.add([[tape, tape, glue], ["Title: Tape"]])
-    shares.add([[tape, "noise"]])
-    # distinct texts: 2 + 1 + 2; of the template: 2 + 0 + 1; in the catalogue: 1 + 0 + 1
+    shares.add([[tape.replace("$1", "$2"), "noise"]])
+    # distinct texts: 2 + 1 + 2; of the template: 2 + 0 + 1; in the catalogue: 1 + 0 + 0; their titles: 1 + 0 + 1
     assert shares.summary() == {
         "users": 3,
         "texts_per_user": 1.67,
         "follow_template": 0.6,
-        "in_catalogue": 0.4,
+        "in_catalogue": 0.2,
+        "title_in_catalogue": 0.4,
     }
 
 

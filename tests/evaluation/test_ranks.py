@@ -48,6 +48,15 @@ def test_ranks_without_an_item_are_those_of_scores_without_its_column(data):
         assert ([int(optimistic[user])], [int(pessimistic[user])]) == expected
 
 
+def test_a_target_that_was_not_retrieved_ranks_last_in_both_cases():
+    """Of four items the second is found; without it the others are three."""
+    scores, targets = torch.tensor([[-torch.inf, 0.0, 0.9, 0.0, 0.0]] * 3), torch.tensor([1, 2, 3])
+    ranks = tie_ranks(scores, targets, unretrieved=0.0)
+    assert [rank.tolist() for rank in ranks] == [[4, 1, 4], [4, 1, 4]]
+    masked = ranks_without(torch.tensor([2, 3, 4]), scores, targets, *ranks)
+    assert [rank.tolist() for rank in masked] == [[3, 1, 3], [3, 1, 3]]
+
+
 def test_the_pad_column_lies_below_everything():
     scores = torch.tensor([[-torch.inf, 0.0, 0.0, -7.0]])
     assert tie_ranks(scores, torch.tensor([3])) == (torch.tensor([3]), torch.tensor([3]))

@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from calrec_recbole.errors import ConfigError
+from calrec_recbole.evaluation import read_ranks
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import load_dataset, loaders
 from calrec_recbole.plugin.reload import load_run
@@ -40,6 +41,53 @@ def test_a_run_leaves_everything_and_reloads_to_the_same_scores(settings):
     assert torch.equal(scores, loaded.model.full_sort_predict(rows))
     own = loaded.model.predict(rows)
     assert own.tolist() == [scores[row, item] for row, item in enumerate(rows["item_id"].tolist())]
+
+
+def test_no_step_keeps_the_backbone_as_it_is(settings, tmp_path):
+    trained = run("CALRec", overrides=settings, show=False)
+    untuned = {**settings, "pre_model_path": str(trained.folder), "train_steps": 0, "warmup_steps": 0}
+    result = run("CALRec", overrides=untuned, show=False)
+    assert result.test == trained.test  # the same weights and seed
+    assert set(result.valid) == set(trained.valid)
+    assert json.loads((result.folder / "trained_on.json").read_text())["Tiny"]["held_out"] == 2  # of the run before
+    assert load_run(result.folder).model.recommender.backbone.model.num_parameters() > 0
+
+
+def test_an_untuned_backbone_was_trained_on_nothing(settings):
+    result = run("CALRec", overrides={**settings, "train_steps": 0, "warmup_steps": 0}, show=False)
+    assert json.loads((result.folder / "trained_on.json").read_text()) == {}
+    assert 0 <= result.test["ndcg_pes@10"] <= 1
+
+
+def test_gpt4recs_template_asks_with_titles_and_one_suffix(settings):
+    overrides = {**settings, "train_steps": 0, "warmup_steps": 0, "prompt_template": "gpt4rec"}
+    loaded = load_run(run("CALRec", overrides=overrides, show=False).folder)
+    recommender = loaded.model.recommender
+    ids = loaded.dataset.field2token_id["item_id"]
+    prompt = recommender.items.prompt([ids[item] - 1 for item in "abe"])
+    before, _, after = recommender.backbone.tokenizer.decode(prompt, skip_special_tokens=True).partition(". In the")
+    assert before == "Previously, the customer has bought: Red Glue. Blue Tape. Steel Ruler"
+    assert after == " future, the customer wants to buy"
+    assert recommender.catalogue.texts[ids["a"] - 1].startswith("Title: Red Glue. Category:")
+
+
+def test_hierarchical_retrieval_ranks_what_was_not_found_last(settings):
+    """A backbone of six steps writes noise: of 8 items none is found, and every target is last in both cases."""
+    result = run("CALRec", overrides={**settings, "retrieval": "hierarchical"}, show=False)
+    ranks = read_ranks(result.folder)
+    samples = json.loads((result.folder / "environment.json").read_text())["samples"]
+    assert samples["follow_template"] == samples["title_in_catalogue"] == 0
+    assert ranks["optimistic"].tolist() == ranks["pessimistic"].tolist() == [8] * 8
+    assert result.test["recall_opt@1"] == 0
+
+
+@pytest.mark.parametrize("pooling", ["mean", "min"])
+def test_other_poolings_run(pooling, settings):
+    plain, pooled = (run("CALRec", overrides={**settings, "pooling": name}, show=False) for name in ("max", pooling))
+    scores = [load_run(one.folder) for one in (plain, pooled)]
+    rows = scores[0].test_data._dataset.inter_feat
+    best, other = (one.model.full_sort_predict(rows)[:, 1:] for one in scores)
+    assert (other <= best + 1e-12).all()
 
 
 def test_a_finished_run_needs_neither_its_backbone_nor_its_tokenizer_again(settings, monkeypatch):
@@ -98,6 +146,9 @@ def test_the_loss_of_recboles_rows_is_finite_and_trainable(settings):
         ({"scratch_hidden_size": 30}, "scratch_hidden_size=30 must be a multiple of twice"),
         ({"backbone": "./no/such/folder"}, "backbone=./no/such/folder cannot be loaded"),
         ({"max_input_length": 5}, "max_input_length=5 leaves no room"),
+        ({"prompt_template": "gpt"}, "prompt_template='gpt' must be one of calrec, gpt4rec"),
+        ({"retrieval": "hierarchic"}, "must be one of lucene, okapi, hierarchical; did you mean 'hierarchical'"),
+        ({"pooling": "sum"}, "pooling='sum' must be one of max, mean, min"),
     ],
 )
 def test_settings_are_refused_in_one_line_before_training(settings, change, message, monkeypatch):

@@ -135,7 +135,7 @@ def test_the_learning_rate_rises_then_stays_or_falls():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train_steps": 0}, "train_steps=0"),
+        ({"train_steps": -1}, "train_steps=-1"),
         ({"tau_c": -1.0}, "tau_c=-1.0"),
         ({"warmup_steps": 21}, "warmup_steps=21 exceeds train_steps=20"),
         ({"nig_reduction": "max"}, "nig_reduction='max' must be one of sum, mean"),
