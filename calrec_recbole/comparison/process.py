@@ -1,14 +1,16 @@
 """One run as a process of its own, with its share of cores or one GPU; what it prints goes to a file."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import yaml
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.settings import parse_value
 
 __all__ = ["RunProcess", "command_of"]
 
@@ -25,9 +27,13 @@ def command_of(model: str, dataset: str, config_files: list[str], settings: Mapp
 
 
 def _text(value: Any) -> str:
-    """One line of YAML: plain where that is unambiguous."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
-    return text.removesuffix("\n").removesuffix("\n...")
+    """One line of YAML that is read back as ``value``: plain where that is unambiguous, else JSON."""
+    plain = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    try:
+        alike = parse_value(plain) == value and "\n" not in plain
+    except ConfigError:
+        alike = False
+    return plain if alike else json.dumps(value, ensure_ascii=False)
 
 
 class RunProcess:
@@ -39,20 +45,21 @@ class RunProcess:
         environment = os.environ | {name: str(threads) for name in THREADS} | {"PYTHONUNBUFFERED": "1"}
         if gpu is not None:
             environment["CUDA_VISIBLE_DEVICES"] = gpu
-        self._stream: TextIO = output.open("w", encoding="utf-8")
         command = [sys.executable, "-c", START, *arguments]
-        # a session of its own: Ctrl-C reaches the parent alone, which then stops its children in order
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self._stream, stderr=self._stream, env=environment,
-            start_new_session=True,
-        )  # fmt: skip
+        with output.open("w", encoding="utf-8") as stream:
+            # a session of its own: Ctrl-C reaches the parent alone, which then stops its children in order
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env=environment,
+                start_new_session=True,
+            )
 
     def poll(self) -> int | None:
         """The exit code; None while it runs."""
-        code = self.process.poll()
-        if code is not None:
-            self._stream.close()
-        return code
+        return self.process.poll()
 
     def signal(self, number: signal.Signals) -> None:
         """To the process and all that it started; nothing where it has ended."""

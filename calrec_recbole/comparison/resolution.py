@@ -49,10 +49,11 @@ def _ask(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _remembered(file: Path) -> dict[str, Any] | None:
-    if not file.is_file():
+    try:
+        answer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return answer if answer.pop("stamps") == _stamps(answer["files"]) else None
+    except (OSError, ValueError, KeyError):
         return None
-    answer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return answer if answer.pop("stamps") == _stamps(answer["files"]) else None
 
 
 def _stamps(files: Sequence[str]) -> list[list[int] | None]:

@@ -89,4 +89,4 @@ def _gain(rows: Sequence[Row], values: Sequence[Mapping[str, float]]) -> list[Ta
         best = max(value[metric.opt] for value in baselines)
         text = f"{100 * (ours[0][metric.opt] / best - 1):+.1f} %".replace("-", "−") if best > 0 else "–"
         cells.append(Cell(Number(text), Number(text)))
-    return [TableRow(f"{OURS} against the best baseline, optimistic", cells, "gain")]
+    return [TableRow(f"Improv. of {OURS} (optimistic)", cells, "gain")]

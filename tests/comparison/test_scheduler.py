@@ -17,6 +17,11 @@ folder = pathlib.Path(given['folder'])
 folder.mkdir(parents=True)
 (folder / 'started').write_text(str(time.time()))
 time.sleep(float(given.get('sleep', 0)))
+deadline = time.monotonic() + 100
+while 'meets' in given and not (folder.parent / given['meets'] / 'started').exists():
+    if time.monotonic() > deadline:
+        sys.exit('error: it is alone')
+    time.sleep(0.02)
 if 'fail' in given:
     sys.exit('error: it cannot')
 (folder / 'metrics.json').write_text(str(time.time()))
@@ -102,9 +107,9 @@ def test_a_stage_follows_the_run_it_starts_from(compare):
 
 
 def test_several_run_at_once(compare):
-    compare(row("a", sleep=1.5), row("b", sleep=1.5), jobs=2)
-    times = [float((compare.folder / name / file).read_text()) for name in "ab" for file in ("started", "metrics.json")]
-    assert max(times[0], times[2]) < min(times[1], times[3])  # both had started before one ended
+    """Each waits until the other has started."""
+    ended, _ = compare(row("a", meets="b"), row("b", meets="a"), jobs=2)
+    assert [one.error for one in ended.values()] == ["", ""]
 
 
 def test_two_rows_of_one_run_share_it(compare):

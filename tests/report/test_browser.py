@@ -35,11 +35,12 @@ window.addEventListener("load", () => {
 """
 
 
-@pytest.fixture
-def page(write_run, tmp_path):
-    entries = [Entry(model, model, "Tiny", str(write_run(model))) for model in ("SASRec", "LIR")]
-    write_report(Manifest("x", "X", entries=entries), tmp_path / "out")
-    return tmp_path / "out" / "report.html"
+@pytest.fixture(scope="module")
+def page(run_writer, tmp_path_factory):
+    place = tmp_path_factory.mktemp("page")
+    entries = [Entry(model, model, "Tiny", str(run_writer(place)(model))) for model in ("SASRec", "LIR")]
+    write_report(Manifest("x", "X", entries=entries), place / "out")
+    return place / "out" / "report.html"
 
 
 @pytest.fixture

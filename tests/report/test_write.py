@@ -1,5 +1,7 @@
 """The results folder as a whole, and what its page says."""
 
+import shutil
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -15,24 +17,34 @@ FACTS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def manifest(write_run):
-    entries = [
-        Entry(model, model, "Scientific", str(write_run(model, dataset="Scientific"))) for model in ("SASRec", "LIR")
-    ]
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="module")
+def manifest(run_writer, place):
+    write = run_writer(place)
+    folders = {model: write(model, dataset="Scientific") for model in ("SASRec", "LIR")}
+    entries = [Entry(model, model, "Scientific", str(folder)) for model, folder in folders.items()]
     entries.append(Entry("<script>alert(1)</script>", "Pop", "Scientific", "", error="it <b>broke</b>"))
-    return Manifest(
-        "x", "A & B", "calrec compare --experiment=x", ["A note."], data={"Scientific": "nowhere"}, entries=entries
-    )
+    made = Manifest("x", "A & B", "calrec compare --experiment=x", ["A note."], entries=entries)
+    return made.changed(data={"Scientific": "nowhere"})
 
 
-@pytest.fixture
-def written(manifest, tmp_path):
-    out = tmp_path / "out"
+@pytest.fixture(scope="module")
+def written(manifest, place):
+    out = place / "out"
     facts = pd.DataFrame(FACTS, index=pd.Index(["u1", "u2", "u3", "u4"], name="user_id"))
-    write_facts(facts, facts_file(out, read_run(tmp_path / "runs" / "Scientific" / "LIR" / "1-ab")))
+    write_facts(facts, facts_file(out, read_run(place / "runs" / "Scientific" / "LIR" / "1-ab")))
     write_report(manifest, out)
     return out
+
+
+@pytest.fixture
+def no_plots(monkeypatch):
+    """They are drawn once, above."""
+    monkeypatch.setattr("calrec_recbole.report.draw.draw_plots", lambda *_: [])
 
 
 def test_everything_is_there(written):
@@ -82,7 +94,8 @@ def test_the_page_holds_it_all_and_no_place_of_this_machine(written):
     assert len(ids) == len(set(ids))
 
 
-def test_the_same_runs_are_not_rendered_again(written, manifest):
+def test_the_same_runs_are_not_rendered_again(written, manifest, tmp_path, no_plots):
+    written = Path(shutil.copytree(written, tmp_path / "out"))
     before = (written / "report.html").stat().st_mtime_ns
     write_report(manifest, written)
     assert (written / "report.html").stat().st_mtime_ns == before
@@ -91,7 +104,7 @@ def test_the_same_runs_are_not_rendered_again(written, manifest):
     assert "<title>C</title>" in (written / "report.html").read_text()
 
 
-def test_runs_on_other_users_are_shown_and_not_tested(manifest, write_run, tmp_path):
+def test_runs_on_other_users_are_shown_and_not_tested(manifest, write_run, tmp_path, no_plots):
     other = Entry("other", "Pop", "Scientific", str(write_run("Pop", dataset="Scientific", ranks=[(1, 1)])))
     write_report(manifest.changed(entries=[*manifest.entries, other]), tmp_path / "out")
     assert "No intervals and tests: " in (tmp_path / "out" / "report.html").read_text()

@@ -28,7 +28,7 @@ def cost_plot(rows: Sequence[Row]) -> Figure:
             at = max(LEAST[name], getattr(row, name)), row.value(METRIC.pes)
             axis.plot(*at, "o", ms=6, color=tone[row.label])
             axis.annotate(
-                row.label, at, xytext=(6, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center"
+                row.label, at, xytext=(6, 0), textcoords="offset points", fontsize=8.5, color=INK, va="center"
             )
         axis.set_xscale("log")
         axis.margins(x=0.16, y=0.18)

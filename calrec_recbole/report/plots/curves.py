@@ -26,7 +26,7 @@ def curve_plot(rows: Sequence[Row]) -> Figure | None:
         axis.plot(curve.minutes[best], curve.scores[best], "o", ms=6.5, color=colour, mfc="none")
         axis.annotate(
             f"{curve.unit} {curve.steps[best]}", (curve.minutes[best], curve.scores[best]), xytext=(0, 6),
-            textcoords="offset points", fontsize=7, color=INK, ha="center",
+            textcoords="offset points", fontsize=8, color=INK, ha="center",
         )  # fmt: skip
     axis.set_ylim(bottom=0)
     axis.margins(y=0.14)

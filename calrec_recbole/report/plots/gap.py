@@ -15,7 +15,7 @@ __all__ = ["gap_plot"]
 def gap_plot(rows: Sequence[Row]) -> Figure:
     """Bars in % of the mean of both cases, so that metrics of other sizes stand side by side; a group a model."""
     shown = [row for row in rows if row.runs]
-    drawn, axis = figure(0.8 + 0.62 * len(shown))
+    drawn, axis = figure(0.8 + 0.7 * len(shown))
     height = 0.8 / len(METRICS)
     longest = 0.0
     for place, metric in enumerate(METRICS):
@@ -23,7 +23,7 @@ def gap_plot(rows: Sequence[Row]) -> Figure:
         longest = max(longest, *gaps)
         places = np.arange(len(shown)) + (place - (len(METRICS) - 1) / 2) * height
         bars = axis.barh(places, gaps, height * 0.86, color=SERIES[place], label=metric.title)
-        axis.bar_label(bars, [f"{gap:.1f} %" for gap in gaps], padding=3, fontsize=7)
+        axis.bar_label(bars, [f"{gap:.1f} %" for gap in gaps], padding=3, fontsize=8)
     axis.set_yticks(range(len(shown)), [row.label for row in shown])
     axis.set_ylim(len(shown) - 0.5, -0.5)
     axis.set_xlim(0, max(1.0, longest) * 1.16)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from calrec_recbole.report.paper_rows import PaperRows
-from calrec_recbole.report.plots.style import ACCENT, INK, PAPER, colours, figure, styled
+from calrec_recbole.report.plots.style import INK, MUTED, PAPER, colours, figure, styled
 from calrec_recbole.report.rows import METRICS, Row
 
 __all__ = ["metric_plot"]
@@ -20,7 +20,7 @@ APART = 0.17  # of a row: the two cases of a model lie above each other
 def metric_plot(rows: Sequence[Row], means: pd.DataFrame, paper: PaperRows) -> Figure:
     """``means``: ``model, metric, low, high`` of ``evaluation.compare``, or empty; a diamond is the paper's number."""
     shown = [row for row in rows if row.runs]
-    drawn, axes = figure(0.9 + 2 * (0.5 + 0.3 * len(shown)), 2, 2, sharey=True)
+    drawn, axes = figure(0.9 + 2 * (0.5 + 0.32 * len(shown)), 2, 2, sharey=True)
     ends = {} if means.empty else means.set_index(["model", "metric"])[["low", "high"]].T.to_dict()
     tone = colours([row.label for row in shown])
     for axis, metric in zip(axes.flat, METRICS, strict=True):
@@ -32,8 +32,8 @@ def metric_plot(rows: Sequence[Row], means: pd.DataFrame, paper: PaperRows) -> F
                 axis.plot(value, place + shift, "o", ms=4.6, color=tone[row.label], mfc=face, mew=1.1, clip_on=False)
             printed = _paper(row, paper).get(metric.title)
             if printed and np.isfinite(printed[0]):
-                axis.plot(printed[0], place - APART, "D", ms=3.6, color=ACCENT, mfc=ACCENT)
-                axis.plot(printed[1], place + APART, "D", ms=3.6, color=ACCENT, mfc=PAPER)
+                axis.plot(printed[0], place - APART, "D", ms=3.6, color=MUTED, mfc=MUTED)
+                axis.plot(printed[1], place + APART, "D", ms=3.6, color=MUTED, mfc=PAPER)
         axis.set_title(metric.title, loc="left")
         axis.set_yticks(range(len(shown)), [row.label for row in shown])
         axis.set_ylim(len(shown) - 0.5, -0.5)
@@ -54,5 +54,5 @@ def _legend(drawn: Figure, intervals: bool, paper: bool) -> None:
         Line2D([], [], marker="o", ls="-" if intervals else "", color=INK, mfc=PAPER, ms=4.6, label="pessimistic"),
     ]
     if paper:
-        handles.append(Line2D([], [], marker="D", ls="", color=ACCENT, ms=3.6, label="the paper's"))
+        handles.append(Line2D([], [], marker="D", ls="", color=MUTED, ms=3.6, label="the paper's"))
     drawn.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.6)

@@ -11,7 +11,6 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 __all__ = [
-    "ACCENT",
     "GRID",
     "INK",
     "MUTED",
@@ -28,22 +27,22 @@ __all__ = [
 P = ParamSpec("P")
 Drawn = TypeVar("Drawn")
 
-WIDTH = 4.8  # inches: at 390 px of screen the text is still read
+WIDTH = 4.4  # inches: at 390 px of screen the text is still read
 
-INK, MUTED, GRID, ACCENT, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#b3541e", "#fefefe"
+INK, MUTED, GRID, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#fefefe"
 SERIES = (  # Okabe and Ito's colours, which the colour-blind tell apart; yellow is too light on white
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#8c6d31", "#4d4d4d"),
 )
-NAMES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", ACCENT: "--accent", PAPER: "--card"}
+NAMES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--card"}
 NAMES |= {colour: f"--series-{place}" for place, colour in enumerate(SERIES)}
 
 STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8.5,
-    "axes.titlesize": 9,
+    "font.size": 9.5,
+    "axes.titlesize": 10,
     "axes.titleweight": "bold",
-    "axes.labelsize": 8.5,
+    "axes.labelsize": 9.5,
     "axes.edgecolor": GRID,
     "axes.labelcolor": MUTED,
     "axes.titlecolor": INK,
@@ -61,7 +60,7 @@ STYLE = {
     "text.color": INK,
     "figure.facecolor": PAPER,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 9,
     "svg.fonttype": "none",
 }
 
