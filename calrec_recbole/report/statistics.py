@@ -55,7 +55,7 @@ def over_datasets(rows: Sequence[Row], reference: str) -> dict[str, pd.DataFrame
     """Unit of the tests -> ``evaluation.compare`` over all data sets: every user of them, or every data set's mean.
 
     The paper's Table 4 does not say which of the two it took. Of the labels that have finished everywhere; empty with
-    fewer than two data sets or labels.
+    fewer than two data sets or labels, and where runs on one data set have other users.
     """
     datasets = list(dict.fromkeys(row.dataset for row in rows))
     finished = {(row.dataset, row.label) for row in rows if row.runs and _has_ranks(row)}
@@ -64,7 +64,10 @@ def over_datasets(rows: Sequence[Row], reference: str) -> dict[str, pd.DataFrame
     ]
     if len(datasets) < 2 or len(labels) < 2 or reference not in labels:
         return {}
-    frames = {name: _vectors([row for row in rows if row.dataset == name and row.label in labels]) for name in datasets}
+    try:
+        frames = {name: _vectors([r for r in rows if r.dataset == name and r.label in labels]) for name in datasets}
+    except DataError:  # its own section says so
+        return {}
     users = {label: pd.concat({name: frames[name][label] for name in datasets}) for label in labels}
     return {"users": compare(users, reference), "data sets": compare(category_means(frames), reference)}
 

@@ -61,6 +61,7 @@ def write_report(manifest: Manifest, out: Path, anew: bool = False) -> None:
 
 def _write_frame(frame: pd.DataFrame, file: Path, parquet: bool = False) -> None:
     if frame.empty:
+        file.with_suffix(".csv").unlink(missing_ok=True)  # of an earlier report
         return
     write_text(file.with_suffix(".csv"), frame.to_csv(index=False))
     if parquet:

@@ -32,8 +32,8 @@ def metric_plot(rows: Sequence[Row], means: pd.DataFrame, paper: PaperRows) -> F
                 axis.plot(value, place + shift, "o", ms=4.6, color=tone[row.label], mfc=face, mew=1.1, clip_on=False)
             printed = _paper(row, paper).get(metric.title)
             if printed and np.isfinite(printed[0]):
-                axis.plot(printed[0], place - APART, "D", ms=3.6, color=MUTED, mfc=MUTED)
-                axis.plot(printed[1], place + APART, "D", ms=3.6, color=MUTED, mfc=PAPER)
+                axis.plot(printed[0], place - APART, "D", ms=3.6, color=MUTED, mfc=MUTED, clip_on=False)
+                axis.plot(printed[1], place + APART, "D", ms=3.6, color=MUTED, mfc=PAPER, clip_on=False)
         axis.set_title(metric.title, loc="left")
         axis.set_yticks(range(len(shown)), [row.label for row in shown])
         axis.set_ylim(len(shown) - 0.5, -0.5)
