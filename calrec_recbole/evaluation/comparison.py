@@ -31,7 +31,8 @@ def user_vectors(runs: Mapping[str, pd.DataFrame], names: list[str] | None = Non
 def category_means(datasets: Mapping[str, Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
     """Per data set and model users x metrics -> per model data sets x metrics: the means that Table 4 averages.
 
-    With these the unit of a test is the data set. The paper does not say whether its units are data sets or users.
+    With these the unit of a test is the data set. The paper does not say what its units are; six categories can give
+    the p-values of Table 4 (tests/paper/test_unit_of_the_t_test.py).
     Raises ``DataError`` unless every data set has the same models.
     """
     models = [list(frames) for frames in datasets.values()]

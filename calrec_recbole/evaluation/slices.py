@@ -38,7 +38,7 @@ def intervals(numbers: ArrayLike, starts: Sequence[int], zero: str = "0") -> pd.
     if len(values) and values.min() < starts[0]:
         raise DataError(f"{values.min()} lies below the first interval, which begins at {starts[0]}")
     labels = [_label(start, stop, zero) for start, stop in zip(starts, [*starts[1:], None], strict=True)]
-    return pd.Categorical.from_codes(np.searchsorted(starts, values, side="right") - 1, labels, ordered=True)
+    return _labelled(np.searchsorted(starts, values, side="right") - 1, labels)
 
 
 def repetition(targets: ArrayLike, last: ArrayLike, seen: ArrayLike) -> pd.Categorical:
@@ -47,7 +47,7 @@ def repetition(targets: ArrayLike, last: ArrayLike, seen: ArrayLike) -> pd.Categ
     """
     is_last = np.asarray(targets) == np.asarray(last)
     codes = np.where(is_last, 0, np.where(np.asarray(seen, bool), 1, 2))
-    return pd.Categorical.from_codes(codes, [LAST, BEFORE, NEW], ordered=True)
+    return _labelled(codes, [LAST, BEFORE, NEW])
 
 
 def tie_groups(optimistic: ArrayLike, pessimistic: ArrayLike) -> pd.Categorical:
@@ -93,11 +93,16 @@ def user_slices(facts: pd.DataFrame, ranks: pd.DataFrame) -> dict[str, pd.Catego
     cold = cold_start(own["training_count"], own["validation_count"])
     return {
         "target's training events": intervals(own["training_count"], FREQUENCIES, zero="unseen"),
-        "target": pd.Categorical.from_codes(cold.astype(int), ["known", "cold start"], ordered=True),
+        "target": _labelled(cold, ["known", "cold start"]),
         "history length": intervals(own["history_length"], LENGTHS),
         "target in the history": repetition(own["target"], own["last_item"], own["seen_before"]),
         "items of the target's score": tie_groups(ranks["optimistic"], ranks["pessimistic"]),
     }
+
+
+def _labelled(codes: ArrayLike, labels: Sequence[str]) -> pd.Categorical:
+    """(n,) places among ``labels`` -> those labels, in their order."""
+    return pd.Categorical.from_codes(np.asarray(codes, np.int64), pd.Index(labels, dtype=object), ordered=True)
 
 
 def _label(start: int, stop: int | None, zero: str) -> str:

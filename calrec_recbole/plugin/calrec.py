@@ -27,6 +27,7 @@ from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever
 from calrec_recbole.plugin.dataset import catalogue_of
+from calrec_recbole.plugin.drawn import Samples, sample_key, samples_before
 from calrec_recbole.plugin.joint import read_categories
 from calrec_recbole.plugin.retriever import HIERARCHICAL, retriever_of
 from calrec_recbole.plugin.stages import check_stage, starting_weights
@@ -60,6 +61,7 @@ class CALRec(SequentialRecommender):
         self.max_input_length = int(config["max_input_length"])
         self.scratch = _settings(ScratchSizes, config, prefix="scratch_")
         settings = _settings(InferenceSettings, config)
+        self.samples_before = samples_before(config)
         self.categories = read_categories(config) if config["train_stage"] == "joint" else []
         backbone = self._backbone(config, catalogue, settings.max_new_tokens)
         self._assemble(backbone, catalogue, retriever, settings)
@@ -146,13 +148,25 @@ class CALRec(SequentialRecommender):
         """(B, n_items) float64, pad item -inf. A user's samples depend on the seed and the user alone."""
         seeds = [_user_seed(self.seed, user) for user in interaction[self.USER_ID].tolist()]
         prompts = [self.recommender.items.prompt(history) for history in self.histories(interaction)]
-        predictions = self.recommender.predictions(prompts, seeds)
+        predictions = self._predictions(prompts, seeds)
         self.sample_shares.add([text for text, _ in user] for user in predictions)
         scores = torch.from_numpy(self.recommender.fused(predictions))
         return torch.nn.functional.pad(scores, (1, 0), value=-torch.inf)
 
+    def _predictions(self, prompts: Sequence[np.ndarray], seeds: Sequence[int]) -> list[Samples]:
+        """The samples of each prompt, drawn where the run before did not draw the same."""
+        settings, before = self.recommender.settings, self.samples_before
+        keys = [sample_key(prompt, seed, settings) for prompt, seed in zip(prompts, seeds, strict=True)]
+        new = [row for row, key in enumerate(keys) if key not in before]
+        drawn = self.recommender.predictions([prompts[row] for row in new], [seeds[row] for row in new]) if new else []
+        fresh = {keys[row]: samples for row, samples in zip(new, drawn, strict=True)}
+        found = [fresh[key] if key in fresh else before[key] for key in keys]
+        self.drawn.update(zip(keys, found, strict=True))
+        return found
+
     def count_samples_anew(self) -> SampleShares:
-        """The counts of what ``full_sort_predict`` generates from now on."""
+        """The counts of what ``full_sort_predict`` generates from now on; ``drawn`` holds the samples themselves."""
+        self.drawn: dict[str, Samples] = {}
         catalogue = self.recommender.catalogue
         self.sample_shares = SampleShares(catalogue.texts, catalogue.template)
         return self.sample_shares

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from calrec_recbole.durable import recover_folder, replacing_folder, write_json
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation import RankTable
+from calrec_recbole.plugin.drawn import SAMPLES_FILE, write_samples
 from calrec_recbole.plugin.joint import Category, own_category, record
 from calrec_recbole.plugin.selection import Selection, selection_of
 from calrec_recbole.plugin.sequences import longest_sequences
@@ -122,7 +123,8 @@ class CALRecTrainer(TieHonest, Trainer):
         return table
 
     def finished(self) -> None:
-        """Called when the run is complete: the state for resuming is no longer needed."""
+        """Called when the run is complete: keeps its samples, and drops the state for resuming."""
+        write_samples(Path(self.config["run_dir"]) / SAMPLES_FILE, self.model.drawn)
         shutil.rmtree(self.last, ignore_errors=True)
 
     def _training(self, train_data: Any) -> Training:
@@ -134,10 +136,8 @@ class CALRecTrainer(TieHonest, Trainer):
         else:
             categories = [own_category(self.config, model.recommender.catalogue, sequences)]
         backbone, settings = model.recommender.backbone, model.training_settings
-        if settings.train_steps == 0:
-            self._record([], [])
-        else:
-            self._record(categories, mixture.shares.tolist() if mixture else [1.0])
+        learnt = categories if settings.train_steps else []
+        self._record(learnt, mixture.shares.tolist() if mixture and learnt else [1.0] * len(learnt))
         return Training(backbone, items, sequences, settings, model.seed, self.device, mixture)
 
     def _record(self, categories: Sequence[Category], shares: Sequence[float]) -> None:

@@ -14,9 +14,11 @@ from calrec_recbole.errors import ConfigError
 from calrec_recbole.evaluation import read_ranks
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import load_dataset, loaders
+from calrec_recbole.plugin.drawn import SAMPLES_FILE, read_samples
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.plugin.sequences import longest_sequences
+from calrec_recbole.recommender import Recommender
 
 
 @pytest.fixture
@@ -51,6 +53,25 @@ def test_no_step_keeps_the_backbone_as_it_is(settings, tmp_path):
     assert set(result.valid) == set(trained.valid)
     assert json.loads((result.folder / "trained_on.json").read_text())["Tiny"]["held_out"] == 2  # of the run before
     assert load_run(result.folder).model.recommender.backbone.model.num_parameters() > 0
+
+
+def test_what_comes_after_sampling_can_change_without_sampling_again(settings, monkeypatch):
+    trained = run("CALRec", overrides=settings, show=False)
+    after = {"pre_model_path": str(trained.folder), "train_steps": 0, "warmup_steps": 0, "valid_users": 1}
+    asked = []
+    original = Recommender.predictions
+    monkeypatch.setattr(
+        Recommender, "predictions", lambda self, prompts, seeds: asked.extend(prompts) or original(self, prompts, seeds)
+    )
+    anew = run("CALRec", overrides={**settings, **after, "temperature": 0.7}, show=False)
+    assert len(asked) == 1 + 8  # other sampling: one user validated, eight tested
+    asked.clear()
+    pooled = run("CALRec", overrides={**settings, **after, "pooling": "mean"}, show=False)
+    assert len(asked) == 1
+    same = [json.loads((one.folder / "environment.json").read_text())["samples"] for one in (trained, pooled)]
+    assert same[0] == same[1]
+    assert read_samples(pooled.folder / SAMPLES_FILE) == read_samples(trained.folder / SAMPLES_FILE)
+    assert read_samples(anew.folder / SAMPLES_FILE).keys().isdisjoint(read_samples(trained.folder / SAMPLES_FILE))
 
 
 def test_an_untuned_backbone_was_trained_on_nothing(settings):

@@ -7,11 +7,12 @@ import pytest
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation import read_ranks
+from calrec_recbole.evaluation.slices import user_slices
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import item_tokens, load_dataset, loaders, user_tokens
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.plugin.sequences import longest_sequences
-from calrec_recbole.plugin.user_facts import facts_of_run, user_facts, user_slices
+from calrec_recbole.plugin.user_facts import facts_of_run, user_facts
 
 HISTORIES = dict(v1="abab", v2="abcaa", v3="abcde", v4="abx", v5="ay", v6="aaabf", v7="z", v8="abcex")
 
