@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from calrec_recbole.comparison.plan import PlannedRun
 
 __all__ = ["add_parser", "run"]
@@ -56,9 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     experiment = experiment_of(arguments)
     out = arguments.out or Path("results") / experiment.name
-    output_dir = Path(str(experiment.settings.get("output_dir", "runs")))
     planned, shared = plan(experiment), shared_settings(experiment)
-    memory = output_dir / ".compare"
+    memory = Path(str(shared.get("output_dir", "runs"))) / ".compare"
     try:
         with Progress([one.name for one in planned]) as progress:
             ended = execute(
@@ -72,11 +73,13 @@ def run(arguments: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         print("\nthe runs were stopped; the same command goes on where they stood", flush=True)
         raise
-    _report(arguments, experiment, ended, out)
+    _report(arguments, experiment, ended, out, Path(str(shared.get("data_path", "dataset"))))
     _end(ended)
 
 
-def _report(arguments: argparse.Namespace, experiment: Any, ended: "list[PlannedRun]", out: Path) -> None:
+def _report(
+    arguments: argparse.Namespace, experiment: Any, ended: "list[PlannedRun]", out: Path, data_path: Path
+) -> None:
     from calrec_recbole.cli.slices import prepare_slices
     from calrec_recbole.report import Entry, Manifest, write_report
 
@@ -99,7 +102,7 @@ def _report(arguments: argparse.Namespace, experiment: Any, ended: "list[Planned
         notes=list(experiment.notes),
         paper=experiment.paper,
         paper_datasets=dict(experiment.paper_datasets),
-        data=_data_folders(experiment, ended),
+        data=_data_folders(experiment.datasets, ended, data_path),
         reference=experiment.reference,
         entries=entries,
     )
@@ -108,9 +111,9 @@ def _report(arguments: argparse.Namespace, experiment: Any, ended: "list[Planned
     print(f"report: {out / 'report.html'}", flush=True)
 
 
-def _data_folders(experiment: Any, ended: "list[PlannedRun]") -> dict[str, str]:
-    path = Path(str(experiment.settings.get("data_path", "dataset")))
-    found = {name: str(path / name) for name in experiment.datasets}
+def _data_folders(names: "Sequence[str]", ended: "list[PlannedRun]", data_path: Path) -> dict[str, str]:
+    """Where each data set's files lie, as runs found them, from here where it is below."""
+    found = {name: str(data_path / name) for name in names}
     here = Path.cwd()
     for one in ended:
         if one.data is not None:
