@@ -8,7 +8,6 @@ from calrec_recbole.report.rows import METRICS
 
 __all__ = ["slice_plot"]
 
-
 METRIC = METRICS[0]
 
 

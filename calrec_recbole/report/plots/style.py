@@ -58,6 +58,7 @@ STYLE = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "text.color": INK,
+    "text.parse_math": False,  # a label may hold a $
     "figure.facecolor": PAPER,
     "legend.frameon": False,
     "legend.fontsize": 9,
@@ -87,13 +88,11 @@ def colours(labels: Sequence[str]) -> dict[str, str]:
     return {label: SERIES[place % len(SERIES)] for place, label in enumerate(labels)}
 
 
-def save(drawn: Figure, folder: Path, name: str) -> list[Path]:
+def save(drawn: Figure, folder: Path, name: str) -> None:
     """``name``.png, 200 dots an inch, and ``name``.svg."""
-    files = [folder / f"{name}.png", folder / f"{name}.svg"]
     with rc_context({**STYLE, "svg.hashsalt": name}):
-        drawn.savefig(files[0], dpi=200)
-        drawn.savefig(files[1], metadata={"Date": None})
-    return files
+        drawn.savefig(folder / f"{name}.png", dpi=200)
+        drawn.savefig(folder / f"{name}.svg", metadata={"Date": None})
 
 
 def inline_svg(drawn: Figure, name: str, title: str) -> str:
@@ -104,7 +103,8 @@ def inline_svg(drawn: Figure, name: str, title: str) -> str:
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
+    prefix = re.sub(r"\W", "-", name)
+    svg = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     for colour, variable in NAMES.items():
         svg = svg.replace(colour, f"var({variable})")
     svg = re.sub(r"font: ([^;\"']*?)'DejaVu Sans'[^;\"]*", r"font: \1var(--sans)", svg)
