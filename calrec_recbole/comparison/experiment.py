@@ -82,7 +82,7 @@ def read_experiment(name: str) -> Experiment:
 
 
 def _check_keys(found: Mapping[str, Any], kind: type, where: str) -> None:
-    known = {one.name: one.type for one in fields(kind)}  # type: ignore[arg-type]
+    known = {one.name: one.type for one in fields(kind)}
     for key, value in found.items():
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key!r}{did_you_mean(key, known)}; known: {', '.join(known)}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from calrec_recbole.report.rows import KEYS, METRICS
 
-__all__ = ["DIGITS", "Cell", "Number", "TableRow", "marked_cells", "paper_cells", "printed"]
+__all__ = ["ABSENT", "DIGITS", "Cell", "Number", "TableRow", "marked_cells", "paper_cells", "printed"]
 
 DIGITS = 4
 

@@ -12,7 +12,7 @@ from calrec_recbole.report.paper_rows import MAIN, PaperRows, paper_rows
 from calrec_recbole.report.rows import Row
 from calrec_recbole.report.slices import sliced
 from calrec_recbole.report.statistics import compared, reference_of
-from calrec_recbole.report.tables import masked_table, metric_table
+from calrec_recbole.report.tables import change_table, masked_table, metric_table
 
 __all__ = ["Section", "section_of"]
 
@@ -21,8 +21,8 @@ __all__ = ["Section", "section_of"]
 class Section:
     """``tests``: rows of ``evaluation.compare`` against ``reference`` (empty: no test).
 
-    ``slices``: see ``report.slices``. ``masked``: the table without the last item, and its footnote. ``notes``: what is
-    left out, and why.
+    ``slices``: see ``report.slices``. ``changes``: in %, against a reference that was asked for. ``masked``: the table
+    without the last item, and its footnote. ``notes``: what is left out, and why.
     """
 
     dataset: str
@@ -31,6 +31,7 @@ class Section:
     paper: PaperRows
     tests: pd.DataFrame
     slices: pd.DataFrame
+    changes: Sequence[TableRow] = ()
     masked: tuple[Sequence[TableRow], str] = ((), "")
     reference: str = ""
     notes: Sequence[str] = field(default_factory=list)
@@ -55,8 +56,9 @@ def section_of(dataset: str, rows: Sequence[Row], manifest: Manifest, facts: pd.
     except CalrecError as problem:
         notes.append(f"No slices: {problem}.")
     label = reference if "difference" in tests else ""
+    changes = change_table(rows, manifest.reference)
     table = metric_table(rows, paper, whole=manifest.paper > 0)
-    return Section(dataset, rows, table, paper, tests, slices, masked_table(rows), label, notes)
+    return Section(dataset, rows, table, paper, tests, slices, changes, masked_table(rows), label, notes)
 
 
 def _here(rows: Sequence[Row], label: str) -> bool:

@@ -6,11 +6,11 @@ import numpy as np
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks, without_last_item
-from calrec_recbole.report.cells import Cell, Number, TableRow, marked_cells, paper_cells
+from calrec_recbole.report.cells import ABSENT, Cell, Number, TableRow, marked_cells, paper_cells
 from calrec_recbole.report.paper_rows import PaperRows
-from calrec_recbole.report.rows import KEYS, METRICS, Row
+from calrec_recbole.report.rows import KEYS, METRICS, MetricName, Row
 
-__all__ = ["OURS", "average_table", "masked_table", "metric_table"]
+__all__ = ["OURS", "average_table", "change_table", "masked_table", "metric_table"]
 
 OURS = "CALRec"
 
@@ -58,6 +58,20 @@ def average_table(rows: Sequence[Row], paper: PaperRows) -> list[TableRow]:
     return ours + _gain(firsts, values) + theirs
 
 
+def change_table(rows: Sequence[Row], reference: str) -> list[TableRow]:
+    """By how many % (optimistic + pessimistic) / 2 lies above that of the row ``reference``, as in Table 8."""
+    finished = {row.label: row for row in rows if row.runs}
+    if reference not in finished:
+        return []
+    return [
+        TableRow(
+            label, [_change(_middle(row, metric), _middle(finished[reference], metric)) for metric in METRICS], "gain"
+        )
+        for label, row in finished.items()
+        if label != reference
+    ]
+
+
 def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
     """Metrics without the history's last item as a candidate, and a line on the users whose target it is.
 
@@ -84,9 +98,14 @@ def _gain(rows: Sequence[Row], values: Sequence[Mapping[str, float]]) -> list[Ta
     baselines = [value for row, value in zip(rows, values, strict=True) if row.model != OURS and row.runs]
     if len(ours) != 1 or not baselines or not np.isfinite(ours[0][METRICS[0].opt]):
         return []
-    cells = []
-    for metric in METRICS:
-        best = max(value[metric.opt] for value in baselines)
-        text = f"{100 * (ours[0][metric.opt] / best - 1):+.1f} %".replace("-", "−") if best > 0 else "–"
-        cells.append(Cell(Number(text), Number(text)))
+    cells = [_change(ours[0][metric.opt], max(value[metric.opt] for value in baselines)) for metric in METRICS]
     return [TableRow(f"Improv. of {OURS} (optimistic)", cells, "gain")]
+
+
+def _change(value: float, base: float) -> Cell:
+    number = Number(f"{100 * (value / base - 1):+.1f} %".replace("-", "−") if base > 0 else ABSENT)
+    return Cell(number, number)
+
+
+def _middle(row: Row, metric: MetricName) -> float:
+    return (row.value(metric.opt) + row.value(metric.pes)) / 2

@@ -51,7 +51,12 @@ def write_report(manifest: Manifest, out: Path, anew: bool = False) -> None:
     tests += [(f"all, units are {unit}", found) for unit, found in overall.items()]
     _write_frame(_joined(tests), out / "tests")
     _write_frame(_joined([(one.dataset, one.slices) for one in sections]), out / "slices")
-    tables = {one.dataset: one.table for one in sections} | ({"Average": average} if average else {})
+    tables = {one.dataset: one.table for one in sections}
+    for one in sections:
+        if one.changes:
+            tables[f"{one.dataset}: (optimistic + pessimistic) / 2 against {manifest.reference}"] = one.changes
+    if average:
+        tables["Average"] = average
     write_text(out / "table.md", markdown(tables, manifest.title, manifest.command, manifest.notes))
     write_text(out / "table.tex", latex(tables, manifest.title, manifest.command))
     plots = {one.dataset: draw_plots(one, out / "plots") for one in sections}

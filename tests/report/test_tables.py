@@ -8,7 +8,7 @@ from calrec_recbole.report.cells import marked_cells, paper_cells, printed
 from calrec_recbole.report.manifest import Entry, Manifest
 from calrec_recbole.report.paper_rows import paper_rows, system_of
 from calrec_recbole.report.rows import KEYS, METRICS, rows_of
-from calrec_recbole.report.tables import average_table, masked_table, metric_table
+from calrec_recbole.report.tables import average_table, change_table, masked_table, metric_table
 from calrec_recbole.report.text_tables import escaped, latex, markdown
 
 
@@ -86,6 +86,16 @@ def test_the_gain_is_over_the_best_baseline_of_each_metric(write_run):
     # Recall@1: CALRec 3/4, SASRec 1/4, LIR 3/4 (optimistic); MRR: 3.5/4 against LIR's (3 + 1/11)/4
     assert table[-1].cells[1].opt.text == "+0.0 %"
     assert table[-1].cells[3].opt.text == f"+{100 * (3.5 / (3 + 1 / 11) - 1):.1f} %"
+
+
+def test_the_change_is_of_the_mean_of_both_cases(write_run):
+    found = rows(write_run("SASRec"), write_run("LIR"))
+    (row,) = change_table(found, "SASRec")
+    # Recall@1: (3/4 + 0) / 2 against 1/4; MRR: (3 + 1/11 + 1/2 + 1/2 + 1/30 + 1/4) / 2 against 1 + 1/2 + 1/20 + 1/3
+    assert (row.label, row.cells[1].opt.text) == ("LIR", "+50.0 %")
+    mrr = (3 + 1 / 11 + 1 / 2 + 1 / 2 + 1 / 30 + 1 / 4) / 2 / (1 + 1 / 2 + 1 / 20 + 1 / 3)
+    assert row.cells[3].pes.text == f"+{100 * (mrr - 1):.1f} %"
+    assert change_table(found, "nobody") == []
 
 
 def test_the_average_is_over_data_sets_of_labels_that_have_finished_on_all(write_run):
