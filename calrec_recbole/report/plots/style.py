@@ -36,7 +36,7 @@ SERIES = (  # Okabe and Ito's colours, which the colour-blind tell apart; yellow
 NAMES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--card"}
 NAMES |= {colour: f"--series-{place}" for place, colour in enumerate(SERIES)}
 
-STYLE = {
+STYLE: dict[Any, Any] = {  # matplotlib types its keys as one long Literal
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9.5,
