@@ -1,6 +1,7 @@
 """Which users does a model serve? Their metrics by what is known of target and history. Plain arrays in, labels out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,7 +103,8 @@ def user_slices(facts: pd.DataFrame, ranks: pd.DataFrame) -> dict[str, pd.Catego
 
 def _labelled(codes: ArrayLike, labels: Sequence[str]) -> pd.Categorical:
     """(n,) places among ``labels`` -> those labels, in their order."""
-    return pd.Categorical.from_codes(np.asarray(codes, np.int64), pd.Index(labels, dtype=object), ordered=True)
+    names: Any = list(labels)  # pandas-stubs want an Index, whose type they take from the labels
+    return pd.Categorical.from_codes(np.asarray(codes, np.int64), names, ordered=True)
 
 
 def _label(start: int, stop: int | None, zero: str) -> str:
