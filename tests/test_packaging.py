@@ -33,7 +33,7 @@ def test_the_wheel_is_the_tree(wheel):
         f"{installed}/{file.relative_to(ROOT / folder)}"
         for folder, installed in FOLDERS.items()
         for file in (ROOT / folder).rglob("*")
-        if file.suffix in {".py", ".yaml", ".csv", ".typed"}
+        if file.suffix in {".py", ".yaml", ".csv", ".html", ".css", ".js", ".typed"}
     }
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == expected

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "calrec_recbole"
-KNOW_RECBOLE = {"plugin", "baselines", "cli"}
+KNOW_RECBOLE = {"plugin", "baselines", "cli", "comparison"}
 
 ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itself
     "prompts": set(),
@@ -24,6 +24,7 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "backbone": {"prompts"},
     "two_tower": {"examples"},
     "paper": {"data"},
+    "report": {"data", "evaluation", "paper"},
     "retrieval": {"prompts"},
     "xla": set(),
     "generation": {"xla"},

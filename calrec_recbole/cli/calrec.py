@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -12,7 +13,14 @@ from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean
 
 __all__ = ["main"]
 
-COMMANDS = ("prepare", "stats", "recommend", "demo")  # modules of calrec_recbole.cli, each with add_parser and run
+COMMANDS = (
+    "prepare",
+    "stats",
+    "compare",
+    "report",
+    "recommend",
+    "demo",
+)  # modules of calrec_recbole.cli, each with add_parser and run
 USAGE_ERROR, INTERRUPTED = 2, 130
 
 
@@ -26,7 +34,7 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `calrec` with all subcommands; loads neither pandas nor torch."""
     parser = _Parser(
-        prog="calrec", description="Data, statistics and recommendations of calrec-recbole.", allow_abbrev=False
+        prog="calrec", description="Data, comparisons and recommendations of calrec-recbole.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"calrec-recbole {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
@@ -37,8 +45,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = build_parser()
-    arguments, unknown = parser.parse_known_args(argv)
-    if unknown:
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments, unknown = parser.parse_known_args(given)
+    arguments.command_line = shlex.join(["calrec", *given])
+    if getattr(arguments, "takes_settings", False):  # its --key=value are settings of the models
+        arguments.settings = unknown
+    elif unknown:
         known = [option for action in arguments.parser._actions for option in action.option_strings]
         near = did_you_mean(unknown[0].split("=")[0], known)
         raise ConfigError(f"unknown argument {unknown[0]}{near} (see `calrec {arguments.command} --help`)")

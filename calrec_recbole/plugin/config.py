@@ -61,10 +61,12 @@ class Config(RecBoleConfig):
     """Settings of one run; ``config[key]`` as in RecBole, None for a key that nobody set.
 
     ``settings`` holds what was resolved, as plain YAML values: ``Config(config_dict=settings)`` gives an equal config.
+    ``known`` are the names of all settings that this model's run reads.
     Raises ``ConfigError`` that lists every fault of all sources at once.
     """
 
     settings: dict[str, Any]
+    known: set[str]
     parameters: dict[str, list[str]]
 
     def __init__(
@@ -128,7 +130,8 @@ class Config(RecBoleConfig):
             self.internal_config_dict.update(shipped_settings(kind, name))
         self.internal_config_dict["MODEL_TYPE"] = ModelType.SEQUENTIAL  # Pop too: the same rows are evaluated
         self.external_config_dict |= _parsed(self.variable_config_dict, self.internal_config_dict)
-        found = faults(self.external_config_dict, self.internal_config_dict, self._known(model_class), model)
+        self.known = self._known(model_class)
+        found = faults(self.external_config_dict, self.internal_config_dict, self.known, model)
         default = self.internal_config_dict["checkpoint_dir"]
         if self.external_config_dict.get("checkpoint_dir", default) != default:
             found.append("checkpoint_dir has no effect: checkpoints lie in the run's folder, under output_dir")

@@ -19,6 +19,7 @@ __all__ = [
     "Loaders",
     "catalogue_of",
     "check_dataset",
+    "data_files",
     "data_hash",
     "item_file",
     "item_tokens",
@@ -121,8 +122,12 @@ def item_file(config: Config) -> Path:
 
 def data_hash(config: Config) -> dict[str, str]:
     """sha256 of each atomic file that a model may read: ``{"inter": ..., "item": ...}``."""
-    files = {kind: Path(config["data_path"]) / f"{config['dataset']}.{kind}" for kind in ("inter", "item")}
-    return {kind: sha256(file) for kind, file in files.items() if file.is_file()}
+    return {kind: sha256(file) for kind, file in data_files(config).items() if file.is_file()}
+
+
+def data_files(config: Config) -> dict[str, Path]:
+    """The atomic files by kind; they need not exist."""
+    return {kind: Path(config["data_path"]) / f"{config['dataset']}.{kind}" for kind in ("inter", "item")}
 
 
 def sha256(file: Path) -> str:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import data_hash, sha256
+from calrec_recbole.plugin.dataset import data_files, data_hash, sha256
 from calrec_recbole.plugin.run_folder import CHECKPOINT
 
-__all__ = ["source_hashes"]
+__all__ = ["source_files", "source_hashes"]
 
 DATASETS = ("joint_datasets", "pretrain_datasets")  # settings that name prepared data sets
 WEIGHTS = (f"{CHECKPOINT}/best/model.safetensors", f"{CHECKPOINT}/model.safetensors", "model.safetensors")
@@ -19,11 +19,25 @@ def source_hashes(config: Config) -> dict[str, str]:
     What is missing is left out here: the model says so in its own words.
     """
     found: dict[str, str] = {}
-    for name in dict.fromkeys(str(name) for setting in DATASETS for name in _listed(config[setting])):
-        if name != config["dataset"]:
-            found |= {f"{name}.{kind}": digest for kind, digest in data_hash(config.on(name)).items()}
+    for name in _other_datasets(config):
+        found |= {f"{name}.{kind}": digest for kind, digest in data_hash(config.on(name)).items()}
     weights = _weights(str(config["pre_model_path"] or ""))
     return found | ({"pre_model": sha256(weights)} if weights else {})
+
+
+def source_files(config: Config) -> list[Path]:
+    """Every file whose presence or content decides the hashes of a run: its own data and the sources; some may be
+    missing.
+    """
+    data = [config, *(config.on(name) for name in _other_datasets(config))]
+    return [file for one in data for file in data_files(one).values()] + _candidates(
+        str(config["pre_model_path"] or "")
+    )
+
+
+def _other_datasets(config: Config) -> list[str]:
+    named = dict.fromkeys(str(name) for setting in DATASETS for name in _listed(config[setting]))
+    return [name for name in named if name != config["dataset"]]
 
 
 def _listed(value: Any) -> list[Any]:
@@ -32,6 +46,9 @@ def _listed(value: Any) -> list[Any]:
 
 def _weights(path: str) -> Path | None:
     """The file that a run starts from: ``path`` itself, or the one of a run's or a transformers folder."""
+    return next((file for file in _candidates(path) if file.is_file()), None)
+
+
+def _candidates(path: str) -> list[Path]:
     start = Path(path).expanduser()
-    candidates = (start, *(start / name for name in WEIGHTS)) if path else ()
-    return next((file for file in candidates if file.is_file()), None)
+    return [start, *(start / name for name in WEIGHTS)] if path else []

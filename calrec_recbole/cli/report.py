@@ -1,0 +1,38 @@
+"""`calrec report`: the results folder of finished runs, without running anything."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the subcommand; loads nothing heavy."""
+    parser = subparsers.add_parser(
+        "report",
+        help="tables, tests, plots and report.html of finished runs",
+        description="Writes the results folder of `calrec compare` from run folders, or from a results folder again.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--runs", metavar="DIR", nargs="+", required=True, help="run folders, folders of runs, or a results folder")
+    add("--out", metavar="DIR", type=Path, help="default: the results folder given, or results/report")
+    add("--reference", metavar="LABEL", help="what the tests compare with (default: the best baseline)")
+    add("--title", help="default: the data sets")
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from calrec_recbole.cli.slices import prepare_slices
+    from calrec_recbole.report import manifest_of, write_report
+
+    paths = [Path(part) for given in arguments.runs for part in given.split(",") if part]
+    manifest, place = manifest_of(paths)
+    manifest = manifest.changed(reference=arguments.reference, title=arguments.title)
+    if not manifest.command:
+        manifest = manifest.changed(command=arguments.command_line)
+    out = arguments.out or place or Path("results") / "report"
+    prepare_slices(manifest, out)
+    write_report(manifest, out, anew=True)
+    print(f"report: {out / 'report.html'}", flush=True)

@@ -1,0 +1,30 @@
+"""Writes what the slices of a report need to know of the test users; only RecBole knows who is tested on what."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from calrec_recbole.report import Manifest
+
+__all__ = ["prepare_slices"]
+
+
+def prepare_slices(manifest: "Manifest", out: Path) -> None:
+    """For each data set of the manifest's finished runs, as far as it is not there; says where that is impossible."""
+    from calrec_recbole.errors import CalrecError
+    from calrec_recbole.report.facts import facts_file, write_facts
+    from calrec_recbole.report.runs import read_run
+
+    folders = {
+        entry.dataset: Path(entry.folder) for entry in reversed(manifest.entries) if entry.folder and not entry.error
+    }
+    for dataset, folder in folders.items():
+        try:
+            file = facts_file(out, read_run(folder))
+            if not file.is_file():
+                from calrec_recbole.plugin.user_facts import facts_of_run  # RecBole takes seconds to load
+
+                write_facts(facts_of_run(folder), file)
+        except CalrecError as problem:
+            print(f"no slices of {dataset}: {problem}", file=sys.stderr)

@@ -1,0 +1,104 @@
+"""What is compared: rows (a label, a model, its settings) on data sets and seeds; from YAML or the command line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.plugin.registry import known_model
+from calrec_recbole.plugin.settings import config_file, read_settings
+
+__all__ = ["Experiment", "Row", "read_experiment"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system of a comparison.
+
+    ``settings`` and ``config_files`` are this row's alone, and every one must be known to its model. ``after`` names a
+    row whose run this one starts from (``pre_model_path``). ``datasets``: only on these; empty = on all. ``show``:
+    false for a row that is only a stage of others. ``paper``: its label in the paper's table, where that differs.
+    """
+
+    model: str
+    label: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    config_files: Sequence[str] = ()
+    after: str = ""
+    datasets: Sequence[str] = ()
+    show: bool = True
+    paper: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", self.label or self.model)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """``settings`` and ``config_files`` are of all rows: each reaches the models that know it.
+
+    ``paper``: the number of the paper's table whose rows stand beside ours; 0 = those of our models in the main table.
+    ``paper_datasets``: our data set -> the paper's, where the names differ. ``reference``: the label that the tests
+    compare with; empty = the best baseline.
+    """
+
+    name: str
+    title: str = ""
+    notes: Sequence[str] = ()
+    paper: int = 0
+    paper_datasets: Mapping[str, str] = field(default_factory=dict)
+    datasets: Sequence[str] = ()
+    seeds: Sequence[int] = ()
+    models: Sequence[str] = ()
+    rows: Sequence[Row] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    config_files: Sequence[str] = ()
+    reference: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", (*(Row(model) for model in self.models), *self.rows))
+        object.__setattr__(self, "title", self.title or self.name)
+        found = [fault for row in self.rows for fault in _faults(row, self.rows)]
+        labels = [row.label for row in self.rows]
+        found += [f"label {label!r} stands twice" for label in sorted(set(labels)) if labels.count(label) > 1]
+        if self.reference and self.reference not in labels:
+            found.append(f"reference={self.reference!r} is no label{did_you_mean(self.reference, labels)}")
+        if found:
+            raise ConfigError(f"{self.name}: {' | '.join(found)}")
+
+
+def read_experiment(name: str) -> Experiment:
+    """The comparison in a YAML file of the user's or, by a bare name such as ``table3``, of ``configs/experiment/``."""
+    file = config_file(name)
+    found = read_settings(file)
+    _check_keys(found, Experiment, f"{file.name}")
+    rows = found.pop("rows", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ConfigError(f"{file.name}: rows must be a list of mappings, such as - {{model: LIR, label: ours}}")
+    for row in rows:
+        _check_keys(row, Row, f"{file.name}, row {row.get('label') or row.get('model')}")
+    return Experiment(**{"name": Path(file).stem, **found, "rows": [Row(**row) for row in rows]})
+
+
+def _check_keys(found: Mapping[str, Any], kind: type, where: str) -> None:
+    known = {one.name: one.type for one in fields(kind)}
+    for key, value in found.items():
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {key!r}{did_you_mean(key, known)}; known: {', '.join(known)}")
+        if str(known[key]).removeprefix("collections.abc.").startswith("Sequence") and not isinstance(value, list):
+            raise ConfigError(f"{where}: {key}={value!r} must be a list")
+    if kind is Row and "model" not in found:
+        raise ConfigError(f"{where}: model is missing")
+
+
+def _faults(row: Row, rows: Sequence[Row]) -> list[str]:
+    known_model(row.model)
+    others = {other.label: other for other in rows if other is not row}
+    chain, ancestor = [row.label], row.after
+    while ancestor:
+        if ancestor not in others or ancestor in chain:
+            return [f"row {row.label!r}: after={ancestor!r} is no other row's label{did_you_mean(ancestor, others)}"]
+        chain.append(ancestor)
+        ancestor = others[ancestor].after
+    return []

@@ -1,0 +1,93 @@
+"""Rows x data sets x seeds -> the runs of a comparison, each with what it must be started with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from calrec_recbole.comparison.experiment import Experiment, Row
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.run_folder import METRICS_FILE
+from calrec_recbole.plugin.settings import config_file, read_settings
+
+__all__ = ["PlannedRun", "check_unknown", "plan", "request", "resolved", "shared_settings"]
+
+NOT_HERE = ("model", "dataset", "seed")  # a comparison sets them itself
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run; ``folder`` and ``data``, that of its data set, are known once it is resolved; ``error`` is one line."""
+
+    row: Row
+    dataset: str
+    seed: int | None
+    folder: Path | None = None
+    settings: Mapping[str, Any] | None = None
+    error: str = ""
+    data: Path | None = None
+
+    @property
+    def name(self) -> str:
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"{self.row.label} on {self.dataset}{seed}"
+
+    @property
+    def finished(self) -> bool:
+        return self.folder is not None and (self.folder / METRICS_FILE).is_file()
+
+
+def plan(experiment: Experiment) -> list[PlannedRun]:
+    """Every run of the comparison, in the order of data sets, rows, seeds; none is resolved yet."""
+    seeds: Sequence[int | None] = experiment.seeds or [None]
+    return [
+        PlannedRun(row, dataset, seed)
+        for dataset in experiment.datasets
+        for row in experiment.rows
+        if not row.datasets or dataset in row.datasets
+        for seed in seeds
+    ]
+
+
+def shared_settings(experiment: Experiment) -> dict[str, Any]:
+    """Settings of all rows: those of the experiment's files, and its own above them."""
+    merged: dict[str, Any] = {}
+    for name in experiment.config_files:
+        merged |= read_settings(config_file(name))
+    merged |= experiment.settings
+    for key in NOT_HERE:
+        if key in merged:
+            raise ConfigError(f"{key}={merged[key]!r} is no setting of all rows: use --{key}s, or a row of its own")
+    return merged
+
+
+def request(run: PlannedRun, shared: Mapping[str, Any], start: Path | None) -> dict[str, Any]:
+    """What ``plugin.resolve`` is asked about ``run``; ``start`` is the folder of the run that it starts from."""
+    own = dict(run.row.settings)
+    if run.seed is not None:
+        own["seed"] = run.seed
+    if start is not None:
+        own["pre_model_path"] = str(start)
+    files = list(run.row.config_files)
+    return {"model": run.row.model, "dataset": run.dataset, "config_files": files, "settings": own, "shared": shared}
+
+
+def resolved(run: PlannedRun, answer: Mapping[str, Any]) -> PlannedRun:
+    """``run`` with its folder and settings, or with the error that the answer of ``plugin.resolve`` holds."""
+    if "error" in answer:
+        return replace(run, error=answer["error"])
+    folder, data = Path(answer["parent"]) / answer["run_id"], Path(answer["files"][0]).parent
+    return replace(run, folder=folder, settings=answer["settings"], data=data)
+
+
+def check_unknown(answers: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ``ConfigError`` for a setting of all rows that no model knows."""
+    unknown: list[Mapping[str, str]] = [answer["unknown"] for answer in answers]
+    nowhere = [key for key in (unknown or [{}])[0] if all(key in hints for hints in unknown)]
+    found = [f"setting {key!r} is known to none of the models{_hint(key, unknown)}" for key in nowhere]
+    if found:
+        raise ConfigError(" | ".join(found))
+
+
+def _hint(key: str, unknown: Sequence[Mapping[str, str]]) -> str:
+    return next((hints[key] for hints in unknown if hints[key]), "")

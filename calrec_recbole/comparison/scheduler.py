@@ -1,0 +1,164 @@
+"""Runs what is missing, several at once where asked; a failure ends that run alone."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from calrec_recbole.comparison.plan import PlannedRun, check_unknown, request, resolved
+from calrec_recbole.comparison.process import RunProcess, command_of
+
+__all__ = ["Machine", "Watcher", "execute"]
+
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 20.0  # after SIGINT, and again after SIGTERM
+
+Resolve = Callable[[Sequence[Mapping[str, Any]]], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a comparison may use: ``jobs`` runs at once, ``cores`` shared among them, or one of ``gpus`` each."""
+
+    jobs: int = 1
+    cores: int = 1
+    gpus: Sequence[str] = ()
+
+    @property
+    def threads(self) -> int:
+        """Of each run."""
+        return max(1, self.cores // self.jobs)
+
+
+class Watcher(Protocol):
+    """Who is told what becomes of a run, by its name; ``state``: reused, running, done or failed."""
+
+    def tell(self, name: str, state: str, run: PlannedRun) -> None: ...
+
+    def refresh(self) -> None: ...
+
+
+def execute(
+    runs: Sequence[PlannedRun],
+    shared: Mapping[str, Any],
+    resolve: Resolve,
+    machine: Machine,
+    watcher: Watcher,
+    logs: Path,
+) -> list[PlannedRun]:
+    """``runs`` in their order, each finished or with its error.
+
+    Those that start from another's weights come after it. On Ctrl-C or SIGTERM all children are stopped and
+    ``KeyboardInterrupt`` goes on.
+    """
+    names = {run.name for run in runs}
+    ended = {run.name: run for run in (_unless_orphaned(run, names) for run in runs) if run.error}
+    for run in ended.values():
+        watcher.tell(run.name, "failed", run)
+    first = True
+    with _sigterm_as_interrupt():
+        while len(ended) < len(runs):
+            waiting = [run for run in runs if run.name not in ended]
+            ready = [run for run in waiting if not run.row.after or _before(run) in ended]
+            asked = waiting if first else ready  # at first all of them, to find settings that none knows
+            starts = [ended[_before(run)].folder if _before(run) in ended else None for run in asked]
+            answers = resolve([request(run, shared, start) for run, start in zip(asked, starts, strict=True)])
+            if first:
+                check_unknown(answers)
+            first = False
+            known = {run.name: resolved(run, answer) for run, answer in zip(asked, answers, strict=True)}
+            wave = [_unless_failed(known[run.name], ended) for run in ready]
+            for run in _execute_wave(wave, machine, watcher, logs):
+                ended[run.name] = run
+    return [ended[run.name] for run in runs]
+
+
+def _before(run: PlannedRun) -> str:
+    """The name of the run that ``run`` starts from: the same data set and seed."""
+    return replace(run, row=replace(run.row, label=run.row.after)).name if run.row.after else ""
+
+
+def _unless_orphaned(run: PlannedRun, names: set[str]) -> PlannedRun:
+    lacking = run.row.after and _before(run) not in names
+    return replace(run, error=f"row {run.row.after!r}, which it starts from, is not run on it") if lacking else run
+
+
+def _unless_failed(run: PlannedRun, ended: Mapping[str, PlannedRun]) -> PlannedRun:
+    before = ended.get(_before(run))
+    return replace(run, error=f"it starts from {before.name!r}, which failed") if before and before.error else run
+
+
+def _execute_wave(wave: Sequence[PlannedRun], machine: Machine, watcher: Watcher, logs: Path) -> Iterator[PlannedRun]:
+    pending: list[PlannedRun] = []
+    folders = set()
+    for run in wave:
+        if run.error or run.finished or run.folder in folders:  # two rows may mean the same run
+            continue
+        folders.add(run.folder)
+        pending.append(run)
+    failed = _run_all(pending, machine, watcher, logs)
+    for run in wave:
+        error = run.error or failed.get(str(run.folder), "")
+        if run not in pending:
+            watcher.tell(run.name, "failed" if error else "reused", run)
+        yield replace(run, error=error)
+
+
+def _run_all(pending: Sequence[PlannedRun], machine: Machine, watcher: Watcher, logs: Path) -> dict[str, str]:
+    """Folder -> error, of those that failed."""
+    queue, running, failed = list(pending), dict[str, tuple[PlannedRun, RunProcess]](), dict[str, str]()
+    free = list(machine.gpus)
+    try:
+        while queue or running:
+            while queue and len(running) < machine.jobs:
+                run, gpu = queue.pop(0), free.pop(0) if free else None
+                running[run.name] = (run, _start(run, machine.threads, gpu, logs))
+                watcher.tell(run.name, "running", run)
+            time.sleep(POLL_SECONDS)
+            watcher.refresh()
+            for name, (run, process) in list(running.items()):
+                code = process.poll()
+                if code is None:
+                    continue
+                del running[name]
+                free += [process.gpu] if process.gpu is not None else []
+                error = process.error() if code or not run.finished else ""
+                failed |= {str(run.folder): error} if error else {}
+                watcher.tell(name, "failed" if error else "done", replace(run, error=error))
+    finally:
+        _stop([process for _, process in running.values()])
+    return failed
+
+
+def _start(run: PlannedRun, threads: int, gpu: str | None, logs: Path) -> RunProcess:
+    assert run.folder is not None
+    assert run.settings is not None
+    arguments = command_of(run.row.model, run.dataset, list(run.row.config_files), run.settings)
+    output = logs / f"{run.dataset}-{run.row.model}-{run.folder.name}.txt"
+    return RunProcess(arguments, output, threads, gpu)
+
+
+def _stop(processes: Sequence[RunProcess]) -> None:
+    """First as Ctrl-C would, so that each run ends as it should; then harder."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        for process in processes:
+            process.signal(number)
+        deadline = time.monotonic() + GRACE_SECONDS
+        if all(process.wait(max(0.0, deadline - time.monotonic())) for process in processes):
+            return
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,99 @@
+"""The numbers of a table as they are printed, and which of them are the best and the second."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from calrec_recbole.report.rows import KEYS, METRICS
+
+__all__ = ["ABSENT", "DIGITS", "Cell", "Number", "TableRow", "marked_cells", "paper_cells", "printed"]
+
+DIGITS = 4
+
+Mark = Literal["", "best", "second"]
+
+
+@dataclass(frozen=True)
+class Number:
+    """``text`` as ``.0552``; ``spread`` the standard deviation over seeds in the same form, or empty."""
+
+    text: str
+    mark: Mark = ""
+    spread: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Optimistic and pessimistic; ``alike`` where both print the same."""
+
+    opt: Number
+    pes: Number
+
+    @property
+    def alike(self) -> bool:
+        return self.opt == self.pes
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """``kind``: ours, paper (its own numbers) or gain (in %); only ours take part in best and second."""
+
+    label: str
+    cells: Sequence[Cell]
+    kind: Literal["ours", "paper", "gain"] = "ours"
+    error: str = ""
+
+    @property
+    def empty(self) -> bool:
+        return all(cell.opt.text == cell.pes.text == ABSENT for cell in self.cells)
+
+
+ABSENT = "–"
+
+
+def printed(value: float, digits: int = DIGITS) -> str:
+    """``0.05523`` -> ``.0552``; a dash where there is no number.
+
+    >>> printed(0.05523), printed(1.0), printed(-0.01), printed(float("nan"))
+    ('.0552', '1.0000', '-.0100', '–')
+    """
+    if not np.isfinite(value):
+        return ABSENT
+    text = f"{value:.{digits}f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def marked_cells(
+    values: Sequence[Mapping[str, float]], spreads: Sequence[Mapping[str, float]] | None = None
+) -> list[list[Cell]]:
+    """For each row the cells of ``METRICS``, from its values by key (``ndcg_opt@10``); a missing one is a dash.
+
+    Best and second are found in each key alone, by what is printed: equal digits share a mark, a lone row has none.
+    """
+    marks = {key: _marks([row.get(key, np.nan) for row in values]) for key in KEYS}
+    spread = spreads or [{}] * len(values)
+
+    def number(place: int, key: str) -> Number:
+        around = printed(spread[place].get(key, np.nan))
+        return Number(printed(values[place].get(key, np.nan)), marks[key][place], "" if around == ABSENT else around)
+
+    return [
+        [Cell(number(place, metric.opt), number(place, metric.pes)) for metric in METRICS]
+        for place in range(len(values))
+    ]
+
+
+def paper_cells(values: Mapping[str, tuple[float, float]]) -> list[Cell]:
+    """Of a row of the paper: title of a metric -> (optimistic, pessimistic)."""
+    absent = (np.nan, np.nan)
+    return [Cell(*(Number(printed(value)) for value in values.get(metric.title, absent))) for metric in METRICS]
+
+
+def _marks(values: Sequence[float]) -> list[Mark]:
+    rounded = [round(value, DIGITS) for value in values]
+    distinct = sorted({value for value in rounded if np.isfinite(value)}, reverse=True)
+    if len(distinct) < 2:
+        return [""] * len(values)
+    return ["best" if value == distinct[0] else "second" if value == distinct[1] else "" for value in rounded]

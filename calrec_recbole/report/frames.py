@@ -1,0 +1,32 @@
+"""results.csv and results.parquet: one line a run, for those who make their own tables."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from calrec_recbole.report.rows import Row
+
+__all__ = ["results_frame"]
+
+
+def results_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """``dataset, label, model, seed``, every test metric, ``valid_<metric>``, costs (s, ms, MiB), ``folder``.
+
+    A row without a run stands there with its error.
+    """
+    lines = []
+    for row in rows:
+        named = {"dataset": row.dataset, "label": row.label, "model": row.model}
+        for run in row.runs:
+            valid = {f"valid_{key}": value for key, value in run.metrics.get("valid", {}).items()}
+            costs = {
+                "train_seconds": run.train_seconds,
+                "test_milliseconds_per_user": run.test_milliseconds,
+                "peak_memory_mib": run.memory,
+            }
+            lines.append(
+                {**named, "seed": run.seed, **run.test, **valid, **costs, "folder": str(run.folder), "error": ""}
+            )
+        if row.error:
+            lines.append({**named, "error": row.error})
+    return pd.DataFrame(lines)

@@ -1,0 +1,65 @@
+"""What a report shows: the runs behind each row and how they came to be; kept in the results folder as JSON."""
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from calrec_recbole.durable import write_json
+from calrec_recbole.errors import DataError
+
+__all__ = ["MANIFEST_FILE", "Entry", "Manifest", "read_manifest"]
+
+MANIFEST_FILE = "comparison.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run; entries of one label and data set are seeds of one row. ``folder`` is empty where there is none.
+
+    ``paper``: the row's label in the paper's table, where that differs from ``label`` and ``model``.
+    """
+
+    label: str
+    model: str
+    dataset: str
+    folder: str
+    error: str = ""
+    paper: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What stands in comparison.json.
+
+    ``paper``: the number of the paper's table beside ours, 0 = that of the main results, of our models only.
+    ``paper_datasets``: our data set -> the paper's, where the names differ. ``data``: data set -> folder of its files,
+    for its statistics. ``reference``: a label.
+    """
+
+    name: str
+    title: str
+    command: str = ""
+    notes: list[str] = field(default_factory=list)
+    paper: int = 0
+    paper_datasets: dict[str, str] = field(default_factory=dict)
+    data: dict[str, str] = field(default_factory=dict)
+    reference: str = ""
+    entries: list[Entry] = field(default_factory=list)
+
+    def changed(self, **values: Any) -> "Manifest":
+        """With ``values`` in the place of its own, where they are not None."""
+        return replace(self, **{key: value for key, value in values.items() if value is not None})
+
+    def write(self, folder: Path) -> None:
+        write_json(folder / MANIFEST_FILE, asdict(self))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Of a results folder. Raises ``DataError`` where it is not ours."""
+    file = folder / MANIFEST_FILE
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return Manifest(**{**found, "entries": [Entry(**entry) for entry in found["entries"]]})
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise DataError(f"{file} is no comparison ({problem}); run calrec compare again") from problem

@@ -1,0 +1,114 @@
+"""One look for all plots, and their colours as names that the page may set for light and dark."""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import wraps
+from io import StringIO
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+__all__ = [
+    "GRID",
+    "INK",
+    "MUTED",
+    "PAPER",
+    "SERIES",
+    "WIDTH",
+    "colours",
+    "figure",
+    "inline_svg",
+    "save",
+    "styled",
+]
+
+P = ParamSpec("P")
+Drawn = TypeVar("Drawn")
+
+WIDTH = 4.4  # inches: at 390 px of screen the text is still read
+
+INK, MUTED, GRID, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#fefefe"
+SERIES = (  # Okabe and Ito's colours, which the colour-blind tell apart; yellow is too light on white
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#8c6d31", "#4d4d4d"),
+)
+NAMES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--card"}
+NAMES |= {colour: f"--series-{place}" for place, colour in enumerate(SERIES)}
+
+STYLE: dict[Any, Any] = {  # matplotlib types its keys as one long Literal
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9.5,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": INK,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "text.color": INK,
+    "text.parse_math": False,  # a label may hold a $
+    "figure.facecolor": PAPER,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "svg.fonttype": "none",
+}
+
+
+def styled(plot: Callable[P, Drawn]) -> Callable[P, Drawn]:
+    """``plot`` draws in our look, and leaves matplotlib's settings as they were."""
+
+    @wraps(plot)
+    def draw(*arguments: P.args, **options: P.kwargs) -> Drawn:
+        with rc_context(STYLE):
+            return plot(*arguments, **options)
+
+    return draw
+
+
+def figure(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure ``height`` inches high and its axes, as ``subplots`` gives them."""
+    drawn = Figure(figsize=(WIDTH, height), layout="constrained")
+    return drawn, drawn.subplots(rows, columns, **options)
+
+
+def colours(labels: Sequence[str]) -> dict[str, str]:
+    """A colour a label, the same in all plots of a report; after nine they repeat."""
+    return {label: SERIES[place % len(SERIES)] for place, label in enumerate(labels)}
+
+
+def save(drawn: Figure, folder: Path, name: str) -> None:
+    """``name``.png, 200 dots an inch, and ``name``.svg."""
+    with rc_context({**STYLE, "svg.hashsalt": name}):
+        drawn.savefig(folder / f"{name}.png", dpi=200)
+        drawn.savefig(folder / f"{name}.svg", metadata={"Date": None})
+
+
+def inline_svg(drawn: Figure, name: str, title: str) -> str:
+    """The figure as an ``<svg>`` element for a page: no own background, colours by name, ids that no other has."""
+    stream = StringIO()
+    with rc_context({**STYLE, "svg.hashsalt": name}):
+        drawn.savefig(stream, format="svg", metadata={"Date": None}, transparent=True)
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    prefix = re.sub(r"\W", "-", name)
+    svg = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{prefix}-", svg)
+    for colour, variable in NAMES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    svg = re.sub(r"font: ([^;\"']*?)'DejaVu Sans'[^;\"]*", r"font: \1var(--sans)", svg)
+    svg = re.sub(
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{title}">', svg, count=1
+    )
+    return svg.replace("xlink:href", "href")

@@ -1,0 +1,96 @@
+"""A row of the tables: one label on one data set, the mean over its seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from calrec_recbole.errors import DataError
+from calrec_recbole.report.manifest import Entry, Manifest
+from calrec_recbole.report.paper_rows import system_of
+from calrec_recbole.report.runs import Run, read_run
+
+__all__ = ["KEYS", "METRICS", "MetricName", "Row", "rows_of"]
+
+
+@dataclass(frozen=True)
+class MetricName:
+    """A metric in its two cases: ``opt`` and ``pes`` are its keys in metrics.json, ``title`` what readers see."""
+
+    title: str
+    opt: str
+    pes: str
+
+
+METRICS = (  # paper, Table 2
+    MetricName("NDCG@10", "ndcg_opt@10", "ndcg_pes@10"),
+    MetricName("Recall@1", "recall_opt@1", "recall_pes@1"),
+    MetricName("Recall@10", "recall_opt@10", "recall_pes@10"),
+    MetricName("MRR", "mrr_opt", "mrr_pes"),
+)
+KEYS = tuple(key for metric in METRICS for key in (metric.opt, metric.pes))
+
+
+@dataclass(frozen=True)
+class Row:
+    """``runs`` differ in their seeds alone; none where ``error`` says why."""
+
+    label: str
+    model: str
+    dataset: str
+    runs: Sequence[Run]
+    error: str = ""
+    paper: str = ""
+
+    @property
+    def paper_labels(self) -> tuple[str, ...]:
+        """What its row may be called in the paper's table."""
+        return (self.paper, self.label, system_of(self.model))
+
+    def value(self, key: str) -> float:
+        """Mean over seeds of a test metric; NaN where the runs do not have it."""
+        return float(np.mean([run.test.get(key, np.nan) for run in self.runs])) if self.runs else float("nan")
+
+    def deviation(self, key: str) -> float:
+        """Standard deviation over seeds (n - 1); NaN with one seed."""
+        values = [run.test.get(key, np.nan) for run in self.runs]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+    @cached_property
+    def train_seconds(self) -> float:
+        return _mean([run.train_seconds for run in self.runs])
+
+    @cached_property
+    def test_milliseconds(self) -> float:
+        return _mean([run.test_milliseconds for run in self.runs])
+
+    @cached_property
+    def memory(self) -> float:
+        return _mean([run.memory for run in self.runs])
+
+
+def rows_of(manifest: Manifest) -> list[Row]:
+    """Rows in the order of the manifest; a run that is missing or failed leaves its error."""
+    grouped: dict[tuple[str, str], list[Entry]] = {}
+    for entry in manifest.entries:
+        grouped.setdefault((entry.dataset, entry.label), []).append(entry)
+    return [_row(entries) for entries in grouped.values()]
+
+
+def _row(entries: Sequence[Entry]) -> Row:
+    runs, errors = [], []
+    for entry in entries:
+        try:
+            if entry.error:
+                raise DataError(entry.error)
+            runs.append(read_run(Path(entry.folder)))
+        except DataError as problem:
+            errors.append(str(problem))
+    first = entries[0]
+    return Row(first.label, first.model, first.dataset, runs, " | ".join(errors), first.paper or first.label)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

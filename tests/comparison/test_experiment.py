@@ -1,0 +1,132 @@
+"""Comparison files, and the arguments of `calrec compare` above them."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from calrec_recbole.cli.compare_arguments import experiment_of, machine_of
+from calrec_recbole.comparison import Experiment, Row, read_experiment
+from calrec_recbole.comparison.plan import check_unknown, plan, request, resolved, shared_settings
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.settings import CONFIGS
+
+SHIPPED = sorted(file.stem for file in Path(str(CONFIGS), "experiment").glob("*.yaml"))
+COMPARISONS = [name for name in SHIPPED if name.startswith("table") or name in ("footnote3", "ml-100k")]
+
+
+def given(*settings, **options):
+    names = ("dataset", "models", "experiment", "seeds", "config_files", "reference", "jobs", "cores", "gpus")
+    return Namespace(**dict.fromkeys(names) | options, settings=list(settings))
+
+
+def test_rows_come_from_models():
+    found = experiment_of(given(dataset="A,B", models="LIR, SASRec", seeds="1,2"))
+    assert [row.label for row in found.rows] == ["LIR", "SASRec"]
+    assert [(run.dataset, run.row.label, run.seed) for run in plan(found)] == [
+        *(("A", "LIR", 1), ("A", "LIR", 2), ("A", "SASRec", 1), ("A", "SASRec", 2)),
+        *(("B", "LIR", 1), ("B", "LIR", 2), ("B", "SASRec", 1), ("B", "SASRec", 2)),
+    ]
+
+
+def test_a_setting_of_one_model_reaches_its_row_alone():
+    settings = ("--epochs=2", "--CALRec.train_steps=10", "--CALRec.config_files=demo smollm2-135m")
+    found = experiment_of(given(*settings, dataset="A", models="LIR,CALRec"))
+    assert found.settings == {"epochs": 2}
+    lir, calrec = found.rows
+    assert (lir.settings, list(lir.config_files)) == ({}, [])
+    assert (calrec.settings, calrec.config_files) == ({"train_steps": 10}, ["demo", "smollm2-135m"])
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "reason"),
+    [
+        ({"dataset": "A"}, [], r"--models=\.\.\. missing"),
+        ({}, [], r"--dataset=\.\.\. and --models=\.\.\. missing"),
+        ({"dataset": "A", "models": "sasrek"}, [], "did you mean 'SASRec'"),
+        ({"dataset": "A", "models": "LIR,LIR"}, [], "'LIR' stands twice"),
+        ({"dataset": "A", "models": "LIR", "seeds": "x"}, [], "--seeds='x' must be whole numbers"),
+        ({"dataset": "A", "models": "LIR"}, ["--CALREC.epochs=1"], "no row is called 'CALREC'"),
+        ({"dataset": "A", "models": "LIR", "reference": "LIRR"}, [], "did you mean 'LIR'"),
+        ({"experiment": "table7", "models": "LIR"}, [], "exclude each other"),
+        ({"experiment": "tabel7"}, [], "did you mean 'table7'"),
+        ({"experiment": "demo"}, [], "unknown key 'scratch_vocab_size'"),
+    ],
+)
+def test_a_wrong_argument_is_named(options, settings, reason):
+    with pytest.raises(ConfigError, match=reason):
+        experiment_of(given(*settings, **options))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"jobs": 0}, "--jobs=0 must be at least 1"),
+        ({"jobs": 3, "cores": 2}, "exceeds the 2 cores"),
+        ({"jobs": 2, "cores": 8, "gpus": "0"}, "needs as many --gpus"),
+    ],
+)
+def test_a_machine_that_cannot_be(options, reason):
+    with pytest.raises(ConfigError, match=reason):
+        machine_of(given(**options))
+
+
+def test_cores_are_shared_and_gpus_set_the_jobs():
+    machine = machine_of(given(cores=8, gpus="0,1,3"))
+    assert (machine.jobs, machine.threads, machine.gpus) == (3, 2, ["0", "1", "3"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("row: 1", "unknown key 'row'; did you mean 'rows'"),
+        ("datasets: A", "datasets='A' must be a list"),
+        ("rows: [LIR]", "must be a list of mappings"),
+        ("rows: [{label: x}]", "model is missing"),
+        ("rows: [{model: LIR, afer: x}]", "unknown key 'afer'; did you mean 'after'"),
+        ("rows: [{model: LIR, after: x}]", "after='x' is no other row's label"),
+        ("rows: [{model: LIR, label: a, after: b}, {model: LIR, label: b, after: a}]", "after='a'"),
+    ],
+)
+def test_a_wrong_file_is_named(text, reason, tmp_path):
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=reason):
+        read_experiment(str(tmp_path / "x.yaml"))
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_shipped_comparisons_can_be_read(name):
+    found = read_experiment(name)
+    assert found.datasets
+    assert shared_settings(found).keys() <= {"train_steps", "warmup_steps"}
+    assert len({run.name for run in plan(found)}) == len(plan(found))
+
+
+def test_the_paper_has_a_command_for_each_table():
+    assert {*COMPARISONS} == {*(f"table{number}" for number in range(1, 9)), "footnote3", "ml-100k"}
+
+
+def test_a_file_of_all_rows_lies_below_the_command_line(tmp_path):
+    (tmp_path / "all.yaml").write_text("epochs: 1\ntopk: [5]\n")
+    found = Experiment("x", config_files=[str(tmp_path / "all.yaml")], settings={"epochs": 3})
+    assert shared_settings(found) == {"epochs": 3, "topk": [5]}
+    with pytest.raises(ConfigError, match="seed=1 is no setting of all rows"):
+        shared_settings(Experiment("x", settings={"seed": 1}))
+
+
+def test_a_request_carries_the_seed_and_where_the_run_starts():
+    run = plan(Experiment("x", datasets=["A"], seeds=[7], rows=[Row("CALRec", settings={"alpha": 0.0})]))[0]
+    asked = request(run, {"epochs": 1}, Path("runs/A/CALRec/7-ab"))
+    assert asked["settings"] == {"alpha": 0.0, "seed": 7, "pre_model_path": "runs/A/CALRec/7-ab"}
+    assert asked["shared"] == {"epochs": 1}
+    answer = {"parent": "runs/A/CALRec", "run_id": "7-cd", "settings": {}, "files": ["dataset/A/A.inter"]}
+    assert resolved(run, answer).folder == Path("runs/A/CALRec/7-cd")
+    assert resolved(run, answer).data == Path("dataset/A")
+    assert resolved(run, {"error": "no data"}).error == "no data"
+
+
+def test_a_setting_that_no_model_knows_is_an_error_with_a_hint():
+    some = [{"unknown": {"train_step": "; did you mean 'train_steps'?"}}, {"unknown": {"train_step": ""}}]
+    with pytest.raises(ConfigError, match="'train_step' is known to none of the models; did you mean 'train_steps'"):
+        check_unknown(some)
+    check_unknown([{"unknown": {"train_steps": ""}}, {"unknown": {}}])  # one model knows it

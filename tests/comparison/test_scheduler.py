@@ -1,0 +1,145 @@
+"""What is run, what is reused, what follows what; with small programs in the place of runs."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from calrec_recbole.comparison import Experiment, Row, process
+from calrec_recbole.comparison.plan import plan
+from calrec_recbole.comparison.scheduler import Machine, execute
+from calrec_recbole.errors import ConfigError
+
+FAKE = """
+import pathlib, sys, time
+given = dict(argument[2:].split('=', 1) for argument in sys.argv[1:])
+folder = pathlib.Path(given['folder'])
+folder.mkdir(parents=True)
+(folder / 'started').write_text(str(time.time()))
+time.sleep(float(given.get('sleep', 0)))
+deadline = time.monotonic() + 100
+while 'meets' in given and not (folder.parent / given['meets'] / 'started').exists():
+    if time.monotonic() > deadline:
+        sys.exit('error: it is alone')
+    time.sleep(0.02)
+if 'fail' in given:
+    sys.exit('error: it cannot')
+(folder / 'metrics.json').write_text(str(time.time()))
+"""
+
+
+class Told:
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.states = []
+
+    def tell(self, name, state, run):
+        self.states.append((name, state))
+
+    def refresh(self):
+        pass
+
+
+@pytest.fixture
+def compare(monkeypatch, tmp_path):
+    """Runs rows whose settings are those of FAKE; the folder of a row is named by its label."""
+    monkeypatch.setattr(process, "START", FAKE)
+    asked = []
+
+    def resolve(requests):
+        asked.append(len(requests))
+        answers = []
+        for one in requests:
+            settings = dict(one["settings"])
+            name = settings.pop("name")
+            folder = tmp_path / "runs" / name
+            start = settings.pop("pre_model_path", "")
+            if settings.pop("wrong", False):
+                answers.append({"error": f"{name} is wrong", "unknown": {}})
+                continue
+            settings |= {"folder": str(folder)} | ({"start": start} if start else {})
+            unknown = {key: "" for key in one["shared"] if key != "known"}
+            found = {"run_id": name, "parent": str(folder.parent), "settings": settings, "unknown": unknown}
+            answers.append(found | {"files": [str(tmp_path / "data" / "A.inter")]})
+        return answers
+
+    def run(*rows, jobs=1, shared=None):
+        told = Told()
+        experiment = Experiment("x", datasets=["A"], rows=rows)
+        ended = execute(plan(experiment), shared or {}, resolve, Machine(jobs, jobs), told, tmp_path / "logs")
+        return {one.row.label: one for one in ended}, told.states
+
+    run.asked = asked
+    run.folder = tmp_path / "runs"
+    return run
+
+
+def row(label, after="", **settings):
+    return Row("LIR", label, {"name": label, **settings}, after=after)
+
+
+def test_what_is_finished_is_reused(compare):
+    first, states = compare(row("a"), row("b"))
+    assert all(one.finished for one in first.values())
+    assert states == [("a on A", "running"), ("a on A", "done"), ("b on A", "running"), ("b on A", "done")]
+    stamp = (compare.folder / "a" / "metrics.json").read_text()
+    _, states = compare(row("a"), row("b"), row("c"))
+    assert ("a on A", "reused") in states
+    assert ("c on A", "done") in states
+    assert (compare.folder / "a" / "metrics.json").read_text() == stamp
+
+
+def test_a_failure_ends_that_run_alone_and_what_follows_it(compare):
+    ended, states = compare(row("a", fail=1), row("b"), row("c", after="a"), row("d", wrong=True))
+    assert ended["a"].error == "it cannot"
+    assert ended["b"].finished
+    assert ended["c"].error == "it starts from 'a on A', which failed"
+    assert ended["d"].error == "d is wrong"
+    assert {name for name, state in states if state == "failed"} == {"a on A", "c on A", "d on A"}
+
+
+def test_a_stage_follows_the_run_it_starts_from(compare):
+    ended, _ = compare(row("second", after="first"), row("first"))
+    assert ended["second"].settings["start"] == str(compare.folder / "first")
+    started, finished = compare.folder / "second" / "started", compare.folder / "first" / "metrics.json"
+    assert float(started.read_text()) > float(finished.read_text())
+
+
+def test_several_run_at_once(compare):
+    """Each waits until the other has started."""
+    ended, _ = compare(row("a", meets="b"), row("b", meets="a"), jobs=2)
+    assert [one.error for one in ended.values()] == ["", ""]
+
+
+def test_two_rows_of_one_run_share_it(compare):
+    ended, states = compare(row("a"), Row("LIR", "b", {"name": "a"}))
+    assert ended["a"].folder == ended["b"].folder
+    assert states == [("a on A", "running"), ("a on A", "done"), ("b on A", "reused")]
+
+
+def test_a_setting_that_no_model_knows_stops_it_before_any_run(compare):
+    with pytest.raises(ConfigError, match="'nobody' is known to none"):
+        compare(row("a"), shared={"nobody": 1})
+    assert not compare.folder.exists()
+    compare(row("a"), shared={"known": 1})
+
+
+def test_an_interrupt_stops_the_children(compare, monkeypatch):
+    def interrupt(self):
+        if (compare.folder / "a" / "started").exists():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Told, "refresh", interrupt)
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        compare(row("a", sleep=300))
+    assert time.monotonic() - begun < 60
+    assert not (compare.folder / "a" / "metrics.json").exists()
+
+
+def test_a_row_without_its_stage_on_a_data_set(compare):
+    first = Row("LIR", "first", {"name": "first"}, datasets=["B"])
+    ended, _ = compare(row("second", after="first"), first)
+    assert ended["second"].error == "row 'first', which it starts from, is not run on it"
+    assert Path(compare.folder, "second").exists() is False

@@ -1,0 +1,120 @@
+"""The results folder as a whole, and what its page says."""
+
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+
+from calrec_recbole.report import Entry, Manifest, write_report
+from calrec_recbole.report.facts import facts_file, write_facts
+from calrec_recbole.report.runs import read_run
+
+FACTS = {
+    "target": list("abcd"), "last_item": list("xbxx"), "history_length": [3, 4, 5, 30],
+    "seen_before": [False, True] * 2, "training_count": [0, 2, 7, 200], "validation_count": [0, 0, 1, 1],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="module")
+def manifest(run_writer, place):
+    write = run_writer(place)
+    folders = {model: write(model, dataset="Scientific") for model in ("SASRec", "LIR")}
+    entries = [Entry(model, model, "Scientific", str(folder)) for model, folder in folders.items()]
+    entries.append(Entry("<script>alert(1)</script>", "Pop", "Scientific", "", error="it <b>broke</b>"))
+    made = Manifest("x", "A & B", "calrec compare --experiment=x", ["A note."], entries=entries)
+    return made.changed(data={"Scientific": "nowhere"})
+
+
+@pytest.fixture(scope="module")
+def written(manifest, place):
+    out = place / "out"
+    facts = pd.DataFrame(FACTS, index=pd.Index(["u1", "u2", "u3", "u4"], name="user_id"))
+    write_facts(facts, facts_file(out, read_run(place / "runs" / "Scientific" / "LIR" / "1-ab")))
+    write_report(manifest, out)
+    return out
+
+
+@pytest.fixture
+def no_plots(monkeypatch):
+    """They are drawn once, above."""
+    monkeypatch.setattr("calrec_recbole.report.draw.draw_plots", lambda *_: [])
+
+
+def test_everything_is_there(written):
+    names = {
+        str(file.relative_to(written)) for file in written.rglob("*") if file.is_file() and ".cache" not in file.parts
+    }
+    kinds = ["metrics", "gap", "cost", "curves", *(f"slices-{number}" for number in range(1, 6))]
+    assert names == {
+        *("results.csv", "results.parquet", "tests.csv", "slices.csv", "table.md", "table.tex", "report.html"),
+        "comparison.json",
+        *(f"plots/Scientific-{kind}.{end}" for kind in kinds for end in ("png", "svg")),
+    }
+    frame = pd.read_csv(written / "results.csv")
+    assert list(frame["model"]) == ["SASRec", "LIR", "Pop"]
+    assert frame["recall_opt@1"][1] == 3 / 4
+    assert frame["error"][2] == "it <b>broke</b>"
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(written / "results.parquet")[["recall_pes@1"]], frame[["recall_pes@1"]]
+    )
+    slices = pd.read_csv(written / "slices.csv")
+    unseen = slices[(slices["slice"] == "unseen") & (slices["label"] == "LIR")]
+    assert unseen["mrr_pes"].tolist() == [1 / 2]  # u1 alone
+    for file in (written / "plots").glob("*.svg"):
+        ElementTree.parse(file)
+
+
+def test_the_page_holds_it_all_and_no_place_of_this_machine(written):
+    page = (written / "report.html").read_text()
+    for part in (
+        "A &amp; B",
+        "A note.",
+        ".7500",
+        ".0565",
+        "paper",
+        "Against SASRec",
+        "epochs: 3",
+        "not prepared on this",
+    ):
+        assert part in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "it &lt;b&gt;broke" in page
+    assert "/secret/place" not in page
+    assert page.count("<svg") == page.count("</svg>") == 9
+    for fetched in ('src="', "http-equiv", "@import", '<link rel="stylesheet'):
+        assert fetched not in page
+    ids = [part.partition('"')[0] for part in page.split(' id="')[1:]]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_same_runs_are_not_rendered_again(written, manifest, tmp_path, no_plots):
+    written = Path(shutil.copytree(written, tmp_path / "out"))
+    before = (written / "report.html").stat().st_mtime_ns
+    write_report(manifest, written)
+    assert (written / "report.html").stat().st_mtime_ns == before
+    write_report(manifest.changed(title="C"), written)
+    assert (written / "report.html").stat().st_mtime_ns > before
+    assert "<title>C</title>" in (written / "report.html").read_text()
+
+
+def test_runs_on_other_users_are_shown_and_not_tested(manifest, write_run, tmp_path, no_plots):
+    other = Entry("other", "Pop", "Scientific", str(write_run("Pop", dataset="Scientific", ranks=[(1, 1)])))
+    write_report(manifest.changed(entries=[*manifest.entries, other]), tmp_path / "out")
+    assert "No intervals and tests: " in (tmp_path / "out" / "report.html").read_text()
+    assert not (tmp_path / "out" / "tests.csv").exists()
+
+
+def test_data_alone_make_a_report(tmp_path):
+    (tmp_path / "Mine").mkdir()
+    (tmp_path / "Mine" / "Mine.inter").write_text("user_id:token\titem_id:token\ttimestamp:float\nu\ta\t1\nu\tb\t2\n")
+    write_report(Manifest("x", "Data", data={"Mine": str(tmp_path / "Mine"), "Games": "nowhere"}), tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "50,940" in page  # the paper's users of Games
+    assert "<td>2</td>" in page  # items of ours
