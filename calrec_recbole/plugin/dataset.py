@@ -1,6 +1,7 @@
 """A prepared data set as RecBole's loaders: the same users, split and candidates for every model."""
 
 import hashlib
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +71,9 @@ def load_dataset(config: Config) -> Any:
     base = getattr(recbole.data.dataset, f"{config['model']}Dataset", SequentialDataset)
     dataset_class = type(base.__name__, (_SameForAll, base), {})
     try:
-        return dataset_class(config)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")  # about pandas 3
+            return dataset_class(config)
     except DataError:
         raise
     except (KeyError, ValueError) as problem:
