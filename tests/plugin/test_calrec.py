@@ -157,7 +157,10 @@ def test_the_loss_of_recboles_rows_is_finite_and_trainable(settings):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"retrieval": "lucine"}, "retrieval='lucine' must be one of lucene, okapi; did you mean 'lucene'"),
+        (
+            {"retrieval": "lucine"},
+            "retrieval='lucine' must be one of lucene, okapi, hierarchical; did you mean 'lucene'",
+        ),
         ({"tau_c": 0}, "tau_c=0 must be greater than 0"),
         ({"n_gen": 0}, "n_gen=0"),
         ({"warmup_steps": 7}, "warmup_steps=7 exceeds train_steps=6"),
