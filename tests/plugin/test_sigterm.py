@@ -62,8 +62,12 @@ def test_without_a_run_or_outside_the_main_thread_nothing_changes(tmp_path):
 
 
 def test_ctrl_c_stays_as_it_is(tmp_path):
-    with pytest.raises(KeyboardInterrupt), sigterm_raises(tmp_path), sigterm_waits():
-        os.kill(os.getpid(), signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt), sigterm_raises(tmp_path), sigterm_waits():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
