@@ -34,9 +34,9 @@ from torch import Tensor
 from calrec_recbole.backbone import Backbone, ScratchSizes, load_backbone, scratch_model, train_tokenizer
 from calrec_recbole.examples import IGNORED, Example, ItemTokens, tokenise_items
 from calrec_recbole.losses import info_nce
-from calrec_recbole.plugin.calrec import longest_sequences
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import catalogue_of, load_dataset, loaders
+from calrec_recbole.plugin.sequences import longest_sequences
 from calrec_recbole.training import Training, TrainingSettings
 from calrec_recbole.training.batches import padding_share
 from calrec_recbole.training.runtime import autocast, fast_attention
