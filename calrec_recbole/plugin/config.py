@@ -30,6 +30,7 @@ from calrec_recbole.plugin.settings import (
     read_settings,
     shipped_settings,
 )
+from calrec_recbole.plugin.split import check_split
 
 __all__ = ["Config"]
 
@@ -158,7 +159,7 @@ class Config(RecBoleConfig):
         return final
 
     def _set_default_parameters(self) -> None:
-        _check_evaluation(self.final_config_dict)
+        _check_evaluation(self.model, self.final_config_dict)
         super()._set_default_parameters()
 
     def _init_device(self) -> None:
@@ -198,7 +199,7 @@ def _load_named_features(final: dict[str, Any]) -> None:
         final["load_col"]["item"] = [*present, *(column for column in named if column not in present)]
 
 
-def _check_evaluation(final: Mapping[str, Any]) -> None:
+def _check_evaluation(model: str, final: Mapping[str, Any]) -> None:
     """Raises ``ConfigError`` for settings that our evaluation cannot honour; all of them at once."""
     found = [f"{key}={final[key]!r} would write or read pickles; leave it empty" for key in PICKLES if final.get(key)]
     metrics = [final["metrics"]] if isinstance(final["metrics"], str) else final["metrics"]
@@ -209,6 +210,7 @@ def _check_evaluation(final: Mapping[str, Any]) -> None:
         parse_metric(final["valid_metric"])
     except ConfigError as problem:
         found.append(f"valid_metric: {problem}")
+    found += check_split(model, final)
     given = final["eval_args"] if isinstance(final["eval_args"], dict) else {}
     for key, (value, *alike) in EVALUATION.items():
         if given.get(key) not in (value, *alike):

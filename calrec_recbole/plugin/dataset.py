@@ -5,6 +5,8 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
 import recbole.data.dataset
 from recbole.data.dataset import SequentialDataset
 from recbole.data.utils import create_samplers, get_dataloader
@@ -14,6 +16,7 @@ from calrec_recbole.data import missing_dataset_message
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.plugin.config import FEATURE_SETTINGS, Config
 from calrec_recbole.plugin.events import EventLoader
+from calrec_recbole.plugin.split import GLOBAL_TIME, PARTS, event_parts, warn_of_filled_times
 from calrec_recbole.prompts import Attribute
 
 __all__ = [
@@ -44,11 +47,12 @@ class _SameForAll:
 
     Interactions are sorted by time before RecBole makes the times float32, where near ones collapse. The sort is
     stable, so equal times keep the order of the file; RecBole's later sorts are stable too. Items without an event are
-    no candidates, also for a model that loads ``.item``.
+    no candidates, also for a model that loads ``.item``. ``split: global_time`` takes the place of leave-one-out here.
     """
 
     config: Config
     time_field: str
+    uid_field: str
     inter_feat: Any
     benchmark_filename_list: list[str] | None
 
@@ -63,6 +67,24 @@ class _SameForAll:
         table = super()._load_user_or_item_feat(token, dataset_path, source, field_name)  # type: ignore[misc]
         field = getattr(self, field_name)
         return None if table is None else table[table[field].isin(self.inter_feat[field])].copy()
+
+    def build(self) -> list[Any]:
+        if self.config["split"] == GLOBAL_TIME:
+            users, times = (self.inter_feat[field].to_numpy() for field in (self.uid_field, self.time_field))
+            warn_of_filled_times(self.config["dataset"], users, times)
+            by_user = np.argsort(users, kind="stable")
+            later = pd.Series(users[by_user]).duplicated().to_numpy()  # RecBole makes no row of a user's first event
+            self._row_parts = event_parts(users, times, self.config)[by_user][later]
+        return super().build()  # type: ignore[misc]
+
+    def leave_one_out(self, group_by: str, leave_one_mode: str) -> list[Any]:
+        """The three parts; called by RecBole once every prefix of a user is a row, sorted by the time of its target."""
+        if self.config["split"] != GLOBAL_TIME:
+            return super().leave_one_out(group_by, leave_one_mode)  # type: ignore[misc]
+        rows = np.argsort(self.inter_feat[self.uid_field].numpy(), kind="stable")
+        chosen = [np.sort(rows[self._row_parts == part]) for part in PARTS]
+        self._drop_unused_col()  # type: ignore[attr-defined]
+        return [self.copy(self.inter_feat[index]) for index in chosen]  # type: ignore[attr-defined]
 
 
 def load_dataset(config: Config) -> Any:
@@ -81,12 +103,14 @@ def load_dataset(config: Config) -> Any:
 
 
 def loaders(config: Config, dataset: Any) -> Loaders:
-    """Leave-one-out split, all items candidates. Call it once: RecBole's split changes ``dataset``."""
+    """Training, validation and test by ``split``, all items candidates. Call it once: it changes ``dataset``."""
     built = dataset.build()
-    if not len(built[1]) or not len(built[2]):
-        raise DataError(
-            f"dataset={config['dataset']!r} has no user with 4 events: none is left to validate and test on"
-        )
+    if not all(map(len, built)):
+        found = "has no user with 4 events: none is left to validate and test on"
+        if config["split"] == GLOBAL_TIME:
+            counts = ", ".join(f"{len(part)} {name}" for part, name in zip(built, PARTS, strict=True))
+            found = f"gives {counts} rows at global_time_shares={config['global_time_shares']}: choose other shares"
+        raise DataError(f"dataset={config['dataset']!r} {found}")
     samplers = create_samplers(config, dataset, built)
     if config["model"] == "Pop":
         train: Any = EventLoader(built[0])

@@ -1,4 +1,4 @@
-"""What the slices of ``evaluation.slices`` need to know of a data set's test users, from leave-one-out's events."""
+"""What the slices of ``evaluation.slices`` need to know of a data set's test users, from the events of its split."""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,9 @@ import pandas as pd
 from calrec_recbole.evaluation.slices import user_slices
 from calrec_recbole.plugin.dataset import item_tokens, load_dataset, user_tokens
 from calrec_recbole.plugin.reload import run_config
+from calrec_recbole.plugin.split import PARTS, event_parts
 
 __all__ = ["facts_of_run", "user_facts", "user_slices"]
-
-PARTS = ("training", "validation", "test")
-TESTED = 3  # RecBole tests users with at least as many events, and validates those with one more
 
 
 def facts_of_run(run: str | Path, data_path: str | Path | None = None) -> pd.DataFrame:
@@ -34,9 +32,11 @@ def user_facts(dataset: Any) -> pd.DataFrame:
     events = _events(dataset)
     items, users = np.array(item_tokens(dataset), dtype=object), np.array(user_tokens(dataset), dtype=object)
     counts = {part: np.bincount(events["item"][events["part"] == part], minlength=len(items)) for part in PARTS}
-    history = events[(events["part"] != "test") & (events["length"] >= TESTED)].groupby("user")
     target = events[events["part"] == "test"].set_index("user")["item"].sort_index()  # as groupby sorts
-    pairs = set(zip(events["user"][events["part"] != "test"], events["item"][events["part"] != "test"], strict=True))
+    older = events[
+        (events["part"] != "test") & events["user"].isin(target.index)
+    ]  # a target is its user's newest event
+    history, pairs = older.groupby("user"), set(zip(older["user"], older["item"], strict=True))
     facts = {
         "target": items[target],
         "last_item": items[history["item"].last()],
@@ -49,17 +49,9 @@ def user_facts(dataset: Any) -> pd.DataFrame:
 
 
 def _events(dataset: Any) -> pd.DataFrame:
-    """In chronological order ``user`` and ``item`` (internal ids), ``length`` (of the user) and ``part`` (of PARTS).
-
-    As RecBole splits: the newest event of a user with three or more is tested, the one before it validated if the user
-    has four; a user with a single event is in no part and left out.
-    """
+    """In chronological order ``user`` and ``item`` (internal ids) and ``part``, as ``plugin.split`` names them."""
     rows = dataset.inter_feat
     columns = {"user": rows[dataset.uid_field], "item": rows[dataset.iid_field]}
     events = pd.DataFrame({name: column.to_numpy(dtype=np.int64) for name, column in columns.items()})
-    by_user = events.groupby("user")["item"]
-    length, newer = by_user.transform("size"), by_user.cumcount(ascending=False)
-    tested, validated = (newer == 0) & (length >= TESTED), (newer == 1) & (length > TESTED)
-    events["length"] = length
-    events["part"] = np.select([tested, validated], ["test", "validation"], "training")
-    return events[length > 1]
+    events["part"] = event_parts(events["user"].to_numpy(), rows[dataset.time_field].to_numpy(), dataset.config)
+    return events

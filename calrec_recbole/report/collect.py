@@ -15,6 +15,7 @@ __all__ = ["labels", "manifest_of"]
 NOT_TELLING = {  # settings that tell no two rows apart: where, which data, how much is shown
     *("seed", "dataset", "model", "data_path", "output_dir", "text_cache", "checkpoint_dir", "gpu_id", "use_gpu"),
     *("state", "show_progress", "worker", "pre_model_path", "load_col", "item_attributes", "text_attributes"),
+    *("split", "global_time_shares"),  # these part the data sets
 }
 MOST_NAMED = 3  # settings in a label
 
@@ -32,9 +33,9 @@ def manifest_of(paths: Sequence[Path]) -> tuple[Manifest, Path | None]:
         return read_manifest(found[0]), found[0]
     runs = find_runs(found)
     entries = [
-        Entry(label, run.model, run.dataset, str(run.folder)) for run, label in zip(runs, labels(runs), strict=True)
+        Entry(label, run.model, run.data, str(run.folder)) for run, label in zip(runs, labels(runs), strict=True)
     ]
-    data = {run.dataset: str(Path(run.config.get("data_path") or ".") / run.dataset) for run in runs}
+    data = {run.data: str(Path(run.config.get("data_path") or ".") / run.dataset) for run in runs}
     return Manifest("-".join(data), ", ".join(data), data=data, entries=entries), None
 
 

@@ -15,9 +15,9 @@ CACHE = ".cache"  # folder in the results folder
 
 
 def facts_file(out: Path, run: Run) -> Path:
-    """One file for all runs on the same data."""
+    """One file for all runs on the same data, split alike."""
     digest = str(run.environment.get("data_sha256", {}).get("inter", ""))[:12]
-    return out / CACHE / f"users-{run.dataset}-{digest}.parquet"
+    return out / CACHE / f"users-{run.data}-{digest}.parquet"
 
 
 def write_facts(facts: pd.DataFrame, file: Path) -> None:

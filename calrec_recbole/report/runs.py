@@ -15,6 +15,7 @@ from calrec_recbole.report.curves import Curve, read_curve
 __all__ = ["Run", "find_runs", "read_run"]
 
 FINISHED = "metrics.json"
+LEAVE_ONE_OUT = "leave_one_out"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,13 @@ class Run:
     @property
     def dataset(self) -> str:
         return str(self.config["dataset"])
+
+    @property
+    def data(self) -> str:
+        """The data set's name, and its split where that is not leave-one-out: other users are tested."""
+        split = self.config.get("split", LEAVE_ONE_OUT)
+        shares = (f"{100 * share:g}" for share in self.config.get("global_time_shares", ()))
+        return self.dataset if split == LEAVE_ONE_OUT else "-".join([self.dataset, split, *shares])
 
     @property
     def seed(self) -> int:

@@ -19,6 +19,12 @@ def test_the_id_depends_on_what_changes_numbers_and_on_nothing_else():
     assert name == run_id(dict(reversed(SETTINGS.items())), {"inter": "x"})
 
 
+def test_a_younger_setting_at_its_neutral_value_leaves_the_ids_of_older_runs():
+    name = run_id(SETTINGS, {})
+    assert name == run_id({**SETTINGS, "split": "leave_one_out", "global_time_shares": [0.8, 0.1, 0.1]}, {})
+    assert name != run_id({**SETTINGS, "split": "global_time", "global_time_shares": [0.8, 0.1, 0.1]}, {})
+
+
 def test_an_unfinished_folder_is_used_again_clean(tmp_path):
     with claim(tmp_path, "7-ab") as folder:
         (folder / "checkpoint").mkdir()

@@ -29,6 +29,15 @@ def test_a_run_by_its_folder(write_run):
     assert run.test["recall_opt@1"] == 1 / 4
 
 
+def test_another_split_is_another_data_set(write_run, tmp_path):
+    write_run("LIR", split="leave_one_out", global_time_shares=[0.8, 0.1, 0.1])
+    write_run("LIR", name="1-cd", split="global_time", global_time_shares=[0.8, 0.1, 0.1])
+    manifest, _ = manifest_of([tmp_path / "runs"])
+    found = [(entry.label, entry.dataset) for entry in manifest.entries]
+    assert found == [("LIR", "Tiny"), ("LIR", "Tiny-global_time-80-10-10")]
+    assert set(manifest.data.values()) == {"/secret/place/Tiny"}
+
+
 def test_unfinished_runs_are_left_out(write_run, tmp_path):
     folder = write_run("SASRec")
     other = write_run("LIR")
