@@ -1,7 +1,8 @@
 """History -> next-item texts -> scores of all items -> top items: the whole of section 3.5 for an application."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,24 @@ from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.examples import ItemTokens, encode
 from calrec_recbole.fusion import POOLINGS, Retriever, fuse, quasi_round_robin, unique_predictions
-from calrec_recbole.generation import sample
+from calrec_recbole.generation import BestTexts, Trie, best_texts, sample
 
-__all__ = ["InferenceSettings", "Recommendation", "Recommender"]
+__all__ = ["CONSTRAINED", "DECODINGS", "InferenceSettings", "Recommendation", "Recommender"]
+
+DECODINGS = ("sample", "constrained")
+CONSTRAINED = DECODINGS[1]
 
 
 @dataclass(frozen=True)
 class InferenceSettings:
-    """Sampling and fusion at inference, with the paper's values (section 4)."""
+    """Decoding and fusion at inference, with the paper's values (section 4).
 
+    ``decoding`` "constrained" takes the ``n_pred`` most probable texts of the catalogue, by a beam search of ``beams``
+    prefixes, in the place of samples.
+    """
+
+    decoding: str = "sample"
+    beams: int = 32
     n_gen: int = 32
     temperature: float = 0.5
     max_new_tokens: int = 80  # "a maximum output decoding length of 80 tokens"
@@ -28,7 +38,10 @@ class InferenceSettings:
     pooling: str = "max"  # Algorithm 1, line 11
 
     def __post_init__(self) -> None:
-        for name in ("n_gen", "temperature", "max_new_tokens", "n_pred"):
+        if self.decoding not in DECODINGS:
+            hint = did_you_mean(str(self.decoding), DECODINGS)
+            raise ConfigError(f"decoding={self.decoding!r} must be one of {', '.join(DECODINGS)}{hint}")
+        for name in ("n_gen", "temperature", "max_new_tokens", "n_pred", "beams"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
         if self.epsilon < 0:
@@ -60,10 +73,12 @@ class Recommender:
     settings: InferenceSettings = InferenceSettings()
 
     def predictions(self, prompts: Sequence[NDArray[np.int64]], seeds: Sequence[int]) -> list[list[tuple[str, float]]]:
-        """Token prompts -> per prompt the sampled texts with their log-probabilities, equal texts not yet merged.
+        """Token prompts -> per prompt the texts with their log-probabilities, of samples not yet merged where equal.
 
         ``seeds`` holds one number a prompt: what is drawn for a user does not depend on who else is in the batch.
         """
+        if self.settings.decoding == CONSTRAINED:
+            return [self.pairs(best) for best in self.best(prompts)]
         samples = sample(
             self.backbone.model,
             [prompt.tolist() for prompt in prompts],
@@ -72,13 +87,29 @@ class Recommender:
             max_new_tokens=self.settings.max_new_tokens,
             seeds=seeds,
         )
-        texts = self.backbone.tokenizer.batch_decode(
-            [list(one.token_ids) for user in samples for one in user],
-            skip_special_tokens=True,
-            clean_up_tokenization_spaces=False,
+        decoded = iter(self._texts(one.token_ids for user in samples for one in user))
+        return [[(next(decoded), one.logprob) for one in user] for user in samples]
+
+    def best(self, prompts: Sequence[NDArray[np.int64]]) -> list[BestTexts]:
+        """The ``n_pred`` most probable texts of the catalogue after each prompt, as numbers for `pairs`."""
+        token_ids = [prompt.tolist() for prompt in prompts]
+        return best_texts(self.backbone.model, token_ids, self._trie[0], self.settings.n_pred, self.settings.beams)
+
+    def pairs(self, best: BestTexts) -> list[tuple[str, float]]:
+        """The texts of one prompt with their log-probabilities."""
+        return [(self._trie[1][text], nats) for text, nats in zip(best.texts, best.logprobs.tolist(), strict=True)]
+
+    @cached_property
+    def _trie(self) -> tuple[Trie, list[str]]:
+        """The distinct token sequences of the catalogue, and the text of each."""
+        distinct = list(dict.fromkeys(tuple(item.tolist()) for item in self.items.items))
+        return Trie.of(distinct), self._texts(distinct)
+
+    def _texts(self, token_ids: Iterable[Sequence[int]]) -> list[str]:
+        found = self.backbone.tokenizer.batch_decode(
+            [list(ids) for ids in token_ids], skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        decoded = iter(texts)
-        return [[(next(decoded).strip(), one.logprob) for one in user] for user in samples]
+        return [text.strip() for text in found]
 
     def scores(self, histories: Sequence[Sequence[int]], seeds: Sequence[int]) -> NDArray[np.float64]:
         """Scores of all items for each history -> (n_histories, n_items) float64, higher is better, ties are ties."""

@@ -10,6 +10,7 @@ from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.examples import tokenise_items
 from calrec_recbole.fusion import quasi_round_robin, unique_predictions
+from calrec_recbole.generation import text_logprobs
 from calrec_recbole.recommender import InferenceSettings, Recommender
 from calrec_recbole.retrieval import OkapiBM25
 from calrec_recbole.training import Training, TrainingSettings
@@ -68,6 +69,25 @@ def test_recommendations_hold_the_text_that_found_them(recommender):
     assert found[0].text == found[0].generated == "Title: Blue ink."
     assert found[0].score == pytest.approx(np.exp(found[0].logprob / 5000))
     assert found[0].score == found[1].score >= found[2].score
+
+
+def test_constrained_decoding_gives_the_most_probable_items_and_nothing_else(recommender):
+    constrained = replace(recommender, settings=InferenceSettings(decoding="constrained", n_pred=4))
+    prompt = recommender.items.prompt([0])
+    (found,) = constrained.predictions([prompt], [1])
+    distinct = list(dict.fromkeys(TEXTS))
+    tokens = [recommender.items.items[TEXTS.index(text)].tolist() for text in distinct]
+    (nats,) = text_logprobs(recommender.backbone.model, [prompt.tolist()], [tokens])
+    best = np.argsort(-nats)[:4]
+    assert [text for text, _ in found] == [distinct[place] for place in best]
+    assert [value for _, value in found] == pytest.approx(nats[best], abs=1e-4)
+    scores = constrained.scores([[0]], [1])[0]
+    assert scores[1] == scores[3] == scores.max()  # Blue ink, twice
+
+
+def test_an_unknown_decoding_is_refused():
+    with pytest.raises(ConfigError, match="did you mean 'constrained'"):
+        InferenceSettings(decoding="constraint")
 
 
 def test_recommend_agrees_with_scores(recommender):

@@ -7,6 +7,8 @@ from calrec_recbole.prompts import AMAZON, Attribute, parse_item_text
 
 __all__ = ["SampleShares"]
 
+COUNTED = ("users", "distinct", "follow", "known", "titles", "searched", "certified")
+
 
 @dataclass
 class SampleShares:
@@ -17,6 +19,8 @@ class SampleShares:
     >>> shares.summary()  # doctest: +NORMALIZE_WHITESPACE
     {'users': 1, 'texts_per_user': 3.0, 'follow_template': 0.666667, 'in_catalogue': 0.333333,
      'title_in_catalogue': 0.333333}
+
+    Of constrained decoding ``searched`` counts the users, and ``certified`` those whose texts are surely the best ones.
     """
 
     texts: Iterable[str]
@@ -26,6 +30,8 @@ class SampleShares:
     follow: int = field(default=0, init=False)
     known: int = field(default=0, init=False)
     titles: int = field(default=0, init=False)
+    searched: int = field(default=0, init=False)
+    certified: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.texts = frozenset(self.texts)
@@ -43,23 +49,27 @@ class SampleShares:
             self.known += len(distinct & self.texts)  # type: ignore[operator]
 
     @property
-    def counts(self) -> tuple[int, int, int, int]:
-        """Users, their distinct texts, and how many of those follow the template and are known."""
-        return self.users, self.distinct, self.follow, self.known
+    def counts(self) -> tuple[int, ...]:
+        """All that is counted, in the order of the fields."""
+        return tuple(getattr(self, name) for name in COUNTED)
 
-    def become_sum(self, counts: Iterable[tuple[int, int, int, int]]) -> None:
+    def become_sum(self, counts: Iterable[tuple[int, ...]]) -> None:
         """Takes the place of several, of other users each, by their ``counts``."""
-        self.users, self.distinct, self.follow, self.known = (sum(column) for column in zip(*counts, strict=True))
+        for name, column in zip(COUNTED, zip(*counts, strict=True), strict=True):
+            setattr(self, name, sum(column))
 
     def summary(self) -> dict[str, float]:
         """Distinct texts a user, and the shares of them that follow the template (the others are Table 8's format
-        errors), that are items' texts (its "all four attributes") and whose title is an item's.
+        errors), that are items' texts (its "all four attributes") and whose title is an item's. Of constrained decoding
+        also the share of users whose texts are surely the most probable ones.
         """
+        exact = {"exact": round(self.certified / self.searched, 6)} if self.searched else {}
         shares = {"follow_template": self.follow, "in_catalogue": self.known, "title_in_catalogue": self.titles}
         return {
             "users": self.users,
             "texts_per_user": round(self.distinct / max(1, self.users), 2),
             **{name: round(count / max(1, self.distinct), 6) for name, count in shares.items()},
+            **exact,
         }
 
     def _title(self, text: str) -> str | None:

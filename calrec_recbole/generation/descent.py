@@ -1,4 +1,4 @@
-"""From the prompts down the tree of prefixes: one forward pass a depth, for all users of a batch at once."""
+"""From the prompts down a tree of prefixes: one forward pass a depth, for all users of a batch at once."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,41 @@ from transformers import PreTrainedModel
 
 from calrec_recbole.generation.draws import draw
 from calrec_recbole.generation.memory import Memory
-from calrec_recbole.generation.tree import Children, branch
+from calrec_recbole.generation.tree import branch
+
+
+class Descent:
+    """The rows of a batch: distinct prefixes, at first the U prompts themselves, one token longer with each `read`.
+
+    ``logits`` (R, V) are those after each row. The model's attention must be the shared one (`sharing_prompts`).
+    """
+
+    def __init__(self, model: PreTrainedModel, prompts: list[Tensor], max_rows: int, max_steps: int):
+        """``prompts``: U tensors of token ids. At most ``max_rows`` rows and ``max_steps`` tokens come after them."""
+        self.model = model
+        self.memory = Memory([len(prompt) for prompt in prompts], max_rows, max_steps, model.device)
+        self.logits = self._forward(torch.cat(prompts).to(model.device), self.memory.lengths.cumsum(0) - 1)
+
+    def read(self, rows: Tensor, tokens: Tensor) -> Tensor:
+        """The prefix of ``rows`` (S,) with one of ``tokens`` (S,) after it -> (S,) the row of each.
+
+        Equal ones share a row; the rows that nobody goes on from are forgotten.
+        """
+        children = branch(rows, tokens)
+        self.memory.descend(children.parents, children.source, children.target)
+        self.logits = self._forward(children.tokens, torch.arange(len(children.tokens), device=tokens.device))
+        return children.rows
+
+    def _forward(self, tokens: Tensor, keep: Tensor) -> Tensor:
+        """A pass over packed tokens (N,), the model's head on the positions ``keep`` (K,) alone -> (K, V)."""
+        logits: Tensor = self.model(
+            input_ids=tokens[None],
+            position_ids=self.memory.positions[None],
+            past_key_values=self.memory,
+            use_cache=True,
+            logits_to_keep=keep,
+        ).logits[0]
+        return logits
 
 
 def descend(
@@ -23,43 +57,17 @@ def descend(
     tokens = torch.full((users * n, steps), -1, device=device)
     nats = torch.zeros(users * n, dtype=torch.float64, device=device)
     end_ids = torch.tensor(ends, device=device)
-    memory = Memory([len(prompt) for prompt in prompts], users * n, steps, device)
     samples = torch.arange(users * n, device=device)  # the samples that go on, in the order of their rows
     rows = samples // n  # the row of each
-    logits = read_prompts(model, memory, torch.cat(prompts).to(device))
+    tree = Descent(model, prompts, users * n, steps)
     for step in range(steps):
-        drawn, logprobs = draw(logits, rows, uniforms[samples, step], temperature, end_ids)
+        drawn, logprobs = draw(tree.logits, rows, uniforms[samples, step], temperature, end_ids)
         nats[samples] += logprobs
         going = ~torch.isin(drawn, end_ids)
         samples, rows, drawn = samples[going], rows[going], drawn[going]
         tokens[samples, step] = drawn
         if step + 1 == steps or not len(samples):
             break
-        children = branch(rows, drawn)
-        logits = read_rows(model, memory, children)
-        rows, order = children.rows.sort()
+        rows, order = tree.read(rows, drawn).sort()
         samples = samples[order]
     return tokens.view(users, n, steps), nats.view(users, n)
-
-
-def read_prompts(model: PreTrainedModel, memory: Memory, tokens: Tensor) -> Tensor:
-    """All prompts one after the other, (N,) token ids -> (U, V) logits after each prompt's last token."""
-    return _forward(model, memory, tokens, memory.lengths.cumsum(0) - 1)
-
-
-def read_rows(model: PreTrainedModel, memory: Memory, children: Children) -> Tensor:
-    """One token more, for K new rows -> (K, V) logits."""
-    memory.descend(children.parents, children.source, children.target)
-    return _forward(model, memory, children.tokens, torch.arange(len(children.tokens), device=children.tokens.device))
-
-
-def _forward(model: PreTrainedModel, memory: Memory, tokens: Tensor, keep: Tensor) -> Tensor:
-    """A pass over packed tokens (N,), the model's head on the positions ``keep`` (K,) alone -> (K, V)."""
-    logits: Tensor = model(
-        input_ids=tokens[None],
-        position_ids=memory.positions[None],
-        past_key_values=memory,
-        use_cache=True,
-        logits_to_keep=keep,
-    ).logits[0]
-    return logits

@@ -7,10 +7,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.errors import BackboneError, CalrecError
-from calrec_recbole.generation.descent import read_prompts, read_rows
-from calrec_recbole.generation.memory import Memory
+from calrec_recbole.generation.descent import Descent
 from calrec_recbole.generation.shared_attention import sharing_prompts
-from calrec_recbole.generation.tree import Children
 
 LENGTH = 64  # tokens of the probe at most
 ROUNDING = {torch.float64: 1e-4, torch.float32: 1e-4}  # share of the largest logit that rounding may take
@@ -51,9 +49,9 @@ def _lasts(ids: Tensor) -> tuple[Tensor, Tensor]:
 
 def _shared_logits(model: PreTrainedModel, ids: Tensor) -> Tensor:
     """(2 rows, 3 steps, V) logits: after the prompt, after its first token again, after the rows' last tokens."""
-    memory = Memory([len(ids)], max_rows=2, max_steps=2, device=ids.device)
-    root, rows = torch.zeros_like(ids[:1]), torch.arange(2, device=ids.device)
-    prompt = read_prompts(model, memory, ids)
-    common = read_rows(model, memory, Children(root, ids[:1], root, rows[:0], rows[:0]))
-    parted = read_rows(model, memory, Children(root.expand(2), torch.cat(_lasts(ids)), rows, rows[:1], rows[1:]))
-    return torch.stack((prompt.expand(2, -1), common.expand(2, -1), parted), dim=1)
+    tree = Descent(model, [ids], max_rows=2, max_steps=2)
+    prompt, both = tree.logits, torch.zeros(2, dtype=torch.int64, device=ids.device)
+    both = tree.read(both, ids[:1].expand(2))
+    common = tree.logits[both]
+    both = tree.read(both, torch.cat(_lasts(ids)))
+    return torch.stack((prompt.expand(2, -1), common, tree.logits[both]), dim=1)

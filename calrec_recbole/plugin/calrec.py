@@ -33,7 +33,7 @@ from calrec_recbole.plugin.joint import read_categories
 from calrec_recbole.plugin.retriever import HIERARCHICAL, retriever_of
 from calrec_recbole.plugin.stages import check_stage, starting_weights
 from calrec_recbole.prompts import PROMPTS, Prompt
-from calrec_recbole.recommender import InferenceSettings, Recommender
+from calrec_recbole.recommender import CONSTRAINED, InferenceSettings, Recommender
 from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.training import Mixture, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
@@ -160,11 +160,19 @@ class CALRec(SequentialRecommender):
         settings, before = self.recommender.settings, self.samples_before
         keys = [sample_key(prompt, seed, settings) for prompt, seed in zip(prompts, seeds, strict=True)]
         new = [row for row, key in enumerate(keys) if key not in before]
-        drawn = self.recommender.predictions([prompts[row] for row in new], [seeds[row] for row in new]) if new else []
+        drawn = self._drawn([prompts[row] for row in new], [seeds[row] for row in new]) if new else []
         fresh = {keys[row]: samples for row, samples in zip(new, drawn, strict=True)}
         found = [fresh[key] if key in fresh else before[key] for key in keys]
         self.drawn.update(zip(keys, found, strict=True))
         return found
+
+    def _drawn(self, prompts: Sequence[np.ndarray], seeds: Sequence[int]) -> list[Samples]:
+        if self.recommender.settings.decoding != CONSTRAINED:
+            return self.recommender.predictions(prompts, seeds)
+        best = self.recommender.best(prompts)
+        self.sample_shares.searched += len(best)
+        self.sample_shares.certified += sum(one.exact for one in best)
+        return [self.recommender.pairs(one) for one in best]
 
     def count_samples_anew(self) -> SampleShares:
         """The counts of what ``full_sort_predict`` generates from now on; ``drawn`` holds the samples themselves."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from calrec_recbole.durable import replacing_file
 from calrec_recbole.plugin.run_folder import CHECKPOINT
 from calrec_recbole.plugin.stages import starting_weights
-from calrec_recbole.recommender import InferenceSettings
+from calrec_recbole.recommender import CONSTRAINED, InferenceSettings
 
 __all__ = ["SAMPLES_FILE", "Samples", "read_samples", "sample_key", "samples_before", "write_samples"]
 
@@ -29,7 +29,10 @@ Samples = list[tuple[str, float]]  # of one prompt: text, log-probability in nat
 
 def sample_key(prompt: NDArray[np.int64], seed: int, settings: InferenceSettings) -> str:
     """32 hex digits that stand for all that decides the samples, besides the weights."""
-    sampling = f"{seed} {settings.n_gen} {settings.temperature!r} {settings.max_new_tokens} "
+    if settings.decoding == CONSTRAINED:
+        sampling = f"{CONSTRAINED} {settings.beams} {settings.n_pred} "
+    else:
+        sampling = f"{seed} {settings.n_gen} {settings.temperature!r} {settings.max_new_tokens} "
     return hashlib.sha256(sampling.encode() + np.asarray(prompt, np.int64).tobytes()).hexdigest()[:32]
 
 

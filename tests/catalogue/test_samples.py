@@ -28,3 +28,21 @@ def test_nothing_sampled_is_no_division_by_zero():
     assert shares.summary()["in_catalogue"] == 0
     shares.add([[]])
     assert shares.summary()["texts_per_user"] == 0
+
+
+def test_the_counts_of_several_add_up():
+    tape = "Title: Tape. Category: Office. Brand: Acme. Price: $1."
+    parts = [SampleShares([tape]), SampleShares([tape])]
+    parts[0].add([[tape, "noise"]])
+    parts[1].add([[tape.replace("$1", "$2")], []])
+    parts[0].searched, parts[0].certified, parts[1].searched = 1, 1, 2
+    whole = SampleShares([tape])
+    whole.become_sum(part.counts for part in parts)
+    assert whole.summary() == {
+        "users": 3,
+        "texts_per_user": 1.0,
+        "follow_template": 0.666667,
+        "in_catalogue": 0.333333,
+        "title_in_catalogue": 0.666667,
+        "exact": 0.333333,
+    }

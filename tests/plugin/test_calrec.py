@@ -74,6 +74,18 @@ def test_what_comes_after_sampling_can_change_without_sampling_again(settings, m
     assert read_samples(anew.folder / SAMPLES_FILE).keys().isdisjoint(read_samples(trained.folder / SAMPLES_FILE))
 
 
+def test_constrained_decoding_of_finished_weights(settings):
+    trained = run("CALRec", overrides=settings, show=False)
+    constrained = {"decoding": "constrained", "beams": 4, "n_pred": 3, "retrieval": "hierarchical"}
+    untuned = {**settings, "pre_model_path": str(trained.folder), "train_steps": 0, "warmup_steps": 0} | constrained
+    result = run("CALRec", overrides=untuned, show=False)
+    samples = json.loads((result.folder / "environment.json").read_text())["samples"]
+    assert samples["in_catalogue"] == 1.0
+    assert samples["texts_per_user"] <= 3
+    assert 0 <= samples["exact"] <= 1
+    assert run("CALRec", overrides=untuned, show=False).test == result.test
+
+
 def test_an_untuned_backbone_was_trained_on_nothing(settings):
     result = run("CALRec", overrides={**settings, "train_steps": 0, "warmup_steps": 0}, show=False)
     assert json.loads((result.folder / "trained_on.json").read_text()) == {}

@@ -40,6 +40,16 @@ def test_the_key_stands_for_all_that_decides_the_samples():
         assert sample_key(PROMPT, 1, replace(SETTINGS, **change)) == own
 
 
+def test_constrained_texts_have_keys_of_their_own():
+    constrained = replace(SETTINGS, decoding="constrained")
+    own = sample_key(PROMPT, 1, constrained)
+    assert own != sample_key(PROMPT, 1, SETTINGS)
+    for change in ({"beams": 8}, {"n_pred": 3}):
+        assert sample_key(PROMPT, 1, replace(constrained, **change)) != own
+    for change in ({"n_gen": 16}, {"temperature": 0.6}, {"epsilon": 0.0}):
+        assert sample_key(PROMPT, 1, replace(constrained, **change)) == own
+
+
 def test_only_the_same_weights_share_their_samples(run):
     def before(path, steps=0):
         return samples_before({"pre_model_path": path, "train_steps": steps})

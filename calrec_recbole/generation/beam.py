@@ -1,0 +1,133 @@
+"""Constrained decoding: the most probable texts of a catalogue, by a beam search that walks a trie."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.generation.batches import batches, free_bytes
+from calrec_recbole.generation.descent import Descent
+from calrec_recbole.generation.likelihood import next_logprobs
+from calrec_recbole.generation.probe import check_backbone
+from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
+from calrec_recbole.generation.shared_attention import evaluating, sharing_prompts
+from calrec_recbole.generation.trie import Trie
+
+__all__ = ["BestTexts", "best_texts"]
+
+
+class BestTexts(NamedTuple):
+    """The texts found for a prompt, best first; ``exact`` where no other text of the trie can be more probable."""
+
+    texts: NDArray[np.int64]  # numbers of texts, as the trie has them
+    logprobs: NDArray[np.float64]  # nats, of the whole text and the end token
+    exact: bool
+
+
+def best_texts(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int] | Tensor],
+    trie: Trie,
+    k: int = 10,
+    beams: int = 32,
+    *,
+    memory_bytes: int | None = None,
+) -> list[BestTexts]:
+    """The ``k`` most probable texts of ``trie`` after each prompt, by log P(text, end token | prompt) at temperature 1.
+
+    Every text found has its exact log-probability, under the model's whole vocabulary. ``beams`` prefixes a prompt are
+    kept at each depth. A prefix less probable than the k-th text found is dropped without loss, since no text is more
+    probable than its beginning; by the same bound ``exact`` says for each prompt whether a prefix that the width cut
+    off could have led to a better text. With as many beams as the trie has texts nothing is ever cut.
+
+    ``memory_bytes`` is that of `sample`. Raises ConfigError, DataError or BackboneError, as `sample` does.
+    """
+    for name, value in (("k", k), ("beams", beams)):
+        if value < 1:
+            raise ConfigError(f"{name} is {value}; it must be at least 1")
+    check_layers(model)
+    ends = end_ids(model)
+    rows = [torch.as_tensor(prompt, dtype=torch.int64).flatten().cpu() for prompt in prompts]
+    check_prompts(model, rows, trie.longest + 1)
+    found: list[BestTexts | None] = [None] * len(rows)
+    with torch.inference_mode(), evaluating(model):
+        if rows:
+            check_backbone(model, rows[0])
+        with sharing_prompts(model):
+            room = free_bytes(model.device) if memory_bytes is None else memory_bytes
+            for batch in batches(model, rows, beams, trie.longest + 1, room):
+                best = _search(model, [rows[index] for index in batch], trie, k, beams, ends)
+                for index, one in zip(batch, best, strict=True):
+                    found[index] = one
+    return [one for one in found if one is not None]
+
+
+class _Found:
+    """The finished texts of U users, at most k each, and what bounds the search."""
+
+    def __init__(self, users: int, k: int):
+        self.k = k
+        self.texts: list[list[tuple[float, int]]] = [[] for _ in range(users)]  # (nats, text), best first
+        self.bound = np.full(users, -np.inf)  # the k-th best so far
+        self.cut = np.full(users, -np.inf)  # the most probable prefix that the width has cut off
+
+    def add(self, users: NDArray[np.int64], texts: NDArray[np.int64], nats: NDArray[np.float64]) -> None:
+        for user, text, value in zip(users.tolist(), texts.tolist(), nats.tolist(), strict=True):
+            self.texts[user].append((value, text))
+        for user in set(users.tolist()):
+            self.texts[user] = sorted(self.texts[user], key=lambda one: (-one[0], one[1]))[: self.k]
+            if len(self.texts[user]) == self.k:
+                self.bound[user] = self.texts[user][-1][0]
+
+    def best(self, user: int) -> BestTexts:
+        own = self.texts[user]
+        exact = bool(self.bound[user] >= self.cut[user])  # both -inf where nothing was cut and fewer than k exist
+        return BestTexts(np.array([text for _, text in own], np.int64), np.array([nats for nats, _ in own]), exact)
+
+
+def _search(
+    model: PreTrainedModel, prompts: list[Tensor], trie: Trie, k: int, beams: int, ends: list[int]
+) -> list[BestTexts]:
+    device, found = model.device, _Found(len(prompts), k)
+    end_ids = torch.tensor(ends, device=device)
+    users = np.arange(len(prompts))  # of each beam, ascending
+    nodes, nats = np.zeros(len(prompts), np.int64), np.zeros(len(prompts))
+    rows = torch.arange(len(prompts), device=device)
+    tree = Descent(model, prompts, len(prompts) * beams, trie.longest + 1)
+    while True:
+        ending = np.flatnonzero(trie.text[nodes] >= 0)
+        if len(ending):
+            last = next_logprobs(tree.logits, rows[ending], None, end_ids).cpu().numpy()
+            found.add(users[ending], trie.text[nodes[ending]], nats[ending] + last)
+        owners, tokens, children = trie.branches(nodes)
+        if not len(owners):
+            break
+        following = torch.from_numpy(tokens).to(device)
+        steps = next_logprobs(tree.logits, rows[torch.from_numpy(owners).to(device)], following, end_ids)
+        values = nats[owners] + steps.cpu().numpy()
+        kept = _widest(users[owners], values, beams, found)
+        if not len(kept):
+            break
+        users, nodes, nats = users[owners][kept], children[kept], values[kept]
+        chosen = torch.from_numpy(kept).to(device)
+        rows = tree.read(rows[torch.from_numpy(owners[kept]).to(device)], following[chosen])
+    return [found.best(user) for user in range(len(prompts))]
+
+
+def _widest(users: NDArray[np.int64], values: NDArray[np.float64], beams: int, found: _Found) -> NDArray[np.int64]:
+    """Places of the ``beams`` best prefixes of each user that can still lead among the k best; notes what it cuts.
+
+    ``users`` (C,) ascending, ``values`` (C,) nats.
+    """
+    order = np.lexsort((-values, users))
+    order = order[values[order] >= found.bound[users[order]]]
+    ranked = users[order]
+    rank = np.arange(len(order)) - np.searchsorted(ranked, ranked)
+    cut = order[rank == beams]  # the best of what is cut
+    found.cut[users[cut]] = np.maximum(found.cut[users[cut]], values[cut])
+    return np.asarray(order[rank < beams])

@@ -1,0 +1,96 @@
+"""Log-probabilities of given texts: the history is read once, and a prefix that several texts share is read once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from calrec_recbole.errors import DataError
+from calrec_recbole.generation.batches import batches, free_bytes
+from calrec_recbole.generation.descent import Descent
+from calrec_recbole.generation.probe import check_backbone
+from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
+from calrec_recbole.generation.shared_attention import evaluating, sharing_prompts
+
+__all__ = ["next_logprobs", "text_logprobs"]
+
+CHUNK = 1 << 19  # logits handled at once (2 MiB of float32), so that the passes over them stay in the cache
+
+
+def text_logprobs(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int] | Tensor],
+    texts: Sequence[Sequence[Sequence[int]]],
+    *,
+    memory_bytes: int | None = None,
+) -> list[NDArray[np.float64]]:
+    """log P(text, end token | prompt) for every one of ``texts[u]`` (token ids, without the end) -> (len(texts[u]),).
+
+    Nats at temperature 1. Several end ids are one event. Equal texts of a prompt get the very same number.
+    ``memory_bytes`` is that of `sample`. Raises DataError (a prompt or a text) or BackboneError, as `sample` does.
+    """
+    check_layers(model)
+    ends = end_ids(model)
+    rows = [torch.as_tensor(prompt, dtype=torch.int64).flatten().cpu() for prompt in prompts]
+    if len(texts) != len(rows):
+        raise DataError(f"texts are given for {len(texts)} prompts of {len(rows)}: give a list of texts a prompt")
+    distinct = [list(dict.fromkeys(tuple(int(token) for token in text) for text in own)) for own in texts]
+    longest = max((len(text) for own in distinct for text in own), default=0)
+    check_prompts(model, rows, longest + 1)
+    most = max(map(len, distinct), default=0)
+    found: list[NDArray[np.float64]] = [np.zeros(0)] * len(rows)
+    wanted = [index for index, own in enumerate(distinct) if own]
+    with torch.inference_mode(), evaluating(model):
+        if wanted:
+            check_backbone(model, rows[0])
+        with sharing_prompts(model):
+            room = free_bytes(model.device) if memory_bytes is None else memory_bytes
+            for batch in batches(model, [rows[index] for index in wanted], most, longest + 1, room):
+                users = [wanted[place] for place in batch]
+                nats = _score(model, [rows[user] for user in users], [distinct[user] for user in users], ends)
+                for user, values in zip(users, nats, strict=True):
+                    of_text = dict(zip(distinct[user], values, strict=True))
+                    found[user] = np.array([of_text[tuple(int(token) for token in text)] for text in texts[user]])
+    return found
+
+
+def _score(
+    model: PreTrainedModel, prompts: list[Tensor], texts: list[list[tuple[int, ...]]], ends: list[int]
+) -> list[list[float]]:
+    """The nats of distinct ``texts`` after each prompt; a text walks down the tree by its own tokens."""
+    device = model.device
+    flat = [text for own in texts for text in own]
+    lengths = torch.tensor([len(text) for text in flat], device=device)
+    width = int(lengths.max())
+    tokens = torch.tensor([[*text, *[0] * (width - len(text))] for text in flat], device=device).view(-1, width)
+    nats = torch.zeros(len(flat), dtype=torch.float64, device=device)
+    end_ids = torch.tensor(ends, device=device)
+    going = torch.arange(len(flat), device=device)
+    rows = torch.repeat_interleave(
+        torch.arange(len(texts), device=device), torch.tensor([len(own) for own in texts], device=device)
+    )
+    tree = Descent(model, prompts, len(flat), width + 1)
+    for step in range(width + 1):
+        ended = lengths[going] == step
+        nats[going[ended]] += next_logprobs(tree.logits, rows[ended], None, end_ids)
+        going, rows = going[~ended], rows[~ended]
+        if not len(going):
+            break
+        following = tokens[going, step]
+        nats[going] += next_logprobs(tree.logits, rows, following, end_ids)
+        rows = tree.read(rows, following)
+    return [part.tolist() for part in nats.cpu().split([len(own) for own in texts])]
+
+
+def next_logprobs(logits: Tensor, rows: Tensor, tokens: Tensor | None, end_ids: Tensor) -> Tensor:
+    """log P of each of ``tokens`` (S,) after ``rows`` (S,) of the (R, V) ``logits`` -> (S,) float64, nats.
+
+    Without ``tokens``, that of the end: the log of the summed probability of ``end_ids``.
+    """
+    step = max(1, CHUNK // logits.shape[1])
+    totals = torch.cat([part.float().logsumexp(-1) for part in logits.split(step)])
+    own = logits[:, end_ids].float().logsumexp(-1)[rows] if tokens is None else logits[rows, tokens].float()
+    return (own - totals[rows]).double()

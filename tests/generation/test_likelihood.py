@@ -1,0 +1,57 @@
+"""`text_logprobs` against plain forward passes, and the work that sharing saves."""
+
+import numpy as np
+import pytest
+
+from calrec_recbole.errors import DataError
+from calrec_recbole.generation import text_logprobs
+
+PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6]]
+TEXTS = [[[1, 2, 3], [1, 2], [1, 2, 3], []], [[9, 8, 7, 6, 5, 4, 3, 2, 1]], [[5], [6], [1, 2, 3]]]
+
+
+def test_equals_a_plain_forward_pass(decoder, plain_logprob):
+    found = text_logprobs(decoder, PROMPTS, TEXTS)
+    for prompt, texts, nats in zip(PROMPTS, TEXTS, found, strict=True):
+        expected = [plain_logprob(decoder, prompt, [*text, 0]) for text in texts]
+        assert nats == pytest.approx(expected, abs=1e-4)
+
+
+def test_equal_texts_get_the_very_same_number(llama):
+    (nats,) = text_logprobs(llama, PROMPTS[:1], TEXTS[:1])
+    assert nats[0] == nats[2]
+    assert len(set(nats.tolist())) == 3
+
+
+def test_batching_does_not_change_the_numbers(decoder):
+    together = text_logprobs(decoder, PROMPTS, TEXTS)
+    alone = text_logprobs(decoder, PROMPTS, TEXTS, memory_bytes=1)
+    for left, right in zip(together, alone, strict=True):
+        assert left == pytest.approx(right, abs=1e-5)
+
+
+def test_several_end_ids_are_one_event(llama, plain_logprob):
+    llama.generation_config.eos_token_id = [0, 11]
+    (nats,) = text_logprobs(llama, [[1, 2]], [[[3, 4]]])
+    ends = [plain_logprob(llama, [1, 2], [3, 4, end]) for end in (0, 11)]
+    assert nats == pytest.approx([np.logaddexp(*ends)], abs=1e-4)
+
+
+def test_a_shared_prefix_is_read_once(llama, passes):
+    text_logprobs(llama, [[9]], [[[1]]])  # the probe of a new model
+    rows = passes(llama)
+    text_logprobs(llama, [[9, 9, 9, 9]], [[[1, 2, 3], [1, 2, 4], [1, 5], [1, 2, 3]]])
+    assert rows[-4:] == [4, 1, 2, 2]  # the prompt; 1; 12 15; 123 124
+
+
+def test_prompts_without_texts_are_passed_over(llama):
+    found = text_logprobs(llama, PROMPTS, [[], [[1]], []])
+    assert [len(nats) for nats in found] == [0, 1, 0]
+    assert text_logprobs(llama, [], []) == []
+
+
+def test_what_does_not_fit_is_refused(llama):
+    with pytest.raises(DataError, match="texts are given for 1 prompts of 3"):
+        text_logprobs(llama, PROMPTS, [[[1]]])
+    with pytest.raises(DataError, match=r"prompts\[0\] is empty"):
+        text_logprobs(llama, [[]], [[[1]]])
