@@ -19,6 +19,7 @@ __all__ = ["Backbone", "LongformerSizes", "from_longformer", "from_scratch", "re
 
 SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
 TOKEN_TYPES = 4
+SHARED, AVERAGED = 0.1, 5.0  # of a network from scratch
 
 
 class Backbone(NamedTuple):
@@ -58,8 +59,11 @@ def from_scratch(
 ) -> Backbone:
     """A network with weights drawn by torch's seed, and byte-level BPE learnt on ``texts``, as Longformer's own is.
 
-    Weights have the standard deviation hidden_size^-0.5. With Longformer's 0.02, meant for 768, the first tokens of all
-    items would begin as one vector (mean cosine .99996 at 128), and the frozen table would tell them apart hardly.
+    Weights begin so that the texts tell items apart, as those of a pretrained network do: standard deviation
+    hidden_size^-0.5, a tenth of it for positions, types and item positions, which all items share, and ``AVERAGED``
+    times as much where attention, an average over some ``AVERAGED`` squared words, is put out. With Longformer's 0.02
+    the first tokens of all items of Scientific begin as one vector (mean cosine .99996 at 128), with hidden_size^-0.5
+    everywhere nearly so (.991); as above it is .63, and only what the table tells apart can be learnt by fine-tuning.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -91,7 +95,18 @@ def from_scratch(
         initializer_range=sizes.hidden_size**-0.5,
         **beside,
     )
-    return Backbone(RecformerNetwork(config), fast)
+    network = RecformerNetwork(config)
+    _let_words_speak(network)
+    return Backbone(network, fast)
+
+
+@torch.no_grad()
+def _let_words_speak(network: RecformerNetwork) -> None:
+    embeddings: Any = network.longformer.embeddings
+    for shared in ("position_embeddings", "token_type_embeddings", "item_position_embeddings"):
+        getattr(embeddings, shared).weight.mul_(SHARED)
+    for layer in network.longformer.encoder.layer:
+        layer.attention.output.dense.weight.mul_(AVERAGED)
 
 
 def from_longformer(source: str, window: int, positions: int, max_tokens: int) -> Backbone:

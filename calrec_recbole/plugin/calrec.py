@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor
@@ -30,7 +32,8 @@ from calrec_recbole.fusion import Retriever
 from calrec_recbole.plugin.dataset import catalogue_of
 from calrec_recbole.plugin.drawn import Samples, sample_key, samples_before
 from calrec_recbole.plugin.joint import read_categories
-from calrec_recbole.plugin.retriever import HIERARCHICAL, retriever_of
+from calrec_recbole.plugin.reranker import Parts, Reranker, check_rerank
+from calrec_recbole.plugin.retriever import HIERARCHICAL, RERANK, retriever_of
 from calrec_recbole.plugin.stages import check_stage, starting_weights
 from calrec_recbole.prompts import PROMPTS, Prompt
 from calrec_recbole.recommender import CONSTRAINED, InferenceSettings, Recommender
@@ -38,7 +41,7 @@ from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.training import Mixture, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
 
-__all__ = ["CALRec"]
+__all__ = ["CALRec", "padded"]
 
 Settings = TypeVar("Settings", TrainingSettings, AdapterSettings, InferenceSettings, ScratchSizes)
 
@@ -52,6 +55,7 @@ class CALRec(SequentialRecommender):
         super().__init__(config, dataset)
         _check_intervals(config)
         check_stage(config)
+        check_rerank(config)
         self.seed = int(config["seed"])
         self.training_settings = _settings(TrainingSettings, config)
         self.adapter_settings = _settings(AdapterSettings, config)
@@ -67,6 +71,8 @@ class CALRec(SequentialRecommender):
         self.categories = read_categories(config) if config["train_stage"] == "joint" else []
         backbone = self._backbone(config, catalogue, settings.max_new_tokens)
         self._assemble(backbone, catalogue, retriever, settings)
+        ranks_again = config["retrieval"] == RERANK
+        self.reranker = Reranker.of(config, dataset, lambda: self.recommender) if ranks_again else None
 
     def _backbone(self, config: Any, catalogue: Catalogue, max_new_tokens: int) -> Backbone:
         source = str(config["backbone"])
@@ -148,12 +154,27 @@ class CALRec(SequentialRecommender):
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """(B, n_items) float64, pad item -inf. A user's samples depend on the seed and the user alone."""
+        if self.reranker is None:
+            scores = self._fused(interaction)
+        elif self.reranker.weight is None:
+            raise ConfigError("rerank_weight=auto is not chosen yet: a run chooses it on its validation users")
+        else:
+            scores = self.rerank_parts(interaction).mixed(self.reranker.weight)
+        return padded(scores)
+
+    def rerank_parts(self, interaction: Any) -> Parts:
+        """What the ranking by ``retrieval: rerank`` is mixed from."""
+        assert self.reranker is not None
+        fused = partial(self._fused, interaction)
+        return self.reranker.parts(self.recommender, interaction, self.histories(interaction), fused)
+
+    def _fused(self, interaction: Any) -> NDArray[np.float64]:
+        """(B, n_items) Algorithm 1's scores."""
         seeds = [_user_seed(self.seed, user) for user in interaction[self.USER_ID].tolist()]
         prompts = [self.recommender.items.prompt(history) for history in self.histories(interaction)]
         predictions = self._predictions(prompts, seeds)
         self.sample_shares.add([text for text, _ in user] for user in predictions)
-        scores = torch.from_numpy(self.recommender.fused(predictions))
-        return torch.nn.functional.pad(scores, (1, 0), value=-torch.inf)
+        return self.recommender.fused(predictions)
 
     def _predictions(self, prompts: Sequence[np.ndarray], seeds: Sequence[int]) -> list[Samples]:
         """The samples of each prompt, drawn where the run before did not draw the same."""
@@ -190,6 +211,11 @@ class CALRec(SequentialRecommender):
         """Places in the catalogue, oldest first; RecBole's ids start at 1 after the pad item."""
         sequences, lengths = interaction[self.ITEM_SEQ].tolist(), interaction[self.ITEM_SEQ_LEN].tolist()
         return [[item - 1 for item in items[:length]] for items, length in zip(sequences, lengths, strict=True)]
+
+
+def padded(scores: NDArray[np.float64]) -> Tensor:
+    """(B, n_items) scores as RecBole has them, the pad item before the others with -inf."""
+    return torch.nn.functional.pad(torch.from_numpy(scores), (1, 0), value=-torch.inf)
 
 
 def _prompt(name: Any) -> Prompt:

@@ -1,23 +1,27 @@
 """Trains CALRec by the core's loop, in steps; validates, keeps the best weights, stops early, resumes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import torch
 from recbole.trainer import Trainer
 from tqdm import tqdm
 
 from calrec_recbole.backbone import add_adapters
 from calrec_recbole.durable import write_json
-from calrec_recbole.evaluation import RankTable
+from calrec_recbole.evaluation import RankTable, metric_value
+from calrec_recbole.plugin.calrec import padded
 from calrec_recbole.plugin.calrec_checkpoints import CALRecCheckpoints
 from calrec_recbole.plugin.calrec_progress import Progress
 from calrec_recbole.plugin.drawn import SAMPLES_FILE, write_samples
 from calrec_recbole.plugin.joint import Category, own_category, record
 from calrec_recbole.plugin.meter import Meter, line
 from calrec_recbole.plugin.processes import in_order, share_of
+from calrec_recbole.plugin.reranker import WEIGHTS, Reranker
 from calrec_recbole.plugin.selection import Selection, selection_of
 from calrec_recbole.plugin.sequences import longest_sequences
 from calrec_recbole.plugin.sigterm import Terminated, sigterm_waits
@@ -37,6 +41,7 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
 
     resumes = True
     validated_on = ""  # data set
+    chosen: Mapping[str, Any] = MappingProxyType({})  # on validation, besides the checkpoint
     in_several_processes = True
 
     def _build_optimizer(self, **_: Any) -> None:
@@ -46,7 +51,7 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
     def reload_settings(cls, checkpoint: Path) -> dict[str, Any]:
         """A finished run is reloaded from its own weights, wherever its backbone once came from."""
         alone = {"train_stage": "finetune", "joint_datasets": [], "joint_targets": [], "selection_dataset": ""}
-        return {"backbone": str(checkpoint / "best"), "pre_model_path": "", **alone}
+        return {"backbone": str(checkpoint / "best"), "pre_model_path": "", **alone} | Reranker.kept(checkpoint)
 
     def fit(
         self,
@@ -84,6 +89,8 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
             self._validate(selection, training, progress, show_progress)
             if saved:
                 self._save(training, progress)
+                if self.model.reranker:
+                    self.model.reranker.keep(self.checkpoint_dir)
         if saved and not selection:
             self.save_weights(self.checkpoint_dir, {"run": progress.run, "step": training.step})
         self._add_hparam_to_tensorboard(progress.best_score)
@@ -122,6 +129,34 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
         self.logger.info(f"step {step} ({phase}): {line(values)}")
         self.log_values("train", values, step)
 
+    def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
+        """``rerank_weight: auto`` is the weight of the best validation, the smallest of equals."""
+        reranker = self.model.reranker
+        if reranker is None or reranker.weight is not None:
+            return super()._valid_epoch(valid_data, show_progress)
+        tables = self._ranks_by_weight(valid_data)
+        values = {
+            weight: metric_value(self.valid_metric, table.optimistic, table.pessimistic)
+            for weight, table in tables.items()
+        }
+        reranker.weight = max(values, key=lambda weight: (values[weight], -weight))
+        self.chosen = {"rerank_weight": reranker.weight, "by_weight": values}
+        self.logger.info(f"rerank_weight {reranker.weight}: {self.valid_metric} by weight {values}")
+        self.validated_users = len(tables[reranker.weight])
+        return values[reranker.weight], tables[reranker.weight].summary(self.metric_names)
+
+    @torch.no_grad()
+    def _ranks_by_weight(self, valid_data: Any) -> dict[float, RankTable]:
+        """The ranks of all users at each of ``WEIGHTS``, from one pass."""
+        self.model.eval()
+        found: dict[float, list[RankTable]] = {weight: [] for weight in WEIGHTS}
+        for interaction, _, _, targets in share_of(valid_data, self.config, self.processes) or ():
+            parts = self.model.rerank_parts(interaction.to(self.device))
+            for weight, tables in found.items():
+                tables.append(self._ranked(interaction, padded(parts.mixed(weight)), targets))
+        whole = {weight: RankTable.concatenate(tables) for weight, tables in found.items()}
+        return {weight: in_order(self.processes.gather(table)) for weight, table in whole.items()}
+
     def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
         """Each process ranks its share of the users; all answer with the whole table."""
         shares, own = self.model.count_samples_anew(), share_of(eval_data, self.config, self.processes)
@@ -130,7 +165,7 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
         shares.become_sum(self.processes.gather(shares.counts))
         for drawn in self.processes.gather(self.model.drawn):
             self.model.drawn |= drawn
-        self.diagnostics = {"validated_on": self.validated_on, "samples": shares.summary()}
+        self.diagnostics = {"validated_on": self.validated_on, "samples": shares.summary(), **self.chosen}
         self.logger.info(f"samples of {len(table)} users: {shares.summary()}")
         return table
 

@@ -8,25 +8,28 @@ from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.fusion import Retriever
 from calrec_recbole.retrieval import BM25, ENGINES, HierarchicalMatch
 
-__all__ = ["HIERARCHICAL", "bm25_of", "retriever_of"]
+__all__ = ["HIERARCHICAL", "RERANK", "bm25_of", "retriever_of"]
 
 HIERARCHICAL = "hierarchical"  # paper 6
+RERANK = "rerank"  # paper 6: see plugin.reranker
 
 
 def retriever_of(config: Any, catalogue: Catalogue) -> Retriever:
     """What finds the items of a generated text: a BM25 engine, or the exact matches of section 6."""
     if config["retrieval"] == HIERARCHICAL:
         return HierarchicalMatch(catalogue.texts, catalogue.template)
-    _check(config["retrieval"], [*ENGINES, HIERARCHICAL])
+    if config["retrieval"] == RERANK:
+        return bm25_of(config, catalogue.texts, "rerank_engine")
+    _check("retrieval", config["retrieval"], [*ENGINES, HIERARCHICAL, RERANK])
     return bm25_of(config, catalogue.texts)
 
 
-def bm25_of(config: Any, texts: Sequence[str]) -> BM25:
-    """``retrieval``, ``bm25_k1`` and ``bm25_b`` of ``config`` over ``texts``; for ``lucene`` this starts Java."""
-    _check(config["retrieval"], ENGINES)
-    return ENGINES[config["retrieval"]](texts, k1=config["bm25_k1"], b=config["bm25_b"])
+def bm25_of(config: Any, texts: Sequence[str], setting: str = "retrieval") -> BM25:
+    """The engine that ``setting`` names, with ``bm25_k1`` and ``bm25_b``, over ``texts``; ``lucene`` starts Java."""
+    _check(setting, config[setting], ENGINES)
+    return ENGINES[config[setting]](texts, k1=config["bm25_k1"], b=config["bm25_b"])
 
 
-def _check(name: Any, known: Iterable[str]) -> None:
+def _check(setting: str, name: Any, known: Iterable[str]) -> None:
     if name not in known:
-        raise ConfigError(f"retrieval={name!r} must be one of {', '.join(known)}{did_you_mean(str(name), known)}")
+        raise ConfigError(f"{setting}={name!r} must be one of {', '.join(known)}{did_you_mean(str(name), known)}")

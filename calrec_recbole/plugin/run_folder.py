@@ -32,6 +32,8 @@ NO_EFFECT = {  # settings that do not change a run's numbers
 NEUTRAL = {
     **{"split": "leave_one_out", "global_time_shares": [0.8, 0.1, 0.1]},
     **{"decoding": "sample", "beams": 32},
+    **{"rerank_from": "", "rerank_candidates": 100, "rerank_by": "logprob", "rerank_weight": "auto"},
+    **{"rerank_engine": "lucene"},
 }
 
 

@@ -29,6 +29,7 @@ EITHER_KIND: dict[str, tuple[type, ...]] = {  # settings that RecBole takes in m
     "gpu_id": (str, int, list),
     "metrics": (str, list),
     "lora_targets": (str, list),
+    "rerank_weight": (str, float),
     "load_col": (dict,),
     "clip_grad_norm": (dict,),
     "reranker_CAN_NUM": (int, str),

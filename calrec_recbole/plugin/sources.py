@@ -5,7 +5,7 @@ from typing import Any
 
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import data_files, data_hash, sha256
-from calrec_recbole.plugin.run_folder import CHECKPOINT
+from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE
 
 __all__ = ["source_files", "source_hashes"]
 
@@ -14,7 +14,8 @@ WEIGHTS = (f"{CHECKPOINT}/best/model.safetensors", f"{CHECKPOINT}/model.safetens
 
 
 def source_hashes(config: Config) -> dict[str, str]:
-    """sha256 by file: ``CDs.inter``, ``CDs.item``, and ``pre_model`` for the weights behind ``pre_model_path``.
+    """sha256 by file: ``CDs.inter``, ``CDs.item``, ``pre_model`` for the weights behind ``pre_model_path``, and
+    ``rerank_from`` for the metrics of that run.
 
     What is missing is left out here: the model says so in its own words.
     """
@@ -22,7 +23,9 @@ def source_hashes(config: Config) -> dict[str, str]:
     for name in _other_datasets(config):
         found |= {f"{name}.{kind}": digest for kind, digest in data_hash(config.on(name)).items()}
     weights = _weights(str(config["pre_model_path"] or ""))
-    return found | ({"pre_model": sha256(weights)} if weights else {})
+    first = _first_stage(config)
+    found |= {"pre_model": sha256(weights)} if weights else {}
+    return found | ({"rerank_from": sha256(first)} if first.is_file() else {})
 
 
 def source_files(config: Config) -> list[Path]:
@@ -30,9 +33,13 @@ def source_files(config: Config) -> list[Path]:
     missing.
     """
     data = [config, *(config.on(name) for name in _other_datasets(config))]
-    return [file for one in data for file in data_files(one).values()] + _candidates(
-        str(config["pre_model_path"] or "")
-    )
+    of_data = [file for one in data for file in data_files(one).values()]
+    return [*of_data, *_candidates(str(config["pre_model_path"] or "")), _first_stage(config)]
+
+
+def _first_stage(config: Config) -> Path:
+    """What a run whose candidates are reranked has come to; its folder may be another place tomorrow."""
+    return Path(str(config["rerank_from"] or "")).expanduser() / METRICS_FILE
 
 
 def _other_datasets(config: Config) -> list[str]:

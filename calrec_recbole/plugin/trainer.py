@@ -94,6 +94,10 @@ class TieHonest:
 
     def _batch_ranks(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> RankTable:
         interaction, scores, _, targets = self._full_sort_batch_eval(batch)  # type: ignore[attr-defined]
+        return self._ranked(interaction, scores, targets)
+
+    def _ranked(self, interaction: Interaction, scores: Tensor, targets: Tensor) -> RankTable:
+        """The ranks of ``targets`` (B,) among ``scores`` (B, n_items)."""
         ranks = tie_ranks(scores, targets, self.config["model"], getattr(self.model, "unretrieved", None))
         masked = ranks_without(self._last_items(interaction), scores, targets, *ranks)
         return RankTable(interaction[self.config["USER_ID_FIELD"]].cpu(), targets.cpu(), *ranks, *masked)

@@ -1,0 +1,162 @@
+"""``retrieval: rerank``: the first stage of section 6's proposal; its scores and CALRec's become one ranking."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from calrec_recbole.durable import write_json
+from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.plugin.dataset import item_tokens
+from calrec_recbole.plugin.retriever import RERANK
+from calrec_recbole.recommender import Recommender
+from calrec_recbole.reranking import (
+    candidates,
+    combine,
+    item_vectors,
+    log_softmax,
+    scaled,
+    target_logprobs,
+    user_vectors,
+)
+
+__all__ = ["WEIGHTS", "Parts", "Reranker", "check_rerank"]
+
+RERANK_FILE = "rerank.json"  # in a run's checkpoint folder: the weight that validation chose
+TOWERS = "towers"
+LOGPROB, TEXTS = "logprob", "texts"
+AUTO = "auto"
+WEIGHTS = tuple(step / 10 for step in range(11))  # tried on validation
+
+FirstStage = Callable[[Any, list[list[int]]], NDArray[np.float64]]  # rows and their histories -> (B, n_items)
+
+
+class Parts(NamedTuple):
+    """Of B users, each (B, n_items): first-stage scores, who is a candidate, and the two scores to be mixed."""
+
+    first: NDArray[np.float64]
+    chosen: NDArray[np.bool_]
+    own: NDArray[np.float64]
+    others: NDArray[np.float64]
+
+    def mixed(self, weight: float) -> NDArray[np.float64]:
+        return combine(*self, weight)
+
+
+def check_rerank(config: Mapping[str, Any]) -> None:
+    """Raises ``ConfigError`` where the ``rerank_*`` settings and what they need do not fit together."""
+    if config["retrieval"] != RERANK:
+        return
+    if config["train_steps"] != 0:
+        raise ConfigError(
+            f"retrieval=rerank ranks with finished weights: set train_steps=0 and warmup_steps=0 "
+            f"(--config_files=untuned) and pre_model_path, instead of train_steps={config['train_steps']}"
+        )
+    source, way, weight = (config[f"rerank_{name}"] for name in ("from", "by", "weight"))
+    if not source:
+        raise ConfigError(f"rerank_from={source!r} must be the folder of a finished run, such as SASRec's, or towers")
+    if source != TOWERS and not Path(str(source)).expanduser().is_dir():
+        raise ConfigError(f"rerank_from={source!r} is no folder: give that of a finished run, or towers")
+    if source == TOWERS and config["beta"] < 0:
+        raise ConfigError(
+            f"rerank_from=towers needs towers that were drawn together, beta >= 0, not {config['beta']}: give a run"
+        )
+    if way not in (LOGPROB, TEXTS):
+        hint = did_you_mean(str(way), (LOGPROB, TEXTS))
+        raise ConfigError(f"rerank_by={way!r} must be one of {LOGPROB}, {TEXTS}{hint}")
+    if weight != AUTO and not 0 <= _number(weight) <= 1:
+        raise ConfigError(f"rerank_weight={weight!r} must be auto or a number from 0 (CALRec) to 1 (the first stage)")
+    if config["rerank_candidates"] < 1:
+        raise ConfigError(f"rerank_candidates={config['rerank_candidates']} must be at least 1")
+
+
+@dataclass
+class Reranker:
+    """Candidates from ``first_stage``, scored again by ``way``; ``weight`` is None until validation has chosen it."""
+
+    first_stage: FirstStage
+    wanted: int
+    way: str
+    weight: float | None
+
+    @classmethod
+    def of(cls, config: Any, dataset: Any, recommender: Callable[[], Recommender]) -> "Reranker":
+        """As the ``rerank_*`` settings say; ``recommender`` answers the one whose towers are to be read."""
+        source = str(config["rerank_from"])
+        stage = _towers(recommender) if source == TOWERS else _of_run(Path(source).expanduser(), config, dataset)
+        weight = None if config["rerank_weight"] == AUTO else _number(config["rerank_weight"])
+        return cls(stage, int(config["rerank_candidates"]), str(config["rerank_by"]), weight)
+
+    def parts(
+        self,
+        recommender: Recommender,
+        interaction: Any,
+        histories: list[list[int]],
+        fused: Callable[[], NDArray[np.float64]],
+    ) -> Parts:
+        """What the ranking of the rows of ``interaction`` is mixed from; ``fused`` answers Algorithm 1's scores.
+
+        By ``logprob`` both stages count as log-probabilities over the candidates; by ``texts`` Algorithm 1's scores
+        and the first stage's are each scaled to [0, 1] over them.
+        """
+        first = self.first_stage(interaction, histories)
+        chosen = candidates(first, self.wanted)
+        if self.way == TEXTS:
+            return Parts(first, chosen, scaled(fused(), chosen), scaled(first, chosen))
+        own = target_logprobs(recommender.backbone, recommender.items, histories, chosen)
+        return Parts(first, chosen, log_softmax(own, chosen), log_softmax(first, chosen))
+
+    def keep(self, checkpoint: Path) -> None:
+        """Writes the weight that validation chose, for whoever loads the run again."""
+        write_json(checkpoint / RERANK_FILE, {"rerank_weight": self.weight})
+
+    @staticmethod
+    def kept(checkpoint: Path) -> dict[str, Any]:
+        """The setting that ``keep`` wrote; none where there is none."""
+        file = checkpoint / RERANK_FILE
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def _number(value: Any) -> float:
+    """A number, also one written as text; NaN for anything else."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def _of_run(folder: Path, config: Any, dataset: Any) -> FirstStage:
+    from calrec_recbole.plugin.reload import load_run  # which loads the models, this one too
+
+    loaded = load_run(folder, Path(config["data_path"]).parent)
+    name, own = loaded.config["dataset"], config["dataset"]
+    if name != own or item_tokens(loaded.dataset) != item_tokens(dataset):
+        raise ConfigError(
+            f"rerank_from={folder} ran on {name} with other items than {own} has here: give a run on {own}"
+        )
+    model = loaded.model.to(config["device"])
+
+    @torch.no_grad()
+    def scores(interaction: Any, _: list[list[int]]) -> NDArray[np.float64]:
+        model.eval()
+        found = model.full_sort_predict(interaction.to(config["device"])).view(len(interaction), -1)
+        return np.asarray(found[:, 1:].double().cpu().numpy())  # without the pad item
+
+    return scores
+
+
+def _towers(recommender: Callable[[], Recommender]) -> FirstStage:
+    encoded: list[tuple[Recommender, torch.Tensor]] = []
+
+    def scores(_: Any, histories: list[list[int]]) -> NDArray[np.float64]:
+        own = recommender()
+        if not encoded or encoded[0][0] is not own:
+            encoded[:] = [(own, item_vectors(own.backbone, own.items))]
+        return np.asarray((user_vectors(own.backbone, own.items, histories) @ encoded[0][1].T).double().numpy())
+
+    return scores

@@ -1,0 +1,114 @@
+"""``retrieval: rerank`` from runs: what the ends of the weight mean, what validation chooses, what is refused."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.evaluation import metric_value, tie_ranks
+from calrec_recbole.plugin.reload import load_run
+from calrec_recbole.plugin.runner import run
+from calrec_recbole.reranking import target_logprobs
+
+RANKS = ["user_id", "item_id", "optimistic", "pessimistic"]
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """Folders of the two stages, made once."""
+    return {}
+
+
+@pytest.fixture
+def stages(shared, calrec_settings, tiny_settings):
+    if not shared:
+        shared["first"] = run("SASRec", overrides={**tiny_settings, "epochs": 1}, show=False).folder
+        shared["calrec"] = run("CALRec", overrides={**calrec_settings, "beta": 0.0}, show=False).folder
+        shared["data"] = calrec_settings["data_path"]
+    return shared
+
+
+@pytest.fixture
+def rerank(stages, calrec_settings):
+    return {
+        **calrec_settings,
+        **{"data_path": stages["data"], "train_steps": 0, "warmup_steps": 0, "beta": 0.0},
+        **{"pre_model_path": str(stages["calrec"]), "retrieval": "rerank", "rerank_from": str(stages["first"])},
+        **{"rerank_engine": "okapi", "rerank_candidates": 3},
+    }
+
+
+def ranks_of(folder):
+    return pd.read_parquet(folder / "ranks.parquet")[RANKS]
+
+
+@pytest.mark.parametrize("way", ["logprob", "texts"])
+def test_weight_1_is_the_first_stage(stages, rerank, way):
+    result = run("CALRec", overrides={**rerank, "rerank_weight": 1, "rerank_by": way}, show=False)
+    pd.testing.assert_frame_equal(ranks_of(result.folder), ranks_of(stages["first"]))
+
+
+def test_weight_0_over_all_items_is_the_order_of_their_log_probabilities(stages, rerank):
+    result = run("CALRec", overrides={**rerank, "rerank_weight": 0.0, "rerank_candidates": 1000}, show=False)
+    _, model, dataset, *_, test = load_run(stages["calrec"])
+    rows = test._dataset.inter_feat
+    histories = model.histories(rows)
+    own = model.recommender
+    everything = np.ones((len(histories), len(own.catalogue)), bool)
+    scores = torch.from_numpy(target_logprobs(own.backbone, own.items, histories, everything))
+    optimistic, pessimistic = tie_ranks(scores, rows[dataset.iid_field] - 1)
+    found = ranks_of(result.folder)
+    assert found["optimistic"].tolist() == optimistic.tolist()
+    assert found["pessimistic"].tolist() == pessimistic.tolist()
+
+
+def test_validation_chooses_the_weight_and_a_reloaded_run_keeps_it(rerank):
+    result = run("CALRec", overrides={**rerank, "valid_users": 0}, show=False)
+    found = json.loads((result.folder / "environment.json").read_text())
+    values = found["by_weight"]
+    assert set(values) == {str(step / 10) for step in range(11)}
+    assert found["rerank_weight"] == float(max(values, key=lambda weight: (values[weight], -float(weight))))
+    assert result.valid["ndcg_pes@10"] == pytest.approx(max(values.values()))
+    for weight in (found["rerank_weight"], 0.7):
+        fixed = run("CALRec", overrides={**rerank, "valid_users": 0, "rerank_weight": weight}, show=False)
+        assert fixed.valid["ndcg_pes@10"] == pytest.approx(values[str(weight)])
+    _, model, dataset, *_, test = load_run(result.folder)
+    rows = test._dataset.inter_feat
+    ranks = tie_ranks(model.full_sort_predict(rows), rows[dataset.iid_field])
+    assert metric_value("mrr_pes", *ranks) == pytest.approx(result.test["mrr_pes"])
+
+
+def test_the_towers_propose(rerank):
+    result = run("CALRec", overrides={**rerank, "rerank_from": "towers", "rerank_weight": 0.5}, show=False)
+    assert result.test["mrr_pes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_steps": 3}, "set train_steps=0"),
+        ({"rerank_from": ""}, "must be the folder of a finished run"),
+        ({"rerank_from": "nowhere"}, "rerank_from='nowhere' is no folder"),
+        ({"rerank_from": "towers", "beta": -0.025, "allow_other_objective": True}, "beta >= 0"),
+        ({"rerank_by": "logprobs"}, "did you mean 'logprob'"),
+        ({"rerank_weight": 2}, "rerank_weight=2 must be auto or a number"),
+        ({"rerank_weight": "automatic"}, "rerank_weight='automatic' must be auto or a number"),
+        ({"rerank_candidates": 0}, "rerank_candidates=0 must be at least 1"),
+        ({"rerank_engine": "lucen"}, "did you mean 'lucene'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(rerank, change, message):
+    with pytest.raises(ConfigError, match=message):
+        run("CALRec", overrides={**rerank, **change}, show=False)
+
+
+def test_a_run_on_other_data_is_refused(rerank, tiny_settings, write_dataset):
+    other = run(
+        "Pop", overrides={**tiny_settings, "dataset": write_dataset("Films", {"v": "mnopq", "w": "qponm"})}, show=False
+    )
+    with pytest.raises(ConfigError, match="ran on Films with other items than Tiny"):
+        overrides = {**rerank, "rerank_from": str(other.folder), "data_path": tiny_settings["data_path"]}
+        run("CALRec", overrides=overrides, show=False)
