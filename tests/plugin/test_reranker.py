@@ -109,6 +109,6 @@ def test_a_run_on_other_data_is_refused(rerank, tiny_settings, write_dataset):
     other = run(
         "Pop", overrides={**tiny_settings, "dataset": write_dataset("Films", {"v": "mnopq", "w": "qponm"})}, show=False
     )
+    overrides = {**rerank, "rerank_from": str(other.folder), "data_path": tiny_settings["data_path"]}
     with pytest.raises(ConfigError, match="ran on Films with other items than Tiny"):
-        overrides = {**rerank, "rerank_from": str(other.folder), "data_path": tiny_settings["data_path"]}
         run("CALRec", overrides=overrides, show=False)
