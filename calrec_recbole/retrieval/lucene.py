@@ -8,6 +8,7 @@ Other than in Lucene, a query may hold more than 1,024 distinct terms. Source: `
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from calrec_recbole.retrieval.analysis import analyze
 from calrec_recbole.retrieval.bm25 import BM25, K1, B
+from calrec_recbole.retrieval.folding import Folding
 from calrec_recbole.retrieval.postings import Postings, flatten, index
 
 __all__ = ["LuceneBM25", "idf", "kept_length", "length_norm"]
@@ -37,11 +39,32 @@ class LuceneBM25(BM25):
         norms = length_norm(self.postings.lengths, k1, b)
         self.saturations = np.float32(1) + self.postings.frequencies.astype(np.float32) * norms[self.postings.documents]
 
-    def _score(self, queries: Sequence[str]) -> NDArray[np.float32]:
+    def fused(
+        self, texts: Sequence[Sequence[str]], logprobs: Sequence[NDArray[np.float64]], epsilon: float
+    ) -> NDArray[np.float64]:
+        """Algorithm 1 with maximum pooling: ``texts[u]`` and their ``logprobs[u]`` -> (n_users, n_items) float64.
+
+        Bit-equal to ``fusion.quasi_round_robin`` over ``scores``; each distinct text is scored once.
+        """
+        rows = {text: row for row, text in enumerate(dict.fromkeys(text for own in texts for text in own))}
+        user_starts, queries = flatten([[rows[text] for text in own] for own in texts])
+        factors = np.exp(epsilon * np.concatenate([np.zeros(0), *logprobs]))
+        return self.folding.fused(self._weighted(list(rows)), user_starts, queries, factors)
+
+    @cached_property
+    def folding(self) -> Folding:
+        """The postings with their common words folded."""
+        return Folding(self.postings, self.saturations)
+
+    def _weighted(self, queries: Sequence[str]) -> list[dict[int, np.float32]]:
+        """The known terms of each query with their weight, idf times their number in it."""
         counts = [Counter(self.postings.known(terms)) for terms in analyze(queries)]
-        starts, terms = flatten([list(count) for count in counts])
-        _, repeats = flatten([list(count.values()) for count in counts])
-        weights = repeats.astype(np.float32) * self.idf[terms]
+        return [{term: np.float32(count) * self.idf[term] for term, count in own.items()} for own in counts]
+
+    def _score(self, queries: Sequence[str]) -> NDArray[np.float32]:
+        weighted = self._weighted(queries)
+        starts, terms = flatten([list(own) for own in weighted])
+        weights = np.array([weight for own in weighted for weight in own.values()], np.float32)
         scores = np.empty((len(queries), len(self.postings.lengths)), np.float32)
         _add_postings(self.postings.starts, self.postings.documents, self.saturations, starts, terms, weights, scores)
         return scores

@@ -1,0 +1,91 @@
+"""Algorithm 1 with folded common words against Algorithm 1 over the plain scores, bit by bit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.fusion import fuse, quasi_round_robin, unique_predictions
+from calrec_recbole.retrieval import LuceneBM25
+
+EPSILON = 1 / 5000
+WORDS = ["title", "price", "red", "blue", "glue", "tape", "the", "pen", "ink"]
+ITEMS = [f"title {word} {other} price" for word in WORDS for other in WORDS] + ["", "title title red", "glue"]
+
+texts = st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join)
+
+
+def plain(engine, predictions, epsilon=EPSILON, n_preds=10):
+    """Algorithm 1 a user at a time, over the scores of all items."""
+    rows = []
+    for user in predictions:
+        drawn, logprobs = unique_predictions([text for text, _ in user], [nats for _, nats in user], n_preds)
+        scores = engine.scores(drawn) if drawn else np.zeros((0, len(ITEMS)))
+        rows.append(quasi_round_robin(scores, logprobs, epsilon))
+    return np.stack(rows)
+
+
+def assert_same_floats(left, right):
+    assert left.dtype == right.dtype == np.float64
+    np.testing.assert_array_equal(left.view(np.int64), right.view(np.int64))
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return LuceneBM25(ITEMS)
+
+
+def test_the_common_words_are_those_of_most_items(engine):
+    vocabulary = engine.postings.vocabulary
+    assert engine.folding.common == {vocabulary["titl"], vocabulary["price"]}
+
+
+def test_by_hand_on_texts_that_follow_the_template_and_some_that_do_not(engine):
+    predictions = [
+        [("title red glue price", -1.0), ("title blue price", -2.5), ("title red glue price", -3.0)],
+        [("red", -0.1), ("title title red", -0.2), ("price", -7.0)],  # other numbers of the common words
+        [("", -1.0), ("the", -2.0), ("unknown", -3.0)],  # full ties
+        [],
+        [("title price", -1.0)],  # common words alone
+    ]
+    found = fuse(engine, predictions)
+    assert_same_floats(found, plain(engine, predictions))
+    assert (found[[2, 3]] == 0).all()
+    assert found[4].max() > 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.tuples(texts, st.floats(-300, 0)), max_size=5), min_size=1, max_size=4))
+def test_any_predictions_of_any_users(engine, predictions):
+    assert_same_floats(fuse(engine, predictions), plain(engine, predictions))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(texts, min_size=1, max_size=30),
+    st.lists(st.tuples(texts, st.floats(-30, 0)), min_size=1, max_size=5),
+    st.floats(0, 1),
+)
+def test_any_catalogue(catalogue, user, b):
+    engine = LuceneBM25(catalogue, b=b)
+    drawn, logprobs = unique_predictions([text for text, _ in user], [nats for _, nats in user])
+    expected = quasi_round_robin(engine.scores(drawn), logprobs)
+    assert_same_floats(fuse(engine, [user]), expected[None])
+
+
+def test_more_users_than_are_taken_at_once_and_no_user(engine):
+    rng = np.random.default_rng(0)
+    predictions = [[(" ".join(rng.choice(WORDS, 4)), float(nats)) for nats in -rng.random(12) * 50] for _ in range(150)]
+    assert_same_floats(fuse(engine, predictions), plain(engine, predictions))
+    assert fuse(engine, []).shape == (0, len(ITEMS))
+
+
+def test_more_foldings_than_are_kept(engine):
+    many = [[(" ".join(["title"] * number + ["red"]), -1.0)] for number in range(1, 100)]
+    assert_same_floats(fuse(engine, many), plain(engine, many))
+
+
+def test_a_negative_epsilon_is_refused(engine):
+    with pytest.raises(ConfigError, match="epsilon is -1"):
+        fuse(engine, [[("red", -1.0)]], epsilon=-1)
