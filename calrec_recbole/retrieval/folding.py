@@ -13,22 +13,29 @@ and a rare word only ever adds to it:
   texts, for every item, and then the touched items' own, make the maximum of Algorithm 1, line 11.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from calrec_recbole.retrieval.postings import Postings, flatten
+from calrec_recbole.retrieval.postings import Postings
 
-__all__ = ["Folding"]
+__all__ = ["Folding", "Queries"]
 
 COMMON = 0.5  # share of the items that hold a common word, at least
 MOST_KEPT = 64  # foldings in memory; queries that follow one template need one
 CHUNKS = 64  # of the queries; each has one array of sums
 
-Query = Mapping[int, np.float32]  # term -> weight
+
+class Queries(NamedTuple):
+    """Q queries: query q has the places ``starts[q]:starts[q + 1]`` of its distinct ``terms`` and their ``weights``."""
+
+    starts: NDArray[np.int64]
+    terms: NDArray[np.int64]
+    weights: NDArray[np.float32]  # idf times the number of the term in the query
 
 
 class _Base(NamedTuple):
@@ -54,17 +61,18 @@ class _Sparse(NamedTuple):
 class Folding:
     """``postings`` of which the words that half of the items hold are folded into bases, one a set of such words."""
 
-    def __init__(self, postings: Postings, saturations: NDArray[np.float32]) -> None:
-        """``saturations`` (n_postings,) are 1 + tf norm, float32."""
-        self.postings, self.saturations = postings, saturations
-        frequencies = postings.document_frequencies
-        self.common = set(np.flatnonzero(frequencies > COMMON * len(postings.lengths)).tolist())
-        self.frequencies: list[int] = frequencies.tolist()
-        self._bases: dict[tuple[tuple[int, np.float32], ...], _Base] = {}
+    def __init__(self, postings: Postings, saturations: NDArray[np.float32], idf: NDArray[np.float32]) -> None:
+        """``saturations`` (n_postings,) are 1 + tf norm, ``idf`` (n_terms,); both float32."""
+        self.postings, self.saturations, self.idf = postings, saturations, idf
+        self.frequencies = postings.document_frequencies
+        self.common = self.frequencies > COMMON * len(postings.lengths)
+        weights = np.repeat(idf, self.frequencies)
+        self.impacts = weights - weights / saturations  # of a term that stands once in a query
+        self._bases: dict[bytes, _Base] = {}
 
     def fused(
         self,
-        queries: Sequence[Query],
+        queries: Queries,
         user_starts: NDArray[np.int64],
         places: NDArray[np.int64],
         factors: NDArray[np.float64],
@@ -73,90 +81,111 @@ class Folding:
 
         User u has ``places[user_starts[u]:user_starts[u + 1]]`` of ``queries``, each with its factor.
         """
-        bases: dict[tuple[tuple[int, np.float32], ...], list[int]] = {}
-        for row, query in enumerate(queries):
-            key = tuple(sorted((term, weight) for term, weight in query.items() if term in self.common))
-            bases.setdefault(key, []).append(row)
-        used = [self._base(key) for key in bases]
-        sparse = self._sparse(queries, list(zip(bases.values(), used, strict=True)))
-        of_query = np.zeros(len(queries), np.int64)
-        for number, rows in enumerate(bases.values()):
-            of_query[rows] = number
-        value_starts, values = np.cumsum([0, *(len(base.values) for base in used)]), [base.values for base in used]
         out = np.zeros((len(user_starts) - 1, len(self.postings.lengths)))
-        if used and out.size:
-            groups = np.stack([base.groups for base in used])
-            _pool(user_starts, places, factors, of_query, *sparse, groups, np.concatenate(values), value_starts, out)
+        if not out.size or len(queries.starts) == 1:
+            return out
+        bases, of_query = self._bases_of(queries)
+        sparse = self._sparse(queries, bases, of_query)
+        value_starts = np.cumsum([0, *(len(base.values) for base in bases)])
+        groups, values = np.stack([base.groups for base in bases]), np.concatenate([base.values for base in bases])
+        _pool(user_starts, places, factors, of_query, *sparse, groups, values, value_starts, out)
         return out
 
-    def _base(self, key: tuple[tuple[int, np.float32], ...]) -> _Base:
+    def _bases_of(self, queries: Queries) -> tuple[list[_Base], NDArray[np.int64]]:
+        """The distinct bases of ``queries``, and which of them each has."""
+        found: dict[bytes, int] = {}
+        bases: list[_Base] = []
+        of_query = np.zeros(len(queries.starts) - 1, np.int64)
+        common = self.common[queries.terms]
+        for row, (start, stop) in enumerate(itertools.pairwise(queries.starts.tolist())):
+            own = np.flatnonzero(common[start:stop]) + start
+            own = own[queries.terms[own].argsort()]
+            terms, weights = queries.terms[own], queries.weights[own]
+            key = terms.tobytes() + weights.tobytes()
+            if key not in found:
+                found[key] = len(bases)
+                bases.append(self._base(key, terms, weights))
+            of_query[row] = found[key]
+        return bases, of_query
+
+    def _base(self, key: bytes, terms: NDArray[np.int64], weights: NDArray[np.float32]) -> _Base:
         if key not in self._bases:
             if len(self._bases) >= MOST_KEPT:
                 self._bases.pop(next(iter(self._bases)))
             sums = np.zeros(len(self.postings.lengths))
-            for term, weight in key:
+            for term, weight in zip(terms, weights, strict=True):
                 own = slice(self.postings.starts[term], self.postings.starts[term + 1])
                 sums[self.postings.documents[own]] += (weight - weight / self.saturations[own]).astype(np.float64)
             values, groups = np.unique(sums, return_inverse=True)
             self._bases[key] = _Base(sums, values, groups.astype(np.int32), np.argsort(sums, kind="stable"))
         return self._bases[key]
 
-    def _sparse(self, queries: Sequence[Query], parts: Sequence[tuple[list[int], _Base]]) -> _Sparse:
-        rare = [[(term, weight) for term, weight in query.items() if term not in self.common] for query in queries]
-        room = np.array([sum(self.frequencies[term] for term, _ in query) for query in rare], np.int64)
-        starts = np.cumsum(room) - room
-        n_queries, total = len(queries), int(room.sum())
-        counts, low, high = np.zeros(n_queries, np.int64), np.zeros(n_queries), np.zeros(n_queries)
-        items, scores = np.empty(total, np.uint32), np.empty(total, np.float32)
-        for rows, base in parts:
-            own_starts, terms = flatten([[term for term, _ in rare[row]] for row in rows])
-            weights = np.array([weight for row in rows for _, weight in rare[row]], np.float32)
-            query = (own_starts, terms, weights, np.array(rows, np.int64))
-            _score(
-                *(self.postings.starts, self.postings.documents, self.saturations, *query, base.sums, base.ascending),
-                *(starts, counts, items, scores, low, high),
-            )
-        return _Sparse(starts, counts, items, scores, low, high)
+    def _sparse(self, queries: Queries, bases: Sequence[_Base], of_query: NDArray[np.int64]) -> _Sparse:
+        rare, n_queries = ~self.common[queries.terms], len(of_query)
+        owners = np.repeat(np.arange(n_queries), np.diff(queries.starts))[rare]
+        terms, weights = queries.terms[rare], queries.weights[rare]
+        starts = np.searchsorted(owners, np.arange(n_queries + 1))
+        room = np.bincount(owners, self.frequencies[terms], minlength=n_queries).astype(np.int64)
+        found = _Sparse(
+            starts=np.cumsum(room) - room,
+            counts=np.zeros(n_queries, np.int64),
+            items=np.empty(room.sum(), np.uint32),
+            scores=np.empty(room.sum(), np.float32),
+            low=np.zeros(n_queries),
+            high=np.zeros(n_queries),
+        )
+        index = (self.postings.starts, self.postings.documents, self.saturations, self.impacts, self.idf)
+        for number, base in enumerate(bases):
+            rows = np.flatnonzero(of_query == number)
+            _score(*index, starts, terms, weights, rows, base.sums, base.ascending, *found)
+        return found
 
 
 @njit(cache=True, parallel=True)
 def _score(  # type: ignore[no-untyped-def]
-    starts, documents, saturations, query_starts, terms, weights, rows, base, ascending,
+    starts, documents, saturations, impacts, idf, query_starts, terms, weights, rows, base, ascending,
     places, counts, items, scores, low, high,
 ):  # fmt: skip
     """Fills the ``rows`` of the arrays of ``_Sparse`` for queries of rare ``terms`` over one ``base``.
 
-    ``places`` has room for every posting of a query's terms behind each start.
+    ``places`` has room for every posting of a query's terms behind each start. An item counts as touched where its sum
+    is no longer the base: one that gains nothing has its group's score.
     """
-    n_items, n_queries = len(base), len(rows)
-    n_chunks = min(n_queries, CHUNKS)
+    n_chunks = min(len(rows), CHUNKS)
     for chunk in prange(n_chunks):
-        sums, seen = base.copy(), np.zeros(n_items, np.bool_)
-        for number in range(chunk, n_queries, n_chunks):
+        sums = base.copy()
+        for number in range(chunk, len(rows), n_chunks):
             query = rows[number]
-            first = end = places[query]
-            for position in range(query_starts[number], query_starts[number + 1]):
-                weight = weights[position]
-                for place in range(starts[terms[position]], starts[terms[position] + 1]):
-                    item = documents[place]
-                    if not seen[item]:
-                        seen[item] = True
-                        items[end] = item
-                        end += 1
-                    sums[item] += np.float64(weight - weight / saturations[place])
-            counts[query] = end - first
-            largest, smallest = np.float32(base[ascending[n_items - 1]]), np.float32(np.inf)
+            own = range(query_starts[query], query_starts[query + 1])
+            for position in own:
+                term, weight = terms[position], weights[position]
+                of_term = slice(starts[term], starts[term + 1])
+                if weight == idf[term]:
+                    _add(sums, documents[of_term], impacts[of_term])
+                else:
+                    _add(sums, documents[of_term], weight - weight / saturations[of_term])
+            largest, smallest = np.float32(base[ascending[-1]]), np.float32(np.inf)
             for item in ascending:
-                if not seen[item]:
+                if sums[item] == base[item]:
                     smallest = np.float32(base[item])
                     break
-            for place in range(first, end):
-                item = items[place]
-                score = np.float32(sums[item])
-                scores[place] = score
-                largest, smallest = max(largest, score), min(smallest, score)
-                sums[item], seen[item] = base[item], False
-            low[query], high[query] = smallest, largest
+            end = places[query]
+            for position in own:
+                for place in range(starts[terms[position]], starts[terms[position] + 1]):
+                    item = documents[place]
+                    if sums[item] != base[item]:
+                        score = np.float32(sums[item])
+                        items[end], scores[end] = item, score
+                        end += 1
+                        largest, smallest = max(largest, score), min(smallest, score)
+                        sums[item] = base[item]
+            counts[query], low[query], high[query] = end - places[query], smallest, largest
+
+
+@njit(cache=True)
+def _add(sums, documents, impacts):  # type: ignore[no-untyped-def]
+    for place in range(len(documents)):
+        sums[documents[place]] += np.float64(impacts[place])
 
 
 @njit(cache=True, parallel=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from calrec_recbole.retrieval.analysis import analyze
 from calrec_recbole.retrieval.bm25 import BM25, K1, B
-from calrec_recbole.retrieval.folding import Folding
+from calrec_recbole.retrieval.folding import Folding, Queries
 from calrec_recbole.retrieval.postings import Postings, flatten, index
 
 __all__ = ["LuceneBM25", "idf", "kept_length", "length_norm"]
@@ -54,17 +54,16 @@ class LuceneBM25(BM25):
     @cached_property
     def folding(self) -> Folding:
         """The postings with their common words folded."""
-        return Folding(self.postings, self.saturations)
+        return Folding(self.postings, self.saturations, self.idf)
 
-    def _weighted(self, queries: Sequence[str]) -> list[dict[int, np.float32]]:
-        """The known terms of each query with their weight, idf times their number in it."""
+    def _weighted(self, queries: Sequence[str]) -> Queries:
         counts = [Counter(self.postings.known(terms)) for terms in analyze(queries)]
-        return [{term: np.float32(count) * self.idf[term] for term, count in own.items()} for own in counts]
+        starts, terms = flatten([list(count) for count in counts])
+        _, repeats = flatten([list(count.values()) for count in counts])
+        return Queries(starts, terms, repeats.astype(np.float32) * self.idf[terms])
 
     def _score(self, queries: Sequence[str]) -> NDArray[np.float32]:
-        weighted = self._weighted(queries)
-        starts, terms = flatten([list(own) for own in weighted])
-        weights = np.array([weight for own in weighted for weight in own.values()], np.float32)
+        starts, terms, weights = self._weighted(queries)
         scores = np.empty((len(queries), len(self.postings.lengths)), np.float32)
         _add_postings(self.postings.starts, self.postings.documents, self.saturations, starts, terms, weights, scores)
         return scores
