@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,24 +25,22 @@ from calrec_recbole.backbone import (
     train_tokenizer,
 )
 from calrec_recbole.catalogue import Catalogue, SampleShares
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import ConfigError
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever
+from calrec_recbole.plugin.calrec_settings import check_intervals, check_positions, prompt_of, settings_of
 from calrec_recbole.plugin.dataset import catalogue_of
 from calrec_recbole.plugin.drawn import Samples, sample_key, samples_before
 from calrec_recbole.plugin.joint import read_categories
 from calrec_recbole.plugin.reranker import Parts, Reranker, check_rerank
 from calrec_recbole.plugin.retriever import HIERARCHICAL, RERANK, retriever_of
 from calrec_recbole.plugin.stages import check_stage, starting_weights
-from calrec_recbole.prompts import PROMPTS, Prompt
 from calrec_recbole.recommender import CONSTRAINED, InferenceSettings, Recommender
 from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.training import Mixture, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
 
 __all__ = ["CALRec", "padded"]
-
-Settings = TypeVar("Settings", TrainingSettings, AdapterSettings, InferenceSettings, ScratchSizes)
 
 
 class CALRec(SequentialRecommender):
@@ -53,20 +50,20 @@ class CALRec(SequentialRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        _check_intervals(config)
+        check_intervals(config)
         check_stage(config)
         check_rerank(config)
         self.seed = int(config["seed"])
-        self.training_settings = _settings(TrainingSettings, config)
-        self.adapter_settings = _settings(AdapterSettings, config)
+        self.training_settings = settings_of(TrainingSettings, config)
+        self.adapter_settings = settings_of(AdapterSettings, config)
         self.unretrieved = UNRETRIEVED if config["retrieval"] == HIERARCHICAL else None
         catalogue = catalogue_of(dataset, config)
         # before the backbone: a missing Java is found at once
         retriever = retriever_of(config, catalogue)
-        self.prompt = _prompt(config["prompt_template"])
+        self.prompt = prompt_of(config["prompt_template"])
         self.max_input_length = int(config["max_input_length"])
-        self.scratch = _settings(ScratchSizes, config, prefix="scratch_")
-        settings = _settings(InferenceSettings, config)
+        self.scratch = settings_of(ScratchSizes, config, prefix="scratch_")
+        settings = settings_of(InferenceSettings, config)
         self.samples_before = samples_before(config)
         self.categories = read_categories(config) if config["train_stage"] == "joint" else []
         backbone = self._backbone(config, catalogue, settings.max_new_tokens)
@@ -100,7 +97,7 @@ class CALRec(SequentialRecommender):
     ) -> None:
         self.backbone_model = backbone.model
         items = self.tokenised([catalogue], backbone.tokenizer)
-        _check_positions(backbone, self.max_input_length, max(settings.max_new_tokens, *map(len, items.items)))
+        check_positions(backbone, self.max_input_length, max(settings.max_new_tokens, *map(len, items.items)))
         self.recommender = Recommender(backbone, catalogue, items, retriever, settings)
         self.count_samples_anew()
 
@@ -218,37 +215,5 @@ def padded(scores: NDArray[np.float64]) -> Tensor:
     return torch.nn.functional.pad(torch.from_numpy(scores), (1, 0), value=-torch.inf)
 
 
-def _prompt(name: Any) -> Prompt:
-    if name not in PROMPTS:
-        hint = did_you_mean(str(name), PROMPTS)
-        raise ConfigError(f"prompt_template={name!r} must be one of {', '.join(PROMPTS)}{hint}")
-    return PROMPTS[name]
-
-
-def _check_intervals(config: Any) -> None:
-    for name, least in (
-        *(("eval_interval", 1), ("report_interval", 1), ("keep_interval", 0)),
-        *(("valid_users", 0), ("stopping_step", 0), ("checkpoint_minutes", 0)),
-    ):
-        if config[name] < least:
-            raise ConfigError(f"{name}={config[name]} must be at least {least}")
-
-
-def _check_positions(backbone: Backbone, max_input_length: int, after: int) -> None:
-    """The longest prompt and what comes after it must lie within the positions that the model was made for."""
-    room = getattr(backbone.model.config.get_text_config(), "max_position_embeddings", None)
-    if room is not None and max_input_length + after > room:
-        raise ConfigError(
-            f"max_input_length={max_input_length} and {after} tokens after it exceed the backbone's {room} positions; "
-            f"lower it to {room - after}"
-        )
-
-
 def _user_seed(seed: int, user: int) -> int:
     return int(np.random.SeedSequence([seed, user]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _settings(kind: type[Settings], config: Any, prefix: str = "") -> Settings:
-    """A dataclass of the core from RecBole's flat keys."""
-    given = {field.name: config[prefix + field.name] for field in fields(kind)}
-    return kind(**{name: value for name, value in given.items() if value is not None})

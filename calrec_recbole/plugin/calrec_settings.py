@@ -1,0 +1,48 @@
+"""CALRec's part of RecBole's flat settings: the core's dataclasses, and what must hold before anything is loaded."""
+
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from calrec_recbole.backbone import AdapterSettings, Backbone, ScratchSizes
+from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.prompts import PROMPTS, Prompt
+from calrec_recbole.recommender import InferenceSettings
+from calrec_recbole.training import TrainingSettings
+
+__all__ = ["check_intervals", "check_positions", "prompt_of", "settings_of"]
+
+Settings = TypeVar("Settings", TrainingSettings, AdapterSettings, InferenceSettings, ScratchSizes)
+
+
+def prompt_of(name: Any) -> Prompt:
+    """The template of ``prompt_template``; ``ConfigError`` for an unknown one."""
+    if name not in PROMPTS:
+        hint = did_you_mean(str(name), PROMPTS)
+        raise ConfigError(f"prompt_template={name!r} must be one of {', '.join(PROMPTS)}{hint}")
+    return PROMPTS[name]
+
+
+def check_intervals(config: Any) -> None:
+    """Raises ``ConfigError`` for an interval, or a number of users or minutes, that is too small."""
+    for name, least in (
+        *(("eval_interval", 1), ("report_interval", 1), ("keep_interval", 0)),
+        *(("valid_users", 0), ("stopping_step", 0), ("checkpoint_minutes", 0)),
+    ):
+        if config[name] < least:
+            raise ConfigError(f"{name}={config[name]} must be at least {least}")
+
+
+def check_positions(backbone: Backbone, max_input_length: int, after: int) -> None:
+    """The longest prompt and what comes after it must lie within the positions that the model was made for."""
+    room = getattr(backbone.model.config.get_text_config(), "max_position_embeddings", None)
+    if room is not None and max_input_length + after > room:
+        raise ConfigError(
+            f"max_input_length={max_input_length} and {after} tokens after it exceed the backbone's {room} positions; "
+            f"lower it to {room - after}"
+        )
+
+
+def settings_of(kind: type[Settings], config: Any, prefix: str = "") -> Settings:
+    """A dataclass of the core from RecBole's flat keys."""
+    given = {field.name: config[prefix + field.name] for field in fields(kind)}
+    return kind(**{name: value for name, value in given.items() if value is not None})
