@@ -32,10 +32,10 @@ def check_stage(config: Any, uses_ids: bool) -> None:
 
 
 def source_configs(config: Any) -> list[Config]:
-    """One config for each of ``pretrain_datasets``."""
+    """One config for each of ``pretrain_datasets``; without any, the run's own data set."""
     names = config["pretrain_datasets"]
-    if not isinstance(names, list) or not names or len(set(names)) < len(names):
+    if not isinstance(names, list) or len(set(names)) < len(names):
         raise ConfigError(
             f"pretrain_datasets={names!r} must list the data sets to pretrain on, each once: [CDs, Movies]"
         )
-    return [config.on(str(name)) for name in names]
+    return [config.on(str(name)) for name in names or [config["dataset"]]]

@@ -118,7 +118,7 @@ def test_the_id_model_has_the_text_models_settings():
         ("UniSRec", {"train_stage": "finetuned"}, "train_stage='finetuned' must be one of .*; did you mean 'finetune'"),
         ("UniSRec", {"train_stage": "finetune"}, "pre_model_path is empty"),
         ("UniSRec", {"train_stage": "finetune", "pre_model_path": "nowhere"}, "pre_model_path=nowhere is no weights"),
-        ("UniSRec", {"train_stage": "pretrain"}, r"pretrain_datasets=\[\] must list"),
+        ("UniSRec", {"train_stage": "pretrain", "pretrain_datasets": ["Tiny", "Tiny"]}, "each once"),
         ("UniSRec", {"train_stage": "pretrain", "pretrain_datasets": ["Tyni"]}, "Tyni.*did you mean 'Tiny'"),
         ("UniSRecID", {"train_stage": "pretrain"}, "pretrain model=UniSRec"),
         ("UniSRec", {"freeze_encoder": True}, "freeze_encoder=True needs train_stage=finetune, not scratch"),

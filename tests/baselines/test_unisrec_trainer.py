@@ -57,6 +57,11 @@ def test_pretrain_then_finetune(model, settings):
     )
 
 
+def test_without_names_the_runs_own_data_set_is_the_source(settings):
+    pretrained = run("UniSRec", overrides={**settings, "pretrain_datasets": [], "pretrain_epochs": 1}, show=False)
+    assert "pretraining on Tiny: 8 items, 21 rows" in (pretrained.folder / "log.txt").read_text()
+
+
 def test_a_pretraining_run_is_a_run_like_any_other(settings):
     done = run("UniSRec", overrides=settings, show=False)
     assert json.loads((done.folder / "metrics.json").read_text())["test"] == done.test
