@@ -113,12 +113,10 @@ def _report(
 
 def _data_folders(names: "Sequence[str]", ended: "list[PlannedRun]", data_path: Path) -> dict[str, str]:
     """Where each data set's files lie, as runs found them, from here where it is below."""
+    from calrec_recbole.report import from_here
+
     found = {name: str(data_path / name) for name in names}
-    here = Path.cwd()
-    for one in ended:
-        if one.data is not None:
-            found[one.dataset] = str(one.data.relative_to(here) if one.data.is_relative_to(here) else one.data)
-    return found
+    return found | {one.dataset: from_here(one.data) for one in ended if one.data is not None}
 
 
 def _end(ended: "list[PlannedRun]") -> None:

@@ -1,7 +1,7 @@
 """Finished runs as tables, tests, plots and one HTML file; it knows runs as folders and trains nothing."""
 
 from calrec_recbole.report.collect import manifest_of
-from calrec_recbole.report.manifest import Entry, Manifest
+from calrec_recbole.report.manifest import Entry, Manifest, from_here
 from calrec_recbole.report.write import write_report
 
-__all__ = ["Entry", "Manifest", "manifest_of", "write_report"]
+__all__ = ["Entry", "Manifest", "from_here", "manifest_of", "write_report"]

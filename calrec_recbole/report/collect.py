@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.report.manifest import MANIFEST_FILE, Entry, Manifest, read_manifest
+from calrec_recbole.report.manifest import MANIFEST_FILE, Entry, Manifest, from_here, read_manifest
 from calrec_recbole.report.runs import Run, find_runs
 
 __all__ = ["labels", "manifest_of"]
@@ -35,7 +35,7 @@ def manifest_of(paths: Sequence[Path]) -> tuple[Manifest, Path | None]:
     entries = [
         Entry(label, run.model, run.data, str(run.folder)) for run, label in zip(runs, labels(runs), strict=True)
     ]
-    data = {run.data: str(Path(run.config.get("data_path") or ".") / run.dataset) for run in runs}
+    data = {run.data: from_here(Path(run.config.get("data_path") or ".") / run.dataset) for run in runs}
     return Manifest("-".join(data), ", ".join(data), data=data, entries=entries), None
 
 

@@ -8,9 +8,15 @@ from typing import Any
 from calrec_recbole.durable import write_json
 from calrec_recbole.errors import DataError
 
-__all__ = ["MANIFEST_FILE", "Entry", "Manifest", "read_manifest"]
+__all__ = ["MANIFEST_FILE", "Entry", "Manifest", "from_here", "read_manifest"]
 
 MANIFEST_FILE = "comparison.json"
+
+
+def from_here(path: Path) -> str:
+    """``path`` relative to the working folder where it lies below it: a published report names nobody's home."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 @dataclass(frozen=True)

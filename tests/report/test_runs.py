@@ -38,6 +38,12 @@ def test_another_split_is_another_data_set(write_run, tmp_path):
     assert set(manifest.data.values()) == {"/secret/place/Tiny"}
 
 
+def test_data_below_the_working_folder_are_named_from_there(write_run, tmp_path, monkeypatch):
+    write_run("LIR", data_path=str(tmp_path / "dataset"))
+    monkeypatch.chdir(tmp_path)
+    assert manifest_of([tmp_path / "runs"])[0].data == {"Tiny": "dataset/Tiny"}
+
+
 def test_unfinished_runs_are_left_out(write_run, tmp_path):
     folder = write_run("SASRec")
     other = write_run("LIR")
