@@ -92,17 +92,22 @@ def target_logprobs(
 
 
 @torch.no_grad()
-def item_vectors(backbone: Backbone, items: ItemTokens) -> Tensor:
-    """v^T of Fig. 1 of every item, of length 1 -> (n_items, D) float32. Equal texts share one vector."""
-    distinct: dict[bytes, int] = {}
-    place = [distinct.setdefault(item.tobytes(), len(distinct)) for item in items.items]
-    firsts = [place.index(number) for number in range(len(distinct))]
-    alone = [_unlabelled(items.items[item], 0) for item in firsts]
+def item_vectors(backbone: Backbone, items: ItemTokens) -> tuple[Tensor, Tensor]:
+    """v^T of Fig. 1 of every distinct text, of length 1, (n_texts, D) float32, and the text of each item (n_items,).
+
+    Scores are to be taken of texts and then scattered: a product over equal columns may differ in its last bit.
+    """
+    first: dict[bytes, int] = {}
+    for item, tokens in enumerate(items.items):
+        first.setdefault(tokens.tobytes(), item)
+    number = {text: place for place, text in enumerate(first)}
+    alone = [_unlabelled(items.items[item], 0) for item in first.values()]
 
     def encoded(examples: list[Example]) -> Tensor:
         return encode_targets(backbone.trunk, collate_targets(examples, items.start, backbone.model.device))
 
-    return _in_pieces(backbone, alone, encoded)[torch.tensor(place)]
+    place = torch.tensor([number[tokens.tobytes()] for tokens in items.items])
+    return _in_pieces(backbone, alone, encoded), place
 
 
 @torch.no_grad()

@@ -81,13 +81,13 @@ def _report(
     arguments: argparse.Namespace, experiment: Any, ended: "list[PlannedRun]", out: Path, data_path: Path
 ) -> None:
     from calrec_recbole.cli.slices import prepare_slices
-    from calrec_recbole.report import Entry, Manifest, write_report
+    from calrec_recbole.report import Entry, Manifest, data_name, write_report
 
     entries = [
         Entry(
             label=one.row.label,
             model=one.row.model,
-            dataset=one.dataset,
+            dataset=data_name(one.dataset, one.settings or {}),
             folder=str(one.folder or ""),
             error=one.error,
             paper=one.row.paper,
@@ -113,10 +113,11 @@ def _report(
 
 def _data_folders(names: "Sequence[str]", ended: "list[PlannedRun]", data_path: Path) -> dict[str, str]:
     """Where each data set's files lie, as runs found them, from here where it is below."""
-    from calrec_recbole.report import from_here
+    from calrec_recbole.report import data_name, from_here
 
-    found = {name: str(data_path / name) for name in names}
-    return found | {one.dataset: from_here(one.data) for one in ended if one.data is not None}
+    found = {data_name(one.dataset, one.settings or {}): from_here(one.data) for one in ended if one.data is not None}
+    lacking = [name for name in names if name not in {one.dataset for one in ended if one.data is not None}]
+    return {name: str(data_path / name) for name in lacking} | found
 
 
 def _end(ended: "list[PlannedRun]") -> None:

@@ -39,6 +39,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise ConfigError(
             f"--run={arguments.run_dir} is a run of {type(model).__name__}; recommend needs one of CALRec"
         )
+    if model.reranker is not None:
+        raise ConfigError(
+            f"--run={arguments.run_dir} reranks the items of another model; recommend needs the CALRec run behind it, "
+            "its pre_model_path"
+        )
     found = model.recommender.recommend(history, arguments.top, arguments.seed, as_texts=bool(arguments.text))
     if arguments.json:
         print(json.dumps([vars(one) for one in found], indent=2, ensure_ascii=False))

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.generation.batches import batches, free_bytes
+from calrec_recbole.generation.batches import batches, free_bytes, prompt_bytes
 from calrec_recbole.generation.descent import Descent
 from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
@@ -30,31 +30,44 @@ def text_logprobs(
     """log P(text, end token | prompt) for every one of ``texts[u]`` (token ids, without the end) -> (len(texts[u]),).
 
     Nats at temperature 1. Several end ids are one event. Equal texts of a prompt get the very same number.
-    ``memory_bytes`` is that of `sample`. Raises DataError (a prompt or a text) or BackboneError, as `sample` does.
+    ``memory_bytes`` is that of `sample`; where a prompt's texts exceed it, the prompt is read again for the others.
+    Raises DataError (a prompt or a text) or BackboneError, as `sample` does.
     """
     check_layers(model)
     ends = end_ids(model)
     rows = [torch.as_tensor(prompt, dtype=torch.int64).flatten().cpu() for prompt in prompts]
     if len(texts) != len(rows):
         raise DataError(f"texts are given for {len(texts)} prompts of {len(rows)}: give a list of texts a prompt")
-    distinct = [list(dict.fromkeys(tuple(int(token) for token in text) for text in own)) for own in texts]
-    longest = max((len(text) for own in distinct for text in own), default=0)
+    wanted = [[tuple(int(token) for token in text) for text in own] for own in texts]
+    check_prompts(model, [torch.tensor(text) for own in wanted for text in own if text], 0, "texts")
+    longest = max((len(text) for own in wanted for text in own), default=0)
     check_prompts(model, rows, longest + 1)
-    most = max(map(len, distinct), default=0)
-    found: list[NDArray[np.float64]] = [np.zeros(0)] * len(rows)
-    wanted = [index for index, own in enumerate(distinct) if own]
+    nats: list[dict[tuple[int, ...], float]] = [{} for _ in rows]
     with torch.inference_mode(), evaluating(model):
-        if wanted:
+        if rows:
             check_backbone(model, rows[0])
         with sharing_prompts(model):
             room = free_bytes(model.device) if memory_bytes is None else memory_bytes
-            for batch in batches(model, [rows[index] for index in wanted], most, longest + 1, room):
-                users = [wanted[place] for place in batch]
-                nats = _score(model, [rows[user] for user in users], [distinct[user] for user in users], ends)
-                for user, values in zip(users, nats, strict=True):
-                    of_text = dict(zip(distinct[user], values, strict=True))
-                    found[user] = np.array([of_text[tuple(int(token) for token in text)] for text in texts[user]])
-    return found
+            parts = _parts(model, rows, [list(dict.fromkeys(own)) for own in wanted], longest + 1, room)
+            most = max((len(own) for _, own in parts), default=0)
+            for batch in batches(model, [rows[user] for user, _ in parts], most, longest + 1, room):
+                users, own = zip(*(parts[place] for place in batch), strict=True)
+                values = _score(model, [rows[user] for user in users], list(own), ends)
+                for user, its, found in zip(users, own, values, strict=True):
+                    nats[user].update(zip(its, found, strict=True))
+    return [np.array([found[text] for text in own]) for found, own in zip(nats, wanted, strict=True)]
+
+
+def _parts(
+    model: PreTrainedModel, prompts: list[Tensor], texts: list[list[tuple[int, ...]]], steps: int, room: int
+) -> list[tuple[int, list[tuple[int, ...]]]]:
+    """Each prompt's number with as many of its texts as ``room`` bytes hold at once, at least one; none is left out."""
+    parts = []
+    for user, (prompt, own) in enumerate(zip(prompts, texts, strict=True)):
+        alone, both = (prompt_bytes(model, len(prompt), n, steps) for n in (1, 2))
+        at_once = 1 + max(0, room - alone) // (both - alone)
+        parts += [(user, own[start : start + at_once]) for start in range(0, len(own), at_once)]
+    return parts
 
 
 def _score(
@@ -65,7 +78,8 @@ def _score(
     flat = [text for own in texts for text in own]
     lengths = torch.tensor([len(text) for text in flat], device=device)
     width = int(lengths.max())
-    tokens = torch.tensor([[*text, *[0] * (width - len(text))] for text in flat], device=device).view(-1, width)
+    padded = [[*text, *[0] * (width - len(text))] for text in flat]
+    tokens = torch.tensor(padded, dtype=torch.int64, device=device).view(len(flat), width)
     nats = torch.zeros(len(flat), dtype=torch.float64, device=device)
     end_ids = torch.tensor(ends, device=device)
     going = torch.arange(len(flat), device=device)

@@ -19,20 +19,20 @@ def check_settings(n: int, temperature: float, max_new_tokens: int) -> None:
             raise ConfigError(f"{name} is {value}; it must be at least 1")
 
 
-def check_prompts(model: PreTrainedModel, prompts: list[Tensor], max_new_tokens: int) -> None:
+def check_prompts(model: PreTrainedModel, prompts: list[Tensor], max_new_tokens: int, name: str = "prompts") -> None:
     """Raises DataError: an empty prompt, a token outside the vocabulary, or too many tokens for the model."""
     config = model.config.get_text_config()
     room = getattr(config, "max_position_embeddings", None)
     for index, prompt in enumerate(prompts):
         if not len(prompt):
-            raise DataError(f"prompts[{index}] is empty; a prompt holds at least one token")
+            raise DataError(f"{name}[{index}] is empty; a prompt holds at least one token")
         low, high = (int(end) for end in prompt.aminmax())
         if low < 0 or high >= config.vocab_size:
             wrong = low if low < 0 else high
-            raise DataError(f"prompts[{index}] holds token {wrong}; the model knows 0 to {config.vocab_size - 1}")
+            raise DataError(f"{name}[{index}] holds token {wrong}; the model knows 0 to {config.vocab_size - 1}")
         if room is not None and len(prompt) + max_new_tokens > room:
             raise DataError(
-                f"prompts[{index}] has {len(prompt)} tokens, which with max_new_tokens {max_new_tokens} exceed the "
+                f"{name}[{index}] has {len(prompt)} tokens, which with max_new_tokens {max_new_tokens} exceed the "
                 f"model's {room} positions; shorten the prompt"
             )
 

@@ -165,8 +165,10 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
         shares.become_sum(self.processes.gather(shares.counts))
         for drawn in self.processes.gather(self.model.drawn):
             self.model.drawn |= drawn
-        self.diagnostics = {"validated_on": self.validated_on, "samples": shares.summary(), **self.chosen}
-        self.logger.info(f"samples of {len(table)} users: {shares.summary()}")
+        self.diagnostics = {"validated_on": self.validated_on, **self.chosen}
+        if shares.users:  # a reranker by log-probability writes none
+            self.diagnostics["samples"] = shares.summary()
+            self.logger.info(f"samples of {len(table)} users: {shares.summary()}")
         return table
 
     def finished(self) -> None:

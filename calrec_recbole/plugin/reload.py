@@ -1,6 +1,7 @@
 """A finished run again: its config, model with the trained weights, and data, as RecBole's ``load_data_and_model``."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,13 +28,16 @@ class LoadedRun(NamedTuple):
     test_data: Any
 
 
-def load_run(run_dir: str | Path, data_path: str | Path | None = None) -> LoadedRun:
-    """Everything of the run in ``run_dir``; ``data_path`` says where the prepared data sets lie by now.
+def load_run(
+    run_dir: str | Path, data_path: str | Path | None = None, changes: Mapping[str, Any] | None = None
+) -> LoadedRun:
+    """Everything of the run in ``run_dir``; ``data_path`` says where the prepared data sets lie by now, ``changes`` are
+    settings of this machine, such as ``gpu_id``.
 
     Raises ``DataError`` for an unfinished run and for data other than the run's.
     """
     folder = Path(run_dir)
-    config = run_config(folder, data_path)
+    config = run_config(folder, data_path, changes)
     config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
     config["log_wandb"] = False  # the run is over
     trainer_class = trainer_for(config["model"])
@@ -47,14 +51,15 @@ def load_run(run_dir: str | Path, data_path: str | Path | None = None) -> Loaded
     return LoadedRun(config, model.eval(), dataset, *data)
 
 
-def run_config(run_dir: str | Path, data_path: str | Path | None = None) -> Config:
+def run_config(
+    run_dir: str | Path, data_path: str | Path | None = None, changes: Mapping[str, Any] | None = None
+) -> Config:
     """The settings of the run in ``run_dir``, checked against the data; raises as ``load_run``."""
     folder = Path(run_dir)
     if not (folder / METRICS_FILE).is_file():
         raise DataError(f"{folder} is not a finished run: it has no {METRICS_FILE}; run it again")
-    config = Config(
-        config_file_list=[folder / "config.yaml"], config_dict={"data_path": str(data_path)} if data_path else None
-    )
+    here = {**(changes or {}), **({"data_path": str(data_path)} if data_path else {})}
+    config = Config(config_file_list=[folder / "config.yaml"], config_dict=here)
     check_dataset(config)
     _check_data(config, folder)
     return config

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from recbole.model.abstract_recommender import AbstractRecommender
 
 from calrec_recbole.durable import write_json
 from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.plugin.dataset import item_tokens
-from calrec_recbole.plugin.retriever import RERANK
+from calrec_recbole.plugin.retriever import RERANK, TEXTS
 from calrec_recbole.recommender import Recommender
 from calrec_recbole.reranking import (
     candidates,
@@ -29,7 +30,7 @@ __all__ = ["WEIGHTS", "Parts", "Reranker", "check_rerank"]
 
 RERANK_FILE = "rerank.json"  # in a run's checkpoint folder: the weight that validation chose
 TOWERS = "towers"
-LOGPROB, TEXTS = "logprob", "texts"
+LOGPROB = "logprob"
 AUTO = "auto"
 WEIGHTS = tuple(step / 10 for step in range(11))  # tried on validation
 
@@ -51,11 +52,13 @@ class Parts(NamedTuple):
 def check_rerank(config: Mapping[str, Any]) -> None:
     """Raises ``ConfigError`` where the ``rerank_*`` settings and what they need do not fit together."""
     if config["retrieval"] != RERANK:
+        if config["rerank_from"]:
+            raise ConfigError(f"rerank_from={config['rerank_from']} has no effect: set retrieval=rerank")
         return
-    if config["train_steps"] != 0:
+    if config["train_steps"] != 0 or (config["backbone"] == "scratch" and not config["pre_model_path"]):
         raise ConfigError(
-            f"retrieval=rerank ranks with finished weights: set train_steps=0 and warmup_steps=0 "
-            f"(--config_files=untuned) and pre_model_path, instead of train_steps={config['train_steps']}"
+            "retrieval=rerank ranks with finished weights: set train_steps=0, warmup_steps=0 (--config_files=untuned) "
+            f"and pre_model_path, not train_steps={config['train_steps']}, pre_model_path={config['pre_model_path']!r}"
         )
     source, way, weight = (config[f"rerank_{name}"] for name in ("from", "by", "weight"))
     if not source:
@@ -64,7 +67,7 @@ def check_rerank(config: Mapping[str, Any]) -> None:
         raise ConfigError(f"rerank_from={source!r} is no folder: give that of a finished run, or towers")
     if source == TOWERS and config["beta"] < 0:
         raise ConfigError(
-            f"rerank_from=towers needs towers that were drawn together, beta >= 0, not {config['beta']}: give a run"
+            f"rerank_from=towers needs beta >= 0, not {config['beta']}, which drives user and item apart: give a run"
         )
     if way not in (LOGPROB, TEXTS):
         hint = did_you_mean(str(way), (LOGPROB, TEXTS))
@@ -88,7 +91,10 @@ class Reranker:
     def of(cls, config: Any, dataset: Any, recommender: Callable[[], Recommender]) -> "Reranker":
         """As the ``rerank_*`` settings say; ``recommender`` answers the one whose towers are to be read."""
         source = str(config["rerank_from"])
-        stage = _towers(recommender) if source == TOWERS else _of_run(Path(source).expanduser(), config, dataset)
+        if source == TOWERS:
+            stage = _towers(recommender, float(config["tau_c"]))
+        else:
+            stage = _of_run(Path(source).expanduser(), config, dataset)
         weight = None if config["rerank_weight"] == AUTO else _number(config["rerank_weight"])
         return cls(stage, int(config["rerank_candidates"]), str(config["rerank_by"]), weight)
 
@@ -133,13 +139,23 @@ def _number(value: Any) -> float:
 def _of_run(folder: Path, config: Any, dataset: Any) -> FirstStage:
     from calrec_recbole.plugin.reload import load_run  # which loads the models, this one too
 
-    loaded = load_run(folder, Path(config["data_path"]).parent)
+    here = {name: config[name] for name in ("gpu_id", "use_gpu")}
+    loaded = load_run(folder, Path(config["data_path"]).parent, here)
     name, own = loaded.config["dataset"], config["dataset"]
+    longest, wanted = (one["MAX_ITEM_LIST_LENGTH"] for one in (loaded.config, config))
+    if longest != wanted:
+        raise ConfigError(
+            f"rerank_from={folder} reads {longest} items, not {wanted}: set MAX_ITEM_LIST_LENGTH={longest}"
+        )
+    if type(loaded.model).full_sort_predict is AbstractRecommender.full_sort_predict:
+        raise ConfigError(
+            f"rerank_from={folder}: {loaded.config['model']} scores pairs only; give a run of another model"
+        )
     if name != own or item_tokens(loaded.dataset) != item_tokens(dataset):
         raise ConfigError(
             f"rerank_from={folder} ran on {name} with other items than {own} has here: give a run on {own}"
         )
-    model = loaded.model.to(config["device"])
+    model = loaded.model
 
     @torch.no_grad()
     def scores(interaction: Any, _: list[list[int]]) -> NDArray[np.float64]:
@@ -150,13 +166,15 @@ def _of_run(folder: Path, config: Any, dataset: Any) -> FirstStage:
     return scores
 
 
-def _towers(recommender: Callable[[], Recommender]) -> FirstStage:
-    encoded: list[tuple[Recommender, torch.Tensor]] = []
+def _towers(recommender: Callable[[], Recommender], temperature: float) -> FirstStage:
+    encoded: list[tuple[Recommender, torch.Tensor, torch.Tensor]] = []
 
     def scores(_: Any, histories: list[list[int]]) -> NDArray[np.float64]:
         own = recommender()
         if not encoded or encoded[0][0] is not own:
-            encoded[:] = [(own, item_vectors(own.backbone, own.items))]
-        return np.asarray((user_vectors(own.backbone, own.items, histories) @ encoded[0][1].T).double().numpy())
+            encoded[:] = [(own, *item_vectors(own.backbone, own.items))]
+        _, vectors, place = encoded[0]
+        cosine = (user_vectors(own.backbone, own.items, histories) @ vectors.T)[:, place]
+        return np.asarray(cosine.double().numpy()) / temperature
 
     return scores

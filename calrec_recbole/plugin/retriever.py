@@ -8,18 +8,19 @@ from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.fusion import Retriever
 from calrec_recbole.retrieval import BM25, ENGINES, HierarchicalMatch
 
-__all__ = ["HIERARCHICAL", "RERANK", "bm25_of", "retriever_of"]
+__all__ = ["HIERARCHICAL", "RERANK", "TEXTS", "bm25_of", "retriever_of"]
 
 HIERARCHICAL = "hierarchical"  # paper 6
 RERANK = "rerank"  # paper 6: see plugin.reranker
+TEXTS = "texts"  # of rerank_by
 
 
 def retriever_of(config: Any, catalogue: Catalogue) -> Retriever:
     """What finds the items of a generated text: a BM25 engine, or the exact matches of section 6."""
-    if config["retrieval"] == HIERARCHICAL:
-        return HierarchicalMatch(catalogue.texts, catalogue.template)
-    if config["retrieval"] == RERANK:
+    if config["retrieval"] == RERANK and config["rerank_by"] == TEXTS:
         return bm25_of(config, catalogue.texts, "rerank_engine")
+    if config["retrieval"] in (HIERARCHICAL, RERANK):  # by log-probability nothing is looked for: no Java
+        return HierarchicalMatch(catalogue.texts, catalogue.template)
     _check("retrieval", config["retrieval"], [*ENGINES, HIERARCHICAL, RERANK])
     return bm25_of(config, catalogue.texts)
 

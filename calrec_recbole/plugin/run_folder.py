@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.split import DEFAULTS
 
 __all__ = ["CHECKPOINT", "METRICS_FILE", "TENSORBOARD", "WANDB", "claim", "run_id"]
 
@@ -30,7 +31,7 @@ NO_EFFECT = {  # settings that do not change a run's numbers
 
 # settings younger than some finished runs, at the values that leave the numbers of those runs as they are
 NEUTRAL = {
-    **{"split": "leave_one_out", "global_time_shares": [0.8, 0.1, 0.1]},
+    **DEFAULTS,
     **{"decoding": "sample", "beams": 32},
     **{"rerank_from": "", "rerank_candidates": 100, "rerank_by": "logprob", "rerank_weight": "auto"},
     **{"rerank_engine": "lucene"},

@@ -26,6 +26,7 @@ from calrec_recbole.plugin.resume import LAST
 from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, run_id
 from calrec_recbole.plugin.sigterm import sigterm_raises
 from calrec_recbole.plugin.sources import source_hashes
+from calrec_recbole.plugin.split import check_same_split
 from calrec_recbole.plugin.trainer import trainer_for
 from calrec_recbole.plugin.trimming import trimmed
 from calrec_recbole.plugin.wandb_run import check_wandb, wandb_run
@@ -76,6 +77,7 @@ def _run_jointly(config: Config, processes: Processes) -> RunResult:
             f"model={config['model']} runs in one process, not {processes.world}: start it by run_recbole"
         )
     check_wandb(config)
+    check_same_split(config)
     hashes = data_hash(config) | source_hashes(config)
     parent = Path(config["output_dir"]) / config["dataset"] / config["model"]
     config["run_id"] = run_id(config.settings, hashes)

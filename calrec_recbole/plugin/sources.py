@@ -23,9 +23,9 @@ def source_hashes(config: Config) -> dict[str, str]:
     for name in _other_datasets(config):
         found |= {f"{name}.{kind}": digest for kind, digest in data_hash(config.on(name)).items()}
     weights = _weights(str(config["pre_model_path"] or ""))
-    first = _first_stage(config)
     found |= {"pre_model": sha256(weights)} if weights else {}
-    return found | ({"rerank_from": sha256(first)} if first.is_file() else {})
+    found |= {"rerank_from": sha256(file) for file in _first_stage(config) if file.is_file()}  # noqa: B035 one at most
+    return found
 
 
 def source_files(config: Config) -> list[Path]:
@@ -34,12 +34,12 @@ def source_files(config: Config) -> list[Path]:
     """
     data = [config, *(config.on(name) for name in _other_datasets(config))]
     of_data = [file for one in data for file in data_files(one).values()]
-    return [*of_data, *_candidates(str(config["pre_model_path"] or "")), _first_stage(config)]
+    return [*of_data, *_candidates(str(config["pre_model_path"] or "")), *_first_stage(config)]
 
 
-def _first_stage(config: Config) -> Path:
+def _first_stage(config: Config) -> list[Path]:
     """What a run whose candidates are reranked has come to; its folder may be another place tomorrow."""
-    return Path(str(config["rerank_from"] or "")).expanduser() / METRICS_FILE
+    return [Path(str(config["rerank_from"])).expanduser() / METRICS_FILE] if config["rerank_from"] else []
 
 
 def _other_datasets(config: Config) -> list[str]:

@@ -2,19 +2,34 @@
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from calrec_recbole.errors import did_you_mean
+from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.plugin.settings import read_settings
 
-__all__ = ["GLOBAL_TIME", "PARTS", "SPLITS", "check_split", "event_parts", "filled_share", "warn_of_filled_times"]
+__all__ = [
+    "DEFAULTS",
+    "GLOBAL_TIME",
+    "PARTS",
+    "SPLITS",
+    "check_same_split",
+    "check_split",
+    "event_parts",
+    "filled_share",
+    "warn_of_filled_times",
+]
 
 logger = logging.getLogger(__name__)
 
 SPLITS = ("leave_one_out", "global_time")
 GLOBAL_TIME = SPLITS[1]
+DEFAULTS = {"split": SPLITS[0], "global_time_shares": [0.8, 0.1, 0.1]}
+OTHER_DATA = ("joint", "pretrain")  # stages that read whole data sets; S3Rec's reads the run's own training part
+SOURCES = ("pre_model_path", "rerank_from")  # settings that name runs
 PARTS = ("training", "validation", "test")
 UNUSED = "unused"  # read as history where it is older than a target, and never a target itself
 TESTED = 3  # leave-one-out tests users with at least as many events, and validates those with one more
@@ -23,12 +38,15 @@ MOST_FILLED = 0.25  # of the gaps; real copies have 1 to 5 % of exactly one day,
 
 
 def check_split(model: str, config: Mapping[str, Any]) -> list[str]:
-    """The faults of ``split`` and ``global_time_shares``, a line each. S3Rec's stages read one training part."""
-    split, shares = config["split"], config["global_time_shares"]
+    """The faults of ``split`` and ``global_time_shares``, and of stages that a point in time does not bound."""
+    split, shares, stage = config["split"], config["global_time_shares"], config.get("train_stage")
     if split not in SPLITS:
         return [f"split={split!r} must be one of {', '.join(SPLITS)}{did_you_mean(str(split), SPLITS)}"]
     if split != GLOBAL_TIME:
-        return []
+        unread = shares != DEFAULTS["global_time_shares"]
+        return (
+            [f"global_time_shares={shares!r} has no effect with split={split}: set split=global_time"] if unread else []
+        )
     found = []
     if (
         not isinstance(shares, list)
@@ -37,16 +55,32 @@ def check_split(model: str, config: Mapping[str, Any]) -> list[str]:
         or abs(sum(shares) - 1) > 1e-6
     ):
         found.append(f"global_time_shares={shares!r} must be three shares above 0 that add up to 1: [0.8, 0.1, 0.1]")
-    for setting, value in (
-        ("train_stage", config.get("train_stage")),
-        ("pre_model_path", config.get("pre_model_path")),
-    ):
-        if value and value != "finetune" and not model.startswith("S3Rec"):
-            found.append(
-                f"split=global_time: {setting}={value!r} would learn from events after the point in time; "
-                "two stages need split=leave_one_out"
-            )
+    if stage in OTHER_DATA and not model.startswith("S3Rec"):
+        found.append(
+            f"split=global_time: train_stage={stage} would learn from events after the point in time; "
+            "it needs split=leave_one_out"
+        )
     return found
+
+
+def check_same_split(config: Mapping[str, Any]) -> None:
+    """Raises ``ConfigError`` where ``config`` names a run that was split otherwise: it may know what is tested here."""
+    own = _split_of(config)
+    for setting in SOURCES:
+        if config[setting]:
+            path = Path(str(config[setting])).expanduser().absolute()
+            run = next((folder for folder in (path, *path.parents) if (folder / "config.yaml").is_file()), None)
+            before = _split_of(DEFAULTS | read_settings(run / "config.yaml")) if run else own
+            if before != own:
+                raise ConfigError(
+                    f"{setting}={config[setting]} was split by {before}, not by {own}: it may have learnt what is "
+                    "tested here; give a run of the same split, or set split as there"
+                )
+
+
+def _split_of(config: Mapping[str, Any]) -> str:
+    by_time = config["split"] == GLOBAL_TIME
+    return f"global_time {config['global_time_shares']}" if by_time else str(config["split"])
 
 
 def event_parts(users: np.ndarray, times: np.ndarray, config: Any) -> np.ndarray:

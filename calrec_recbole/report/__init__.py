@@ -2,6 +2,7 @@
 
 from calrec_recbole.report.collect import manifest_of
 from calrec_recbole.report.manifest import Entry, Manifest, from_here
+from calrec_recbole.report.runs import data_name
 from calrec_recbole.report.write import write_report
 
-__all__ = ["Entry", "Manifest", "from_here", "manifest_of", "write_report"]
+__all__ = ["Entry", "Manifest", "data_name", "from_here", "manifest_of", "write_report"]

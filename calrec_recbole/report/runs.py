@@ -12,10 +12,11 @@ import yaml
 from calrec_recbole.errors import DataError
 from calrec_recbole.report.curves import Curve, read_curve
 
-__all__ = ["Run", "find_runs", "read_run"]
+__all__ = ["Run", "data_name", "find_runs", "read_run"]
 
 FINISHED = "metrics.json"
 LEAVE_ONE_OUT = "leave_one_out"
+SHARES = (0.8, 0.1, 0.1)  # of configs/overall.yaml
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,7 @@ class Run:
 
     @property
     def data(self) -> str:
-        """The data set's name, and its split where that is not leave-one-out: other users are tested."""
-        split = self.config.get("split", LEAVE_ONE_OUT)
-        shares = (f"{100 * share:g}" for share in self.config.get("global_time_shares", ()))
-        return self.dataset if split == LEAVE_ONE_OUT else "-".join([self.dataset, split, *shares])
+        return data_name(self.dataset, self.config)
 
     @property
     def seed(self) -> int:
@@ -72,6 +70,16 @@ class Run:
 
     def _seconds(self, phase: str) -> float:
         return float(self.environment.get("seconds", {}).get(phase, {}).get("wall", 0.0))
+
+
+def data_name(dataset: str, settings: Mapping[str, Any]) -> str:
+    """The data set's name, and its split where that is not leave-one-out: other users are tested.
+
+    >>> data_name("CDs", {"split": "global_time"})
+    'CDs-global_time-80-10-10'
+    """
+    split, shares = settings.get("split", LEAVE_ONE_OUT), settings.get("global_time_shares", SHARES)
+    return dataset if split == LEAVE_ONE_OUT else "-".join([dataset, split, *(f"{100 * share:g}" for share in shares)])
 
 
 def read_run(folder: Path) -> Run:

@@ -5,6 +5,7 @@ import pytest
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.generation import text_logprobs
+from calrec_recbole.generation.batches import prompt_bytes
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6]]
 TEXTS = [[[1, 2, 3], [1, 2], [1, 2, 3], []], [[9, 8, 7, 6, 5, 4, 3, 2, 1]], [[5], [6], [1, 2, 3]]]
@@ -44,6 +45,21 @@ def test_a_shared_prefix_is_read_once(llama, passes):
     assert rows[-4:] == [4, 1, 2, 2]  # the prompt; 1; 12 15; 123 124
 
 
+def test_texts_beyond_the_memory_are_read_in_parts(llama, passes):
+    texts = [[first, second] for first in range(1, 6) for second in range(1, 6)]
+    (whole,) = text_logprobs(llama, [[9, 9]], [texts])
+    rows = passes(llama)
+    room = 3 * prompt_bytes(llama, 2, 1, 3)  # some texts at a time
+    (parts,) = text_logprobs(llama, [[9, 9]], [texts], memory_bytes=room)
+    assert rows.count(2) > 3  # the prompt, again and again
+    assert parts == pytest.approx(whole, abs=1e-5)
+
+
+def test_an_empty_text_is_the_end_alone(llama, plain_logprob):
+    (nats,) = text_logprobs(llama, [[1, 2]], [[[]]])
+    assert nats == pytest.approx([plain_logprob(llama, [1, 2], [0])], abs=1e-4)
+
+
 def test_prompts_without_texts_are_passed_over(llama):
     found = text_logprobs(llama, PROMPTS, [[], [[1]], []])
     assert [len(nats) for nats in found] == [0, 1, 0]
@@ -55,3 +71,5 @@ def test_what_does_not_fit_is_refused(llama):
         text_logprobs(llama, PROMPTS, [[[1]]])
     with pytest.raises(DataError, match=r"prompts\[0\] is empty"):
         text_logprobs(llama, [[]], [[[1]]])
+    with pytest.raises(DataError, match=r"texts\[1\] holds token 12; the model knows 0 to 11"):
+        text_logprobs(llama, [[1]], [[[1], [12]]])

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
+from calrec_recbole.cli.calrec import main
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.evaluation import metric_value, tie_ranks
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run
-from calrec_recbole.reranking import target_logprobs
+from calrec_recbole.reranking import item_vectors, target_logprobs, user_vectors
 
 RANKS = ["user_id", "item_id", "optimistic", "pessimistic"]
 
@@ -81,15 +82,32 @@ def test_validation_chooses_the_weight_and_a_reloaded_run_keeps_it(rerank):
     assert metric_value("mrr_pes", *ranks) == pytest.approx(result.test["mrr_pes"])
 
 
-def test_the_towers_propose(rerank):
-    result = run("CALRec", overrides={**rerank, "rerank_from": "towers", "rerank_weight": 0.5}, show=False)
-    assert result.test["mrr_pes"] > 0
+def test_the_towers_propose_by_their_cosine(stages, rerank):
+    towers = {"rerank_from": "towers", "rerank_weight": 1, "rerank_candidates": 2}
+    result = run("CALRec", overrides={**rerank, **towers}, show=False)
+    _, model, dataset, *_, test = load_run(stages["calrec"])
+    rows, own = test._dataset.inter_feat, model.recommender
+    users = user_vectors(own.backbone, own.items, model.histories(rows))
+    vectors, place = item_vectors(own.backbone, own.items)
+    optimistic, pessimistic = tie_ranks((users @ vectors.T)[:, place], rows[dataset.iid_field] - 1)
+    assert ranks_of(result.folder)["optimistic"].tolist() == optimistic.tolist()
+    assert ranks_of(result.folder)["pessimistic"].tolist() == pessimistic.tolist()
+    assert "samples" not in json.loads((result.folder / "environment.json").read_text())  # none was drawn
+
+
+def test_recommend_names_the_run_behind(rerank, capsys):
+    folder = run("CALRec", overrides={**rerank, "rerank_weight": 0.5}, show=False).folder
+    assert main(["recommend", f"--run={folder}", "--history=a"]) == 2
+    assert "recommend needs the CALRec run behind it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"train_steps": 3}, "set train_steps=0"),
+        ({"pre_model_path": ""}, "and pre_model_path"),
+        ({"retrieval": "okapi"}, "rerank_from=.* has no effect: set retrieval=rerank"),
+        ({"MAX_ITEM_LIST_LENGTH": 3}, "reads 5 items, not 3: set MAX_ITEM_LIST_LENGTH=5"),
         ({"rerank_from": ""}, "must be the folder of a finished run"),
         ({"rerank_from": "nowhere"}, "rerank_from='nowhere' is no folder"),
         ({"rerank_from": "towers", "beta": -0.025, "allow_other_objective": True}, "beta >= 0"),
@@ -97,7 +115,7 @@ def test_the_towers_propose(rerank):
         ({"rerank_weight": 2}, "rerank_weight=2 must be auto or a number"),
         ({"rerank_weight": "automatic"}, "rerank_weight='automatic' must be auto or a number"),
         ({"rerank_candidates": 0}, "rerank_candidates=0 must be at least 1"),
-        ({"rerank_engine": "lucen"}, "did you mean 'lucene'"),
+        ({"rerank_engine": "lucen", "rerank_by": "texts"}, "did you mean 'lucene'"),
     ],
 )
 def test_what_does_not_fit_is_refused(rerank, change, message):

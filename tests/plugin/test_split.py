@@ -1,5 +1,6 @@
 """Parts of hand-made timelines, RecBole's rows under ``split: global_time``, and what is refused."""
 
+import json
 import logging
 
 import numpy as np
@@ -18,6 +19,10 @@ DAY = 86_400
 
 # ten events at times 0..9: periods 0-5, 6-7, 8-9
 TIMELINE = ["ua", "ub", "wa", "wb", "wc", "xd", "ud", "xa", "wd", "yb"]  # user and item
+
+
+def metrics_of(folder):
+    return json.loads((folder / "metrics.json").read_text())["test"]
 
 
 @pytest.fixture
@@ -151,6 +156,30 @@ def test_filled_times_are_seen(caplog, timeline, tmp_path):
     assert "50 % of the gaps" in caplog.text  # u: 1 5, w: 1 1 4, x: 2
 
 
+def test_a_run_that_was_split_otherwise_is_no_source(timeline, calrec_settings):
+    settings = {**calrec_settings, "dataset": "Timed", "data_path": timeline["data_path"]}
+    by_time, untuned = settings | BY_TIME, {"train_steps": 0, "warmup_steps": 0}
+    trained = run("CALRec", overrides=by_time, show=False).folder
+    again = run("CALRec", overrides={**by_time, **untuned, "pre_model_path": str(trained)}, show=False)
+    assert again.users == {"valid": 2, "test": 1}
+    assert metrics_of(again.folder) == metrics_of(trained)
+    for setting in ("pre_model_path", "rerank_from"):
+        for path in (trained, trained / "checkpoint" / "best"):
+            other = {**by_time, **untuned, "global_time_shares": [0.5, 0.2, 0.3], setting: str(path)}
+            with pytest.raises(ConfigError, match=rf"{setting}=.* was split by global_time .0.6, 0.2, 0.2."):
+                run("CALRec", overrides=other, show=False)
+    write = {**settings, **untuned, "pre_model_path": str(trained)}
+    with pytest.raises(ConfigError, match="not by leave_one_out"):
+        run("CALRec", overrides=write, show=False)
+
+
+@pytest.mark.parametrize(
+    "model", ["LIR", "UniSRec", "UniSRecID", "Recformer", "S3RecText", "FDSAText", "BERT4RecFull", "SASRec", "Pop"]
+)
+def test_every_models_defaults_fit(model):
+    assert Config(model, "Timed", config_dict=BY_TIME)["split"] == "global_time"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -158,8 +187,8 @@ def test_filled_times_are_seen(caplog, timeline, tmp_path):
         ({"global_time_shares": [0.8, 0.2]}, "three shares above 0 that add up to 1"),
         ({"global_time_shares": [0.8, 0.1, 0.2]}, "three shares above 0 that add up to 1"),
         ({"global_time_shares": [1.0, 0.0, 0.0]}, "three shares above 0 that add up to 1"),
-        ({"train_stage": "joint"}, "two stages need split=leave_one_out"),
-        ({"pre_model_path": "somewhere"}, "two stages need split=leave_one_out"),
+        ({"train_stage": "joint"}, "train_stage=joint would learn from events after the point in time"),
+        ({"split": "leave_one_out"}, "global_time_shares=.* has no effect with split=leave_one_out"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, message):

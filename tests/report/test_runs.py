@@ -8,7 +8,7 @@ from calrec_recbole.errors import DataError
 from calrec_recbole.report.collect import labels, manifest_of
 from calrec_recbole.report.curves import read_curve
 from calrec_recbole.report.manifest import MANIFEST_FILE, Entry, Manifest, read_manifest
-from calrec_recbole.report.runs import find_runs, read_run
+from calrec_recbole.report.runs import data_name, find_runs, read_run
 
 RESUMED = """\
 2026-01-01 10:00:00,000 INFO CALRec on Tiny: runs/Tiny/CALRec/1-ab
@@ -36,6 +36,13 @@ def test_another_split_is_another_data_set(write_run, tmp_path):
     found = [(entry.label, entry.dataset) for entry in manifest.entries]
     assert found == [("LIR", "Tiny"), ("LIR", "Tiny-global_time-80-10-10")]
     assert set(manifest.data.values()) == {"/secret/place/Tiny"}
+
+
+def test_the_split_parts_data_sets_by_name():
+    assert data_name("CDs", {}) == data_name("CDs", {"split": "leave_one_out"}) == "CDs"
+    assert data_name("CDs", {"split": "global_time"}) == "CDs-global_time-80-10-10"
+    shares = {"split": "global_time", "global_time_shares": [0.5, 0.25, 0.25]}
+    assert data_name("CDs", shares) == "CDs-global_time-50-25-25"
 
 
 def test_data_below_the_working_folder_are_named_from_there(write_run, tmp_path, monkeypatch):
