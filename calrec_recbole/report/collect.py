@@ -18,6 +18,10 @@ NOT_TELLING = {  # settings that tell no two rows apart: where, which data, how 
     *("split", "global_time_shares"),  # these part the data sets
 }
 MOST_NAMED = 3  # settings in a label
+EFFORT = {  # how long and how a run was trained: named where nothing else tells it apart
+    *("epochs", "pretrain_epochs", "stage2_epochs", "train_steps", "warmup_steps", "train_batch_size", "learning_rate"),
+    *("enable_amp", "precision", "eval_interval", "eval_step", "stopping_step", "valid_users", "eval_batch_size"),
+}
 
 
 def manifest_of(paths: Sequence[Path]) -> tuple[Manifest, Path | None]:
@@ -40,15 +44,14 @@ def manifest_of(paths: Sequence[Path]) -> tuple[Manifest, Path | None]:
 
 
 def labels(runs: Sequence[Run]) -> list[str]:
-    """The model's name; where a model ran with different settings, also those that differ.
+    """The model's name; where a model ran with different settings, also as many of those as tell its runs apart.
 
     Runs that differ in their seed alone share a label: they are one row.
     """
     found = []
     for run in runs:
         alike = [other.config for other in runs if other.model == run.model]
-        differing = _differing(alike)
-        told = [f"{key}={_short(run.config.get(key))}" for key in differing[:MOST_NAMED] if key in run.config]
+        told = [f"{key}={_short(run.config.get(key))}" for key in _telling(alike)]
         found.append(f"{run.model} ({', '.join(told)})" if told else run.model)
     return found
 
@@ -57,6 +60,17 @@ def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Settings that do not have one value everywhere; one that only some versions of the code knew does not count."""
     keys = sorted(set.intersection(*(set(config) for config in configs)) - NOT_TELLING)
     return [key for key in keys if len({_short(config[key]) for config in configs}) > 1]
+
+
+def _telling(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """As few of the settings that differ as tell all ``configs`` apart, ``MOST_NAMED`` at most, ``EFFORT`` last."""
+    differing = sorted(_differing(configs), key=lambda key: key in EFFORT)
+    wanted = len({tuple(_short(config[key]) for key in differing) for config in configs})
+    for number in range(min(MOST_NAMED, len(differing)) + 1):
+        told = differing[:number]
+        if len({tuple(_short(config[key]) for key in told) for config in configs}) == wanted:
+            break
+    return told
 
 
 def _short(value: Any) -> str:

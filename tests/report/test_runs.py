@@ -29,6 +29,15 @@ def test_a_run_by_its_folder(write_run):
     assert run.test["recall_opt@1"] == 1 / 4
 
 
+def test_a_label_names_no_more_settings_than_tell_the_runs_apart(write_run, tmp_path):
+    write_run("LIR", name="1-a", bm25_b=0.5, epochs=3, text="x")
+    write_run("LIR", name="1-b", bm25_b=0.7, epochs=9, text="y")
+    write_run("SASRec", name="1-a", epochs=3)
+    write_run("SASRec", name="1-b", epochs=9)
+    found = labels(find_runs([tmp_path / "runs"]))
+    assert found == ["LIR (bm25_b=0.5)", "LIR (bm25_b=0.7)", "SASRec (epochs=3)", "SASRec (epochs=9)"]
+
+
 def test_another_split_is_another_data_set(write_run, tmp_path):
     write_run("LIR", split="leave_one_out", global_time_shares=[0.8, 0.1, 0.1])
     write_run("LIR", name="1-cd", split="global_time", global_time_shares=[0.8, 0.1, 0.1])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from calrec_recbole.report.plots.style import INK, colours, figure, styled
+from calrec_recbole.report.plots.style import INK, colours, figure, legend_above, marks, styled, wrapped
 from calrec_recbole.report.rows import Row
 
 __all__ = ["curve_plot"]
@@ -18,11 +18,14 @@ def curve_plot(rows: Sequence[Row]) -> Figure | None:
     learnt = [row for row in shown if len(row.runs[0].curve.scores) > 1]
     if not learnt:
         return None
-    drawn, axis = figure(3.2)
+    mark = marks([row.label for row in shown])
+    drawn, axis = figure(2.8)
     for row in learnt:
         curve, colour = row.runs[0].curve, tone[row.label]
         best = max(range(len(curve.scores)), key=curve.scores.__getitem__)
-        axis.plot(curve.minutes, curve.scores, "-o", ms=2.6, lw=1.2, color=colour, label=row.label)
+        axis.plot(
+            curve.minutes, curve.scores, f"-{mark[row.label]}", ms=2.6, lw=1.2, color=colour, label=wrapped(row.label)
+        )
         axis.plot(curve.minutes[best], curve.scores[best], "o", ms=6.5, color=colour, mfc="none")
         axis.annotate(
             f"{curve.unit} {curve.steps[best]}", (curve.minutes[best], curve.scores[best]), xytext=(0, 6),
@@ -33,5 +36,5 @@ def curve_plot(rows: Sequence[Row]) -> Figure | None:
     axis.set_ylim(bottom=0)
     axis.set_xlabel("minutes since the start, validations included")
     axis.set_ylabel(f"validation {learnt[0].runs[0].config.get('valid_metric', 'score')}")
-    drawn.legend(loc="outside upper center", ncols=3, handlelength=1.4)
+    legend_above(drawn, [row.label for row in learnt], handlelength=1.4)
     return drawn

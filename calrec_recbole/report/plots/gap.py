@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from calrec_recbole.report.plots.style import SERIES, figure, styled
+from calrec_recbole.report.plots.style import SERIES, figure, styled, wrapped
 from calrec_recbole.report.rows import METRICS, Row
 
 __all__ = ["gap_plot"]
@@ -24,7 +24,7 @@ def gap_plot(rows: Sequence[Row]) -> Figure:
         places = np.arange(len(shown)) + (place - (len(METRICS) - 1) / 2) * height
         bars = axis.barh(places, gaps, height * 0.86, color=SERIES[place], label=metric.title)
         axis.bar_label(bars, [f"{gap:.1f} %" for gap in gaps], padding=3, fontsize=8)
-    axis.set_yticks(range(len(shown)), [row.label for row in shown])
+    axis.set_yticks(range(len(shown)), [wrapped(row.label) for row in shown])
     axis.set_ylim(len(shown) - 0.5, -0.5)
     axis.set_xlim(0, max(1.0, longest) * 1.16)
     axis.set_xlabel("(optimistic − pessimistic) / their mean, %")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from calrec_recbole.report.paper_rows import PaperRows
-from calrec_recbole.report.plots.style import INK, MUTED, PAPER, colours, figure, styled
+from calrec_recbole.report.plots.style import INK, MUTED, PAPER, colours, figure, styled, wrapped
 from calrec_recbole.report.rows import METRICS, Row
 
 __all__ = ["metric_plot"]
@@ -35,7 +35,7 @@ def metric_plot(rows: Sequence[Row], means: pd.DataFrame, paper: PaperRows) -> F
                 axis.plot(printed[0], place - APART, "D", ms=3.6, color=MUTED, mfc=MUTED, clip_on=False)
                 axis.plot(printed[1], place + APART, "D", ms=3.6, color=MUTED, mfc=PAPER, clip_on=False)
         axis.set_title(metric.title, loc="left")
-        axis.set_yticks(range(len(shown)), [row.label for row in shown])
+        axis.set_yticks(range(len(shown)), [wrapped(row.label) for row in shown])
         axis.set_ylim(len(shown) - 0.5, -0.5)
         axis.set_xlim(left=0)
         axis.locator_params(axis="x", nbins=4)

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from calrec_recbole.report.plots.style import GRID, colours, figure, styled
+from calrec_recbole.report.plots.style import GRID, colours, figure, legend_above, marks, styled, wrapped
 from calrec_recbole.report.rows import METRICS
 
 __all__ = ["slice_plot"]
@@ -17,7 +17,8 @@ def slice_plot(found: pd.DataFrame, labels: list[str]) -> Figure:
     tone = colours(labels)
     slices = list(dict.fromkeys(found["slice"]))
     users = found.groupby("slice")["users"].max()
-    drawn, axis = figure(0.9 + 0.42 * len(slices))
+    mark = marks(labels)
+    drawn, axis = figure(0.6 + 0.42 * len(slices))
     places = {name: place for place, name in enumerate(slices)}
     for number, label in enumerate(labels):
         own = found[found["label"] == label]
@@ -25,10 +26,10 @@ def slice_plot(found: pd.DataFrame, labels: list[str]) -> Figure:
         axis.plot(
             own[METRIC.pes],
             [places[name] + shift for name in own["slice"]],
-            "o",
+            mark[label],
             ms=4.6,
             color=tone[label],
-            label=label,
+            label=wrapped(label),
         )
     for place in range(len(slices) - 1):
         axis.axhline(place + 0.5, color=GRID, lw=0.6)
@@ -39,5 +40,5 @@ def slice_plot(found: pd.DataFrame, labels: list[str]) -> Figure:
     axis.set_xlim(left=0)
     axis.set_xlabel(f"{METRIC.title}, pessimistic")
     axis.grid(False, axis="y")
-    drawn.legend(loc="outside upper center", ncols=3, handlelength=1.0)
+    legend_above(drawn, labels, handlelength=1.0)
     return drawn

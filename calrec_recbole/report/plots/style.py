@@ -1,6 +1,7 @@
 """One look for all plots, and their colours as names that the page may set for light and dark."""
 
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from functools import wraps
 from io import StringIO
@@ -20,8 +21,11 @@ __all__ = [
     "colours",
     "figure",
     "inline_svg",
+    "legend_above",
+    "marks",
     "save",
     "styled",
+    "wrapped",
 ]
 
 P = ParamSpec("P")
@@ -29,10 +33,15 @@ Drawn = TypeVar("Drawn")
 
 WIDTH = 4.4  # inches: at 390 px of screen the text is still read
 
+LINE = 18  # characters of a label's line
+ROOM, MARK = 54, 4  # characters that a legend is wide, and those that a mark takes
+LINE_HEIGHT = 0.185  # inches of a line of the legend
+
 INK, MUTED, GRID, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#fefefe"
 SERIES = (  # Okabe and Ito's colours, which the colour-blind tell apart; yellow is too light on white
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#8c6d31", "#4d4d4d"),
 )
+MARKS = "os^D"
 NAMES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--card"}
 NAMES |= {colour: f"--series-{place}" for place, colour in enumerate(SERIES)}
 
@@ -83,9 +92,38 @@ def figure(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tu
     return drawn, drawn.subplots(rows, columns, **options)
 
 
+def wrapped(label: str) -> str:
+    """A long label in lines, broken at its blanks: what tells two rows apart takes a line of its own.
+
+    >>> wrapped("FDSAText (text_init=random, seed=3)")
+    'FDSAText\\n(text_init=random,\\nseed=3)'
+    """
+    return "\n".join(textwrap.wrap(label, LINE, break_long_words=False, break_on_hyphens=False)) or label
+
+
+def legend_above(drawn: Figure, labels: Sequence[str], **options: Any) -> None:
+    """The legend over the plot, in as many columns as the longest of ``labels``, wrapped, leaves room for.
+
+    The figure grows by its height.
+    """
+    lines = [wrapped(label).splitlines() for label in labels]
+    longest = max((len(line) for own in lines for line in own), default=1)
+    columns = max(1, min(3, ROOM // (longest + MARK)))
+    rows = -(-len(lines) // columns)
+    column = [lines[start : start + rows] for start in range(0, len(lines), rows)]
+    tallest = max((sum(map(len, own)) for own in column), default=0)
+    drawn.set_figheight(drawn.get_figheight() + LINE_HEIGHT * tallest)
+    drawn.legend(loc="outside upper center", ncols=columns, **options)
+
+
 def colours(labels: Sequence[str]) -> dict[str, str]:
-    """A colour a label, the same in all plots of a report; after nine they repeat."""
+    """A colour a label, the same in all plots of a report; after nine they repeat, with other ``marks``."""
     return {label: SERIES[place % len(SERIES)] for place, label in enumerate(labels)}
+
+
+def marks(labels: Sequence[str]) -> dict[str, str]:
+    """A marker a label: another one where the colours repeat."""
+    return {label: MARKS[place // len(SERIES) % len(MARKS)] for place, label in enumerate(labels)}
 
 
 def save(drawn: Figure, folder: Path, name: str) -> None:
