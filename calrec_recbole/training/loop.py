@@ -67,6 +67,8 @@ class Training:
             raise DataError("training needs users with at least two items each: one of history and a target")
         if self.settings.gradient_checkpointing:
             _recompute_blocks(self.backbone.model)
+        if self.device.type == "xla":
+            self.backbone.model.tie_weights()  # moving a model there copies its shared weights: two would be trained
         self.processes.check_batch(len(self.examples()))
         self.engine = engine(self.backbone, self.settings.parallel, self.processes)
         self.optimisers = optimisers(self.engine.backbone.model, self.settings)
