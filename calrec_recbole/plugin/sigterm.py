@@ -26,8 +26,17 @@ class Terminated(SystemExit):
         return self.advice
 
 
-def _raise(*_: Any) -> NoReturn:
-    raise Terminated
+class _Raise:
+    """A signal handler that raises ``Terminated``, and remembers it.
+
+    C code that calls Python back, as numba's compiler does, drops an exception that is raised there.
+    """
+
+    came = False
+
+    def __call__(self, *_: Any) -> NoReturn:
+        self.came = True
+        raise Terminated
 
 
 @contextmanager
@@ -39,7 +48,7 @@ def sigterm_raises(state: Path) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _raise)
+    before = signal.signal(signal.SIGTERM, _Raise())
     try:
         yield
     except Terminated:
@@ -52,15 +61,19 @@ def sigterm_raises(state: Path) -> Iterator[None]:
 
 @contextmanager
 def sigterm_waits() -> Iterator[Callable[[], bool]]:
-    """Inside ``sigterm_raises``: holds ``Terminated`` back to the block's end. Yields a function: has SIGTERM come?"""
-    if signal.getsignal(signal.SIGTERM) is not _raise or threading.current_thread() is not threading.main_thread():
+    """Inside ``sigterm_raises``: holds ``Terminated`` back to the block's end. Yields a function: has SIGTERM come?
+
+    Also one whose exception was dropped before the block counts.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if not isinstance(handler, _Raise) or threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    came: list[int] = []
+    came: list[int] = [signal.SIGTERM] if handler.came else []
     signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
     try:
         yield lambda: bool(came)
     finally:
-        signal.signal(signal.SIGTERM, _raise)
+        signal.signal(signal.SIGTERM, handler)
     if came:
         raise Terminated

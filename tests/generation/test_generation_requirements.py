@@ -8,6 +8,7 @@ from transformers import BloomConfig, BloomForCausalLM, Gemma2Config, Gemma2ForC
 
 from calrec_recbole.errors import BackboneError, ConfigError, DataError
 from calrec_recbole.generation import probe, sample
+from calrec_recbole.generation.descent import Descent
 
 
 @pytest.mark.parametrize(
@@ -74,15 +75,18 @@ def test_a_state_space_model_is_refused():
 
 
 def test_the_probe_catches_another_attention(llama, monkeypatch):
-    monkeypatch.setattr(probe, "read_prompts", lambda *arguments: probe_off_by_one(*arguments))
+    class OffByOne(Descent):
+        @property
+        def logits(self):
+            return self.own + 1
+
+        @logits.setter
+        def logits(self, values):
+            self.own = values
+
+    monkeypatch.setattr(probe, "Descent", OffByOne)
     with pytest.raises(BackboneError, match=r"off by 1\b"):
         sample(llama, [[3, 4]])
-
-
-def probe_off_by_one(model, memory, tokens):
-    from calrec_recbole.generation.descent import read_prompts
-
-    return read_prompts(model, memory, tokens) + 1
 
 
 def test_the_probe_runs_once_a_model(llama, passes):

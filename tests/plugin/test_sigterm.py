@@ -1,5 +1,6 @@
 """SIGTERM: CALRec finishes its step and writes its state, RecBole's models leave at once; the same command goes on."""
 
+import ctypes
 import json
 import os
 import signal
@@ -44,6 +45,23 @@ def test_it_waits_for_the_end_of_an_inner_block(tmp_path):
     with pytest.raises(Terminated), sigterm_raises(tmp_path):
         step()
     assert seen == [False, True]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_one_that_c_code_dropped_is_not_lost(tmp_path):
+    callback = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.SIGTERM))  # raises inside: C cannot
+    reached = []
+
+    def work():
+        callback()
+        reached.append("after the callback")
+        with sigterm_waits() as came:
+            reached.append(came())
+        reached.append("after the block")
+
+    with pytest.raises(Terminated), sigterm_raises(tmp_path):
+        work()
+    assert reached == ["after the callback", True]
 
 
 def test_without_a_run_or_outside_the_main_thread_nothing_changes(tmp_path):
