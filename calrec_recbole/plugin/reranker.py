@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recbole.model.abstract_recommender import AbstractRecommender
 
 from calrec_recbole.durable import write_json
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.plugin.dataset import item_tokens
 from calrec_recbole.plugin.retriever import RERANK, TEXTS
 from calrec_recbole.recommender import Recommender
@@ -125,7 +125,10 @@ class Reranker:
     def kept(checkpoint: Path) -> dict[str, Any]:
         """The setting that ``keep`` wrote; none where there is none."""
         file = checkpoint / RERANK_FILE
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+        try:
+            return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+        except ValueError as problem:
+            raise DataError(f"{file} is damaged ({problem}): run it again") from problem
 
 
 def _number(value: Any) -> float:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from calrec_recbole.cli.calrec import main
-from calrec_recbole.errors import ConfigError
+from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation import metric_value, tie_ranks
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run
@@ -80,6 +80,9 @@ def test_validation_chooses_the_weight_and_a_reloaded_run_keeps_it(rerank):
     rows = test._dataset.inter_feat
     ranks = tie_ranks(model.full_sort_predict(rows), rows[dataset.iid_field])
     assert metric_value("mrr_pes", *ranks) == pytest.approx(result.test["mrr_pes"])
+    (result.folder / "checkpoint" / "rerank.json").write_text('{"rerank_w')
+    with pytest.raises(DataError, match=r"rerank.json is damaged"):
+        load_run(result.folder)
 
 
 def test_the_towers_propose_by_their_cosine(stages, rerank):
