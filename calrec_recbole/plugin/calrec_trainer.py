@@ -22,7 +22,7 @@ from calrec_recbole.plugin.joint import Category, own_category, record
 from calrec_recbole.plugin.meter import Meter, line
 from calrec_recbole.plugin.processes import in_order, share_of
 from calrec_recbole.plugin.reranker import WEIGHTS, Reranker
-from calrec_recbole.plugin.selection import Selection, selection_of
+from calrec_recbole.plugin.selection import Selection, sampled_users, selection_of
 from calrec_recbole.plugin.sequences import longest_sequences
 from calrec_recbole.plugin.sigterm import Terminated, sigterm_waits
 from calrec_recbole.plugin.stages import TRAINED_ON, trained_on_before
@@ -30,6 +30,8 @@ from calrec_recbole.plugin.trainer import TieHonest
 from calrec_recbole.training import Training, nats_per_item
 
 __all__ = ["CALRecTrainer"]
+
+TEST_SAMPLE = [3]  # draws ``test_users``: not by the seed, so that runs of several seeds can be compared user by user
 
 
 class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
@@ -156,6 +158,10 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
                 tables.append(self._ranked(interaction, padded(parts.mixed(weight)), targets))
         whole = {weight: RankTable.concatenate(tables) for weight, tables in found.items()}
         return {weight: in_order(self.processes.gather(table)) for weight, table in whole.items()}
+
+    def tested(self, test_data: Any) -> Any:
+        """``test_users`` of them, whatever the seed."""
+        return sampled_users(test_data, self.config, int(self.config["test_users"]), TEST_SAMPLE)
 
     def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
         """Each process ranks its share of the users; all answer with the whole table."""

@@ -45,7 +45,7 @@ class RunResult:
     valid: dict[str, float]
     test: dict[str, float]
     best_valid_score: float
-    users: dict[str, int]  # how many were evaluated; CALRec validates on a sample of ``valid_users``
+    users: dict[str, int]  # how many were evaluated; CALRec's may be samples (``valid_users``, ``test_users``)
 
 
 def run(
@@ -114,7 +114,7 @@ def _run(
     with cost.phase("evaluate"):
         trainer.load_weights(Path(config["checkpoint_dir"]))
         valid = valid or trainer.evaluate(data.valid, load_best_model=False, show_progress=show_progress)
-        ranks: RankTable = trainer.evaluate_ranks(data.test, show_progress)
+        ranks: RankTable = trainer.evaluate_ranks(trainer.tested(data.test), show_progress)
         users = {"valid": trainer.validated_users or len(data.valid.dataset), "test": len(ranks)}
         result = RunResult(folder, dict(valid), ranks.summary(trainer.metric_names), float(score), users)
     if not processes.first:

@@ -1,6 +1,6 @@
 """On whose held-out items the checkpoints of a run are compared."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from calrec_recbole.plugin.joint import held_out_items
 from calrec_recbole.plugin.retriever import retriever_of
 from calrec_recbole.recommender import Recommender
 
-__all__ = ["Selection", "selection_of"]
+__all__ = ["Selection", "sampled_users", "selection_of"]
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,14 @@ def _recommender(settings: Any, model: Any, name: str) -> Recommender:
 
 def _sample(data: Any, config: Any, seed: int) -> Any:
     """A loader over ``valid_users`` users, drawn once by the seed; the whole ``data`` where that is 0."""
-    rows, wanted = len(data._dataset.inter_feat), int(config["valid_users"])
+    return sampled_users(data, config, int(config["valid_users"]), [seed, 2])
+
+
+def sampled_users(data: Any, config: Any, wanted: int, entropy: Sequence[int]) -> Any:
+    """A loader over ``wanted`` of the users, drawn by ``entropy``; ``data`` itself where that is 0 or all of them."""
+    rows = len(data._dataset.inter_feat)
     if not 0 < wanted < rows:
         return data
-    chosen = np.sort(np.random.default_rng([seed, 2]).permutation(rows)[:wanted])
+    chosen = np.sort(np.random.default_rng(entropy).permutation(rows)[:wanted])
     dataset = data._dataset.copy(data._dataset.inter_feat[chosen])
     return FullSortEvalDataLoader(config, dataset, data._sampler, shuffle=False)

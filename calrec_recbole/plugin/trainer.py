@@ -83,6 +83,10 @@ class TieHonest:
             self.load_weights(Path(model_file or self.checkpoint_dir))
         return self.evaluate_ranks(eval_data, show_progress).summary(self.metric_names)
 
+    def tested(self, test_data: Any) -> Any:
+        """The users of ``test_data`` that a run is tested on: all of them."""
+        return test_data
+
     @torch.no_grad()
     def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
         """The pair of ranks of every user's target; scores live for one batch only."""

@@ -49,6 +49,12 @@ class Run:
         return self.metrics["test"]
 
     @property
+    def tested_on(self) -> int:
+        """Users of the test where they are a sample (``test_users``); 0 = all."""
+        wanted = int(self.config.get("test_users") or 0)
+        return wanted and int(self.environment.get("users", {}).get("test", wanted))
+
+    @property
     def train_seconds(self) -> float:
         """Wall clock, with what interrupted runs had spent before."""
         return self._seconds("train") + float(self.environment.get("seconds_before_resume", 0.0))

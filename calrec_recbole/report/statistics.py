@@ -39,16 +39,23 @@ def reference_of(rows: Sequence[Row], wanted: str) -> str:
 def compared(rows: Sequence[Row], reference: str) -> tuple[pd.DataFrame, list[str]]:
     """``evaluation.compare`` of the rows on one data set; and a line for each row that is left out.
 
-    Without a ``reference`` the means and intervals alone. Raises ``DataError`` where users or targets differ.
+    Without a ``reference`` the means and intervals alone; so too of a row that was tested on a sample of the users
+    (``test_users``) that the others were tested on. Raises ``DataError`` where users or targets differ otherwise.
     """
     kept = [row for row in rows if row.runs and _has_ranks(row)]
     left_out = [f"{row.label} has no ranks.parquet: no tests." for row in rows if row.runs and row not in kept]
     if not kept:
         return pd.DataFrame(), left_out
-    vectors = _vectors(kept)
-    if reference in vectors:
-        return compare(vectors, reference), left_out
-    return compare(vectors, kept[0].label)[UNTESTED], left_out
+    sizes = {row.tested_on for row in kept}
+    size = next((row.tested_on for row in kept if row.label == reference), min(sizes))  # 0, all users, where there is
+    alike, others = ([row for row in kept if (row.tested_on == size) == same] for same in (True, False))
+    vectors = _vectors(alike)
+    tables = [compare(vectors, reference) if reference in vectors else compare(vectors, alike[0].label)[UNTESTED]]
+    for row in others:
+        tables.append(compare(_vectors([row]), row.label)[UNTESTED])
+        users = f"{row.tested_on:,} users" if row.tested_on else "all users"
+        left_out.append(f"{row.label} was tested on {users}, the reference on others: its intervals alone, no tests.")
+    return pd.concat(tables, ignore_index=True), left_out
 
 
 def over_datasets(rows: Sequence[Row], reference: str) -> dict[str, pd.DataFrame]:

@@ -26,7 +26,8 @@ def metric_table(rows: Sequence[Row], paper: PaperRows, whole: bool) -> list[Tab
     table: list[TableRow] = []
     used: set[str] = set()
     for row, cells in zip(rows, marked_cells(values, spreads), strict=True):
-        table.append(TableRow(row.label, cells, error=row.error))
+        sampled = f" ({row.tested_on:,} users)" if row.tested_on else ""
+        table.append(TableRow(row.label + sampled, cells, error=row.error))
         beside = next((label for label in row.paper_labels if label in paper and label not in used), None)
         if beside is not None:
             used.add(beside)

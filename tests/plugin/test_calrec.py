@@ -55,6 +55,17 @@ def test_no_step_keeps_the_backbone_as_it_is(settings, tmp_path):
     assert load_run(result.folder).model.recommender.backbone.model.num_parameters() > 0
 
 
+def test_fewer_test_users_are_the_same_for_all_seeds_and_rank_as_among_all(settings):
+    trained = run("CALRec", overrides=settings, show=False)
+    untuned = {**settings, "pre_model_path": str(trained.folder), "train_steps": 0, "warmup_steps": 0, "test_users": 3}
+    some = run("CALRec", overrides=untuned, show=False)
+    assert some.users["test"] == 3
+    whole, part = read_ranks(trained.folder), read_ranks(some.folder)
+    assert part.equals(whole.loc[part.index])
+    other_seed = run("CALRec", overrides={**untuned, "seed": 7}, show=False)
+    assert read_ranks(other_seed.folder).index.equals(part.index)
+
+
 def test_what_comes_after_sampling_can_change_without_sampling_again(settings, monkeypatch):
     trained = run("CALRec", overrides=settings, show=False)
     after = {"pre_model_path": str(trained.folder), "train_steps": 0, "warmup_steps": 0, "valid_users": 1}

@@ -53,7 +53,7 @@ def run_writer():
                 "seconds": {"train": {"wall": 90.0, "cpu": 100.0}, "evaluate": {"wall": 0.4, "cpu": 0.4}},
                 "seconds_before_resume": 10.0,
                 "peak_memory_mib": {"process": 512.0, "device": 2048.0},
-                "users": {"valid": 4, "test": 4},
+                "users": {"valid": 4, "test": len(pairs)},
             }
             (folder / "environment.json").write_text(json.dumps(environment))
             (folder / "log.txt").write_text(log)

@@ -51,6 +51,17 @@ def test_a_run_without_ranks_is_left_out_and_named(rows):
     assert "difference" not in compared(found[:1], "")[0]
 
 
+def test_a_row_of_fewer_users_has_intervals_alone(rows):
+    found = rows("SASRec", "LIR") + rows("CALRec", ranks=[(1, 1), (2, 2)], test_users=2)
+    tests, left_out = compared(found, "SASRec")
+    own = tests[tests["model"] == "CALRec"]
+    assert own["units"].tolist() == [2] * 8
+    assert own["difference"].isna().all()
+    assert own[own["metric"] == "mrr_opt"]["mean"].item() == (1 + 1 / 2) / 2
+    assert tests[tests["model"] == "LIR"]["t_p"].notna().all()
+    assert left_out == ["CALRec was tested on 2 users, the reference on others: its intervals alone, no tests."]
+
+
 def test_seeds_are_averaged_user_by_user(write_run):
     folders = [write_run("SASRec", seed=seed, ranks=pairs) for seed, pairs in ((1, [(1, 1)] * 2), (2, [(2, 2)] * 2))]
     found = rows_of(Manifest("x", "X", entries=[Entry("a", "SASRec", "Tiny", str(folder)) for folder in folders]))
