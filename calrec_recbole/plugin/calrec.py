@@ -65,6 +65,7 @@ class CALRec(SequentialRecommender):
         self.scratch = settings_of(ScratchSizes, config, prefix="scratch_")
         settings = settings_of(InferenceSettings, config)
         self.samples_before = samples_before(config)
+        self.drawn: dict[str, Samples] = {}
         self.categories = read_categories(config) if config["train_stage"] == "joint" else []
         backbone = self._backbone(config, catalogue, settings.max_new_tokens)
         self._assemble(backbone, catalogue, retriever, settings)
@@ -193,8 +194,13 @@ class CALRec(SequentialRecommender):
         return [self.recommender.pairs(one) for one in best]
 
     def count_samples_anew(self) -> SampleShares:
-        """The counts of what ``full_sort_predict`` generates from now on; ``drawn`` holds the samples themselves."""
-        self.drawn: dict[str, Samples] = {}
+        """The counts of what ``full_sort_predict`` generates from now on.
+
+        ``drawn`` holds the samples themselves: of weights that change from now on only, of finished ones
+        (``train_steps`` 0) all that were ever drawn.
+        """
+        if self.training_settings.train_steps:
+            self.drawn = {}
         catalogue = self.recommender.catalogue
         self.sample_shares = SampleShares(catalogue.texts, catalogue.template)
         return self.sample_shares

@@ -1,5 +1,7 @@
 """The texts that a run sampled for its test users, kept for runs that change only what comes after sampling.
 
+A run of ``train_steps=0`` also keeps those of its validation users.
+
 Sampling is nearly all of an evaluation's time. A run of ``train_steps=0`` has the very weights of the run that
 ``pre_model_path`` names, so where prompt, seed and sampling settings are the same, so are its samples: they are read
 instead of drawn again, whatever ``retrieval``, ``pooling``, ``epsilon`` or ``n_pred`` say.

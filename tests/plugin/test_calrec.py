@@ -81,7 +81,15 @@ def test_what_comes_after_sampling_can_change_without_sampling_again(settings, m
     assert len(asked) == 1
     same = [json.loads((one.folder / "environment.json").read_text())["samples"] for one in (trained, pooled)]
     assert same[0] == same[1]
-    assert read_samples(pooled.folder / SAMPLES_FILE) == read_samples(trained.folder / SAMPLES_FILE)
+    tested, both = (read_samples(one.folder / SAMPLES_FILE) for one in (trained, pooled))
+    assert both.items() >= tested.items()
+    assert len(both) == len(tested) + 1
+    asked.clear()
+    last = run(
+        "CALRec", overrides={**settings, **after, "pre_model_path": str(pooled.folder), "epsilon": 0}, show=False
+    )
+    assert asked == []  # the weights were not trained between: the validation's samples are kept too
+    assert last.valid.keys() == pooled.valid.keys()
     assert read_samples(anew.folder / SAMPLES_FILE).keys().isdisjoint(read_samples(trained.folder / SAMPLES_FILE))
 
 
