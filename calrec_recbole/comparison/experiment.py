@@ -17,8 +17,9 @@ class Row:
     """One system of a comparison.
 
     ``settings`` and ``config_files`` are this row's alone, and every one must be known to its model. ``after`` names a
-    row whose run this one starts from (``pre_model_path``). ``datasets``: only on these; empty = on all. ``show``:
-    false for a row that is only a stage of others. ``paper``: its label in the paper's table, where that differs.
+    row whose run this one starts from (``pre_model_path``), ``first_stage`` one whose run proposes the candidates
+    (``rerank_from``). ``datasets``: only on these; empty = on all. ``show``: false for a row that is only a stage of
+    others. ``paper``: its label in the paper's table, where that differs.
     """
 
     model: str
@@ -26,12 +27,19 @@ class Row:
     settings: Mapping[str, Any] = field(default_factory=dict)
     config_files: Sequence[str] = ()
     after: str = ""
+    first_stage: str = ""
     datasets: Sequence[str] = ()
     show: bool = True
     paper: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.model)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Setting -> label of the row whose run's folder it names."""
+        found = {"pre_model_path": self.after, "rerank_from": self.first_stage}
+        return {setting: label for setting, label in found.items() if label}
 
 
 @dataclass(frozen=True)
@@ -95,10 +103,19 @@ def _check_keys(found: Mapping[str, Any], kind: type, where: str) -> None:
 def _faults(row: Row, rows: Sequence[Row]) -> list[str]:
     known_model(row.model)
     others = {other.label: other for other in rows if other is not row}
-    chain, ancestor = [row.label], row.after
-    while ancestor:
-        if ancestor not in others or ancestor in chain:
-            return [f"row {row.label!r}: after={ancestor!r} is no other row's label{did_you_mean(ancestor, others)}"]
-        chain.append(ancestor)
-        ancestor = others[ancestor].after
+    for name, label in (("after", row.after), ("first_stage", row.first_stage)):
+        if label and (label not in others or row.label in _reached(label, others)):
+            return [f"row {row.label!r}: {name}={label!r} is no other row's label{did_you_mean(label, others)}"]
     return []
+
+
+def _reached(label: str, rows: Mapping[str, Row]) -> set[str]:
+    """The labels of the rows that the row ``label`` starts from, directly or not, as far as ``rows`` has them."""
+    reached: set[str] = set()
+    waiting = [label]
+    while waiting:
+        one = rows.get(waiting.pop())
+        new = set(one.sources.values()) - reached if one else set()
+        reached |= new
+        waiting += new
+    return reached

@@ -61,13 +61,12 @@ def shared_settings(experiment: Experiment) -> dict[str, Any]:
     return merged
 
 
-def request(run: PlannedRun, shared: Mapping[str, Any], start: Path | None) -> dict[str, Any]:
-    """What ``plugin.resolve`` is asked about ``run``; ``start`` is the folder of the run that it starts from."""
+def request(run: PlannedRun, shared: Mapping[str, Any], sources: Mapping[str, Path]) -> dict[str, Any]:
+    """What ``plugin.resolve`` is asked about ``run``; ``sources``: setting -> folder of another run."""
     own = dict(run.row.settings)
     if run.seed is not None:
         own["seed"] = run.seed
-    if start is not None:
-        own["pre_model_path"] = str(start)
+    own |= {setting: str(folder) for setting, folder in sources.items()}
     files = list(run.row.config_files)
     return {"model": run.row.model, "dataset": run.dataset, "config_files": files, "settings": own, "shared": shared}
 

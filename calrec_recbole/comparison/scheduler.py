@@ -63,10 +63,9 @@ def execute(
     with _sigterm_as_interrupt():
         while len(ended) < len(runs):
             waiting = [run for run in runs if run.name not in ended]
-            ready = [run for run in waiting if not run.row.after or _before(run) in ended]
+            ready = [run for run in waiting if all(name in ended for name in _sources(run).values())]
             asked = waiting if first else ready  # at first all of them, to find settings that none knows
-            starts = [ended[_before(run)].folder if _before(run) in ended else None for run in asked]
-            answers = resolve([request(run, shared, start) for run, start in zip(asked, starts, strict=True)])
+            answers = resolve([request(run, shared, _folders(run, ended)) for run in asked])
             if first:
                 check_unknown(answers)
             first = False
@@ -77,19 +76,28 @@ def execute(
     return [ended[run.name] for run in runs]
 
 
-def _before(run: PlannedRun) -> str:
-    """The name of the run that ``run`` starts from: the same data set and seed."""
-    return replace(run, row=replace(run.row, label=run.row.after)).name if run.row.after else ""
+def _sources(run: PlannedRun) -> dict[str, str]:
+    """Setting -> the name of the run whose folder it takes: the same data set and seed."""
+    return {key: replace(run, row=replace(run.row, label=label)).name for key, label in run.row.sources.items()}
+
+
+def _folders(run: PlannedRun, ended: Mapping[str, PlannedRun]) -> dict[str, Path]:
+    found = {key: ended[name].folder for key, name in _sources(run).items() if name in ended}
+    return {key: folder for key, folder in found.items() if folder is not None}
 
 
 def _unless_orphaned(run: PlannedRun, names: set[str]) -> PlannedRun:
-    lacking = run.row.after and _before(run) not in names
-    return replace(run, error=f"row {run.row.after!r}, which it starts from, is not run on it") if lacking else run
+    for key, name in _sources(run).items():
+        if name not in names:
+            return replace(run, error=f"row {run.row.sources[key]!r}, which it starts from, is not run on it")
+    return run
 
 
 def _unless_failed(run: PlannedRun, ended: Mapping[str, PlannedRun]) -> PlannedRun:
-    before = ended.get(_before(run))
-    return replace(run, error=f"it starts from {before.name!r}, which failed") if before and before.error else run
+    for name in _sources(run).values():
+        if name in ended and ended[name].error:
+            return replace(run, error=f"it starts from {name!r}, which failed")
+    return run
 
 
 def _execute_wave(wave: Sequence[PlannedRun], machine: Machine, watcher: Watcher, logs: Path) -> Iterator[PlannedRun]:

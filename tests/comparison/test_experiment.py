@@ -12,7 +12,7 @@ from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.settings import CONFIGS
 
 SHIPPED = sorted(file.stem for file in Path(str(CONFIGS), "experiment").glob("*.yaml"))
-COMPARISONS = [name for name in SHIPPED if name.startswith("table") or name in ("footnote3", "ml-100k")]
+COMPARISONS = [name for name in SHIPPED if name.startswith("table") or name in ("footnote3", "ml-100k", "modes")]
 
 
 def given(*settings, **options):
@@ -86,6 +86,8 @@ def test_cores_are_shared_and_gpus_set_the_jobs():
         ("rows: [{model: LIR, afer: x}]", "unknown key 'afer'; did you mean 'after'"),
         ("rows: [{model: LIR, after: x}]", "after='x' is no other row's label"),
         ("rows: [{model: LIR, label: a, after: b}, {model: LIR, label: b, after: a}]", "after='a'"),
+        ("rows: [{model: LIR, label: a, after: b}, {model: LIR, label: b, first_stage: a}]", "first_stage='a'"),
+        ("rows: [{model: LIR, first_stage: x}]", "first_stage='x' is no other row's label"),
     ],
 )
 def test_a_wrong_file_is_named(text, reason, tmp_path):
@@ -98,12 +100,22 @@ def test_a_wrong_file_is_named(text, reason, tmp_path):
 def test_shipped_comparisons_can_be_read(name):
     found = read_experiment(name)
     assert found.datasets
-    assert shared_settings(found).keys() <= {"train_steps", "warmup_steps"}
+    assert shared_settings(found).keys() <= {
+        "train_steps",
+        "warmup_steps",
+        "n_gen",
+        "test_users",
+        "valid_users",
+        "backbone",
+    }
     assert len({run.name for run in plan(found)}) == len(plan(found))
 
 
 def test_the_paper_has_a_command_for_each_table():
-    assert {*COMPARISONS} == {*(f"table{number}" for number in range(1, 9)), "footnote3", "ml-100k"}
+    assert {*COMPARISONS} == {
+        *(f"table{number}" for number in range(1, 9)),
+        *("footnote3", "ml-100k", "table5-small", "table6-small", "modes"),
+    }
 
 
 def test_a_file_of_all_rows_lies_below_the_command_line(tmp_path):
@@ -116,7 +128,7 @@ def test_a_file_of_all_rows_lies_below_the_command_line(tmp_path):
 
 def test_a_request_carries_the_seed_and_where_the_run_starts():
     run = plan(Experiment("x", datasets=["A"], seeds=[7], rows=[Row("CALRec", settings={"alpha": 0.0})]))[0]
-    asked = request(run, {"epochs": 1}, Path("runs/A/CALRec/7-ab"))
+    asked = request(run, {"epochs": 1}, {"pre_model_path": Path("runs/A/CALRec/7-ab")})
     assert asked["settings"] == {"alpha": 0.0, "seed": 7, "pre_model_path": "runs/A/CALRec/7-ab"}
     assert asked["shared"] == {"epochs": 1}
     answer = {"parent": "runs/A/CALRec", "run_id": "7-cd", "settings": {}, "files": ["dataset/A/A.inter"]}

@@ -54,11 +54,11 @@ def compare(monkeypatch, tmp_path):
             settings = dict(one["settings"])
             name = settings.pop("name")
             folder = tmp_path / "runs" / name
-            start = settings.pop("pre_model_path", "")
+            sources = {"start": settings.pop("pre_model_path", ""), "candidates": settings.pop("rerank_from", "")}
             if settings.pop("wrong", False):
                 answers.append({"error": f"{name} is wrong", "unknown": {}})
                 continue
-            settings |= {"folder": str(folder)} | ({"start": start} if start else {})
+            settings |= {"folder": str(folder)} | {key: value for key, value in sources.items() if value}
             unknown = {key: "" for key in one["shared"] if key != "known"}
             found = {"run_id": name, "parent": str(folder.parent), "settings": settings, "unknown": unknown}
             answers.append(found | {"files": [str(tmp_path / "data" / "A.inter")]})
@@ -104,6 +104,19 @@ def test_a_stage_follows_the_run_it_starts_from(compare):
     assert ended["second"].settings["start"] == str(compare.folder / "first")
     started, finished = compare.folder / "second" / "started", compare.folder / "first" / "metrics.json"
     assert float(started.read_text()) > float(finished.read_text())
+
+
+def test_a_run_may_start_from_two_others(compare):
+    both = Row("LIR", "both", {"name": "both"}, after="a", first_stage="b")
+    ended, _ = compare(both, row("a"), row("b"))
+    started = ended["both"].settings
+    assert (started["start"], started["candidates"]) == (str(compare.folder / "a"), str(compare.folder / "b"))
+
+
+def test_a_run_waits_for_both_it_starts_from(compare):
+    both = Row("LIR", "both", {"name": "both"}, after="a", first_stage="b")
+    ended, _ = compare(both, row("a"), row("b", fail=1))
+    assert ended["both"].error == "it starts from 'b on A', which failed"
 
 
 def test_several_run_at_once(compare):
