@@ -16,7 +16,8 @@ __all__ = ["LIR"]
 class LIR(SequentialRecommender):
     """Scores every item by BM25 against the last item of the history, which is itself a candidate.
 
-    Settings: ``retrieval`` (lucene, okapi), ``bm25_k1``, ``bm25_b``. Items of equal text tie exactly.
+    Settings: ``retrieval`` (lucene, okapi, milvus), ``bm25_k1``, ``bm25_b``, ``milvus_*``.
+    Items of equal text tie exactly.
     """
 
     input_type = InputType.POINTWISE

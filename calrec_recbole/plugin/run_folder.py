@@ -26,7 +26,7 @@ NO_EFFECT = {  # settings that do not change a run's numbers
     *("output_dir", "data_path", "checkpoint_dir", "config_file", "text_cache"),
     *("gpu_id", "use_gpu", "worker"),
     *("state", "show_progress", "loss_decimal_place", "metric_decimal_place"),
-    *("log_tensorboard", "log_wandb", "wandb_project", "report_interval", "checkpoint_minutes"),
+    *("log_tensorboard", "log_wandb", "wandb_project", "report_interval", "checkpoint_minutes", "milvus_uri"),
 }
 
 # settings younger than some finished runs, at the values that leave the numbers of those runs as they are
@@ -34,7 +34,7 @@ NEUTRAL = {
     **DEFAULTS,
     **{"decoding": "sample", "beams": 32, "test_users": 0},
     **{"rerank_from": "", "rerank_candidates": 100, "rerank_by": "logprob", "rerank_weight": "auto"},
-    **{"rerank_engine": "lucene"},
+    **{"rerank_engine": "lucene", "milvus_candidates": 200},
 }
 
 

@@ -23,6 +23,7 @@ from calrec_recbole.plugin.logs import logging_to
 from calrec_recbole.plugin.processes import claimed, joined
 from calrec_recbole.plugin.registry import model_class
 from calrec_recbole.plugin.resume import LAST
+from calrec_recbole.plugin.retriever import check_retrieval
 from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, run_id
 from calrec_recbole.plugin.sigterm import sigterm_raises
 from calrec_recbole.plugin.sources import source_hashes
@@ -77,6 +78,7 @@ def _run_jointly(config: Config, processes: Processes) -> RunResult:
             f"model={config['model']} runs in one process, not {processes.world}: start it by run_recbole"
         )
     check_wandb(config)
+    check_retrieval(config)
     check_same_split(config)
     hashes = data_hash(config) | source_hashes(config)
     parent = Path(config["output_dir"]) / config["dataset"] / config["model"]

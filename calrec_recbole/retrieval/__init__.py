@@ -1,10 +1,21 @@
-"""From a text to scores of all items: BM25 by Lucene's or by rank_bm25's arithmetic, or section 6's exact matches."""
+"""From a text to scores of all items: BM25 (Lucene's, rank_bm25's, over Milvus) or section 6's exact matches."""
 
 from calrec_recbole.retrieval.bm25 import BM25
+from calrec_recbole.retrieval.collection import check_milvus
 from calrec_recbole.retrieval.hierarchical import UNRETRIEVED, HierarchicalMatch
 from calrec_recbole.retrieval.lucene import LuceneBM25
+from calrec_recbole.retrieval.milvus import MilvusBM25
 from calrec_recbole.retrieval.okapi import OkapiBM25
 
-__all__ = ["BM25", "ENGINES", "UNRETRIEVED", "HierarchicalMatch", "LuceneBM25", "OkapiBM25"]
+__all__ = [
+    "BM25",
+    "ENGINES",
+    "UNRETRIEVED",
+    "HierarchicalMatch",
+    "LuceneBM25",
+    "MilvusBM25",
+    "OkapiBM25",
+    "check_milvus",
+]
 
-ENGINES: dict[str, type[BM25]] = {"lucene": LuceneBM25, "okapi": OkapiBM25}
+ENGINES: dict[str, type[BM25]] = {"lucene": LuceneBM25, "okapi": OkapiBM25, "milvus": MilvusBM25}

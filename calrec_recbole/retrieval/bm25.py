@@ -1,4 +1,4 @@
-"""What the two BM25 engines share: checked parameters, and each distinct query scored once."""
+"""What the BM25 engines share: checked parameters, and each distinct query scored once."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

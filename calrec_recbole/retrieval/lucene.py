@@ -56,10 +56,14 @@ class LuceneBM25(BM25):
         """The postings with their common words folded."""
         return Folding(self.postings, self.saturations, self.idf)
 
-    def _weighted(self, queries: Sequence[str]) -> Queries:
+    def counted(self, queries: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Starts (n_queries + 1,), the distinct known terms of each query, and how often each stands in it."""
         counts = [Counter(self.postings.known(terms)) for terms in analyze(queries)]
         starts, terms = flatten([list(count) for count in counts])
-        _, repeats = flatten([list(count.values()) for count in counts])
+        return starts, terms, flatten([list(count.values()) for count in counts])[1]
+
+    def _weighted(self, queries: Sequence[str]) -> Queries:
+        starts, terms, repeats = self.counted(queries)
         return Queries(starts, terms, repeats.astype(np.float32) * self.idf[terms])
 
     def _score(self, queries: Sequence[str]) -> NDArray[np.float32]:

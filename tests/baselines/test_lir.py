@@ -54,7 +54,9 @@ def test_a_target_with_the_last_items_text_is_first_or_second(engine, tiny_setti
 
 
 def test_an_unknown_engine_is_named(tiny_settings):
-    with pytest.raises(ConfigError, match=r"retrieval='lucen' must be one of lucene, okapi; did you mean 'lucene'"):
+    with pytest.raises(
+        ConfigError, match=r"retrieval='lucen' must be one of lucene, okapi, milvus; did you mean 'lucene'"
+    ):
         run("LIR", overrides={**tiny_settings, "retrieval": "lucen"}, show=False)
 
 

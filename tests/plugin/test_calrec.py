@@ -190,7 +190,7 @@ def test_the_loss_of_recboles_rows_is_finite_and_trainable(settings):
     [
         (
             {"retrieval": "lucine"},
-            "retrieval='lucine' must be one of lucene, okapi, hierarchical, rerank; did you mean 'lucene'",
+            "retrieval='lucine' must be one of lucene, okapi, milvus, hierarchical, rerank; did you mean 'lucene'",
         ),
         ({"tau_c": 0}, "tau_c=0 must be greater than 0"),
         ({"n_gen": 0}, "n_gen=0"),
@@ -202,7 +202,7 @@ def test_the_loss_of_recboles_rows_is_finite_and_trainable(settings):
         ({"backbone": "./no/such/folder"}, "backbone=./no/such/folder cannot be loaded"),
         ({"max_input_length": 5}, "max_input_length=5 leaves no room"),
         ({"prompt_template": "gpt"}, "prompt_template='gpt' must be one of calrec, gpt4rec"),
-        ({"retrieval": "hierarchic"}, "okapi, hierarchical, rerank; did you mean 'hierarchical'"),
+        ({"retrieval": "hierarchic"}, "okapi, milvus, hierarchical, rerank; did you mean 'hierarchical'"),
         ({"pooling": "sum"}, "pooling='sum' must be one of max, mean, min"),
     ],
 )
