@@ -2,22 +2,25 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calrec_recbole.backbone import Backbone
+from calrec_recbole.backbone import Backbone, save_backbone
 from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.examples import ItemTokens, encode
 from calrec_recbole.fusion import POOLINGS, Retriever, fuse, quasi_round_robin, unique_predictions
-from calrec_recbole.generation import BestTexts, Trie, best_texts, sample
+from calrec_recbole.generation import BestTexts, Sample, Trie, best_texts, load_vllm, sample, sample_with_vllm
 
-__all__ = ["CONSTRAINED", "DECODINGS", "InferenceSettings", "Recommendation", "Recommender"]
+__all__ = ["CONSTRAINED", "DECODINGS", "VLLM", "InferenceSettings", "Recommendation", "Recommender"]
 
 DECODINGS = ("sample", "constrained")
 CONSTRAINED = DECODINGS[1]
+GENERATION_ENGINES = ("native", "vllm")  # of samples
+VLLM = GENERATION_ENGINES[1]
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,18 @@ class InferenceSettings:
     n_pred: int = 10
     epsilon: float = 1 / 5000
     pooling: str = "max"  # Algorithm 1, line 11
+    generation_engine: str = "native"
 
     def __post_init__(self) -> None:
         if self.decoding not in DECODINGS:
             hint = did_you_mean(str(self.decoding), DECODINGS)
             raise ConfigError(f"decoding={self.decoding!r} must be one of {', '.join(DECODINGS)}{hint}")
+        if self.generation_engine not in GENERATION_ENGINES:
+            hint = did_you_mean(str(self.generation_engine), GENERATION_ENGINES)
+            known = ", ".join(GENERATION_ENGINES)
+            raise ConfigError(f"generation_engine={self.generation_engine!r} must be one of {known}{hint}")
+        if self.generation_engine == VLLM and self.decoding == CONSTRAINED:
+            raise ConfigError("decoding=constrained draws no samples: set generation_engine=native, not vllm")
         for name in ("n_gen", "temperature", "max_new_tokens", "n_pred", "beams"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
@@ -79,16 +89,21 @@ class Recommender:
         """
         if self.settings.decoding == CONSTRAINED:
             return [self.pairs(best) for best in self.best(prompts)]
-        samples = sample(
-            self.backbone.model,
-            [prompt.tolist() for prompt in prompts],
-            n=self.settings.n_gen,
-            temperature=self.settings.temperature,
-            max_new_tokens=self.settings.max_new_tokens,
-            seeds=seeds,
-        )
+        samples = self._sampled([prompt.tolist() for prompt in prompts], seeds)
         decoded = iter(self._texts(one.token_ids for user in samples for one in user))
         return [[(next(decoded), one.logprob) for one in user] for user in samples]
+
+    def _sampled(self, prompts: list[list[int]], seeds: Sequence[int]) -> list[list[Sample]]:
+        model, settings = self.backbone.model, self.settings
+        wanted = settings.n_gen, settings.temperature, settings.max_new_tokens
+        if settings.generation_engine == VLLM:
+            return sample_with_vllm(self._llm, model, prompts, *wanted, seeds=seeds)
+        return sample(model, prompts, *wanted, seeds=seeds)
+
+    @cached_property
+    def _llm(self) -> Any:
+        """vLLM with the weights as they are when it is first asked: they must be finished."""
+        return load_vllm(self.backbone.model, partial(save_backbone, self.backbone))
 
     def best(self, prompts: Sequence[NDArray[np.int64]]) -> list[BestTexts]:
         """The ``n_pred`` most probable texts of the catalogue after each prompt, as numbers for `pairs`."""

@@ -90,6 +90,13 @@ def test_an_unknown_decoding_is_refused():
         InferenceSettings(decoding="constraint")
 
 
+def test_a_generation_engine_that_does_not_fit_is_refused():
+    with pytest.raises(ConfigError, match="generation_engine='vlm' must be one of native, vllm; did you mean 'vllm'"):
+        InferenceSettings(generation_engine="vlm")
+    with pytest.raises(ConfigError, match="decoding=constrained draws no samples: set generation_engine=native"):
+        InferenceSettings(generation_engine="vllm", decoding="constrained")
+
+
 def test_recommend_agrees_with_scores(recommender):
     scores = recommender.scores([[0, 1]], [7])[0]
     found = recommender.recommend(["p", "i"], k=8, seed=7)

@@ -2,5 +2,16 @@ from calrec_recbole.generation.beam import BestTexts, best_texts
 from calrec_recbole.generation.likelihood import text_logprobs
 from calrec_recbole.generation.sampling import Sample, sample
 from calrec_recbole.generation.trie import Trie
+from calrec_recbole.generation.vllm import check_vllm, load_vllm, sample_with_vllm
 
-__all__ = ["BestTexts", "Sample", "Trie", "best_texts", "sample", "text_logprobs"]
+__all__ = [
+    "BestTexts",
+    "Sample",
+    "Trie",
+    "best_texts",
+    "check_vllm",
+    "load_vllm",
+    "sample",
+    "sample_with_vllm",
+    "text_logprobs",
+]

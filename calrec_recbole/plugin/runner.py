@@ -16,6 +16,7 @@ from rich.table import Table
 from calrec_recbole.durable import write_json, write_text
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import RankTable
+from calrec_recbole.plugin.calrec_settings import check_generation
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import check_dataset, data_hash, item_tokens, load_dataset, loaders, user_tokens
 from calrec_recbole.plugin.environment import Cost, environment
@@ -79,6 +80,7 @@ def _run_jointly(config: Config, processes: Processes) -> RunResult:
         )
     check_wandb(config)
     check_retrieval(config)
+    check_generation(config, processes.world)
     check_same_split(config)
     hashes = data_hash(config) | source_hashes(config)
     parent = Path(config["output_dir"]) / config["dataset"] / config["model"]

@@ -32,7 +32,7 @@ def test_samples_come_back_as_they_were(run):
 def test_the_key_stands_for_all_that_decides_the_samples():
     own = sample_key(PROMPT, 1, SETTINGS)
     assert own == sample_key(PROMPT.astype(np.int32), 1, SETTINGS)
-    for change in ({"n_gen": 16}, {"temperature": 0.6}, {"max_new_tokens": 40}):
+    for change in ({"n_gen": 16}, {"temperature": 0.6}, {"max_new_tokens": 40}, {"generation_engine": "vllm"}):
         assert sample_key(PROMPT, 1, replace(SETTINGS, **change)) != own
     assert sample_key(PROMPT, 2, SETTINGS) != own
     assert sample_key(PROMPT[:2], 1, SETTINGS) != own

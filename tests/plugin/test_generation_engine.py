@@ -1,0 +1,83 @@
+"""``generation_engine: vllm`` by its settings, with vLLM's samples played by the native ones under other seeds."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from calrec_recbole import recommender
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.generation import sample
+from calrec_recbole.plugin import runner
+from calrec_recbole.plugin.calrec_settings import check_generation
+from calrec_recbole.plugin.drawn import SAMPLES_FILE, read_samples
+from calrec_recbole.plugin.run_folder import run_id
+from calrec_recbole.plugin.runner import run
+
+UNTUNED = {"train_steps": 0, "warmup_steps": 0, "valid_users": 1}
+
+
+@pytest.fixture
+def played(monkeypatch):
+    """A vLLM that is there; the returned list holds what was saved for each engine and how often each was asked."""
+    monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace())
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    engines = []
+
+    def load(model, save):
+        engines.append({"model": model, "asked": 0})
+        return engines[-1]
+
+    def draw(llm, model, prompts, *wanted, seeds):
+        assert llm["model"] is model
+        llm["asked"] += len(prompts)
+        return sample(model, prompts, *wanted, seeds=[seed + 1 for seed in seeds])
+
+    monkeypatch.setattr(recommender, "load_vllm", load)
+    monkeypatch.setattr(recommender, "sample_with_vllm", draw)
+    return engines
+
+
+def test_a_run_samples_with_the_engine_that_is_named_and_shares_no_samples(calrec_settings, played):
+    settings = calrec_settings | {"use_gpu": False}
+    trained = run("CALRec", overrides=settings, show=False)
+    assert not played
+    untuned = {**settings, **UNTUNED, "pre_model_path": str(trained.folder), "generation_engine": "vllm"}
+    drawn = run("CALRec", overrides=untuned, show=False)
+    assert [one["asked"] for one in played] == [1, 8]  # an engine of the weights as read, one of checkpoint/best
+    native, theirs = (read_samples(one.folder / SAMPLES_FILE) for one in (trained, drawn))
+    assert len(theirs) >= 8
+    assert native.keys().isdisjoint(theirs)
+
+
+def refused(match, overrides, monkeypatch):
+    monkeypatch.setattr(runner, "load_dataset", None)  # before the data are read
+    with pytest.raises(ConfigError, match=match) as caught:
+        run("CALRec", overrides={**overrides, "generation_engine": "vllm"}, show=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_training_is_refused(calrec_settings, played, monkeypatch):
+    refused(r"finished weights: set train_steps=0.* not train_steps=6", calrec_settings, monkeypatch)
+
+
+def test_a_missing_package_is_told_before_the_data_are_read(calrec_settings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    refused("needs the package vllm .*pip install vllm", calrec_settings | UNTUNED, monkeypatch)
+
+
+def test_a_missing_gpu_is_told_before_the_data_are_read(calrec_settings, played, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    refused("needs a CUDA device", calrec_settings | UNTUNED, monkeypatch)
+
+
+def test_several_processes_are_refused():
+    with pytest.raises(ConfigError, match="one process, not 2"):
+        check_generation({"generation_engine": "vllm", "train_steps": 0}, 2)
+    check_generation({"generation_engine": None}, 2)  # another model
+    check_generation({"generation_engine": "native"}, 2)
+
+
+def test_native_runs_keep_their_ids():
+    assert run_id({"seed": 7}, {}) == run_id({"seed": 7, "generation_engine": "native"}, {})
+    assert run_id({"seed": 7}, {}) != run_id({"seed": 7, "generation_engine": "vllm"}, {})
