@@ -13,7 +13,16 @@ from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.examples import ItemTokens, encode
 from calrec_recbole.fusion import POOLINGS, Retriever, fuse, quasi_round_robin, unique_predictions
-from calrec_recbole.generation import BestTexts, Sample, Trie, best_texts, load_vllm, sample, sample_with_vllm
+from calrec_recbole.generation import (
+    BestTexts,
+    CatalogueProposer,
+    Sample,
+    Trie,
+    best_texts,
+    load_vllm,
+    sample,
+    sample_with_vllm,
+)
 
 __all__ = ["CONSTRAINED", "DECODINGS", "VLLM", "InferenceSettings", "Recommendation", "Recommender"]
 
@@ -28,13 +37,15 @@ class InferenceSettings:
     """Decoding and fusion at inference, with the paper's values (section 4).
 
     ``decoding`` "constrained" takes the ``n_pred`` most probable texts of the catalogue, by a beam search of ``beams``
-    prefixes, in the place of samples.
+    prefixes, in the place of samples. ``speculate`` draws the samples in fewer passes, with the catalogue's texts as
+    proposals.
     """
 
     decoding: str = "sample"
     beams: int = 32
     n_gen: int = 32
     temperature: float = 0.5
+    speculate: bool = False
     max_new_tokens: int = 80  # "a maximum output decoding length of 80 tokens"
     n_pred: int = 10
     epsilon: float = 1 / 5000
@@ -51,6 +62,10 @@ class InferenceSettings:
             raise ConfigError(f"generation_engine={self.generation_engine!r} must be one of {known}{hint}")
         if self.generation_engine == VLLM and self.decoding == CONSTRAINED:
             raise ConfigError("decoding=constrained draws no samples: set generation_engine=native, not vllm")
+        if self.speculate and self.decoding == CONSTRAINED:
+            raise ConfigError(f"speculate=True needs decoding=sample: {CONSTRAINED} decoding draws nothing")
+        if self.speculate and self.generation_engine == VLLM:
+            raise ConfigError("speculate=True needs generation_engine=native: vllm proposes by settings of its own")
         for name in ("n_gen", "temperature", "max_new_tokens", "n_pred", "beams"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
@@ -98,7 +113,7 @@ class Recommender:
         wanted = settings.n_gen, settings.temperature, settings.max_new_tokens
         if settings.generation_engine == VLLM:
             return sample_with_vllm(self._llm, model, prompts, *wanted, seeds=seeds)
-        return sample(model, prompts, *wanted, seeds=seeds)
+        return sample(model, prompts, *wanted, seeds=seeds, proposer=self._proposer)
 
     @cached_property
     def _llm(self) -> Any:
@@ -115,10 +130,18 @@ class Recommender:
         return [(self._trie[1][text], nats) for text, nats in zip(best.texts, best.logprobs.tolist(), strict=True)]
 
     @cached_property
+    def _proposer(self) -> CatalogueProposer | None:
+        """Of the catalogue's token sequences; none where the samples are drawn without."""
+        return CatalogueProposer(self._distinct()) if self.settings.speculate else None
+
+    @cached_property
     def _trie(self) -> tuple[Trie, list[str]]:
         """The distinct token sequences of the catalogue, and the text of each."""
-        distinct = list(dict.fromkeys(tuple(item.tolist()) for item in self.items.items))
+        distinct = self._distinct()
         return Trie.of(distinct), self._texts(distinct)
+
+    def _distinct(self) -> list[tuple[int, ...]]:
+        return list(dict.fromkeys(tuple(item.tolist()) for item in self.items.items))
 
     def _texts(self, token_ids: Iterable[Sequence[int]]) -> list[str]:
         found = self.backbone.tokenizer.batch_decode(

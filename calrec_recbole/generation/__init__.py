@@ -1,13 +1,17 @@
 from calrec_recbole.generation.beam import BestTexts, best_texts
 from calrec_recbole.generation.likelihood import text_logprobs
-from calrec_recbole.generation.sampling import Sample, sample
+from calrec_recbole.generation.proposals import CatalogueProposer, Proposer
+from calrec_recbole.generation.sampling import Sample, Work, sample
 from calrec_recbole.generation.trie import Trie
 from calrec_recbole.generation.vllm import check_vllm, load_vllm, sample_with_vllm
 
 __all__ = [
     "BestTexts",
+    "CatalogueProposer",
+    "Proposer",
     "Sample",
     "Trie",
+    "Work",
     "best_texts",
     "check_vllm",
     "load_vllm",

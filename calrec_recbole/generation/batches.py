@@ -8,13 +8,16 @@ from transformers import PreTrainedModel
 
 
 def batches(
-    model: PreTrainedModel, prompts: list[Tensor], n: int, max_new_tokens: int, memory_bytes: int
+    model: PreTrainedModel, prompts: list[Tensor], n: int, max_new_tokens: int, memory_bytes: int, places: int = 1
 ) -> Iterator[list[int]]:
-    """Indices of prompts of similar length, shortest first, as many at a time as the memory holds, at least one."""
+    """Indices of prompts of similar length, shortest first, as many at a time as the memory holds, at least one.
+
+    ``places`` is how many tokens each of n rows may read in one pass.
+    """
     batch: list[int] = []
     used = 0
     for index in sorted(range(len(prompts)), key=lambda index: len(prompts[index])):
-        need = prompt_bytes(model, len(prompts[index]), n, max_new_tokens)
+        need = prompt_bytes(model, len(prompts[index]), n, max_new_tokens, places)
         if batch and used + need > memory_bytes:
             yield batch
             batch, used = [], 0
@@ -24,13 +27,13 @@ def batches(
         yield batch
 
 
-def prompt_bytes(model: PreTrainedModel, length: int, n: int, max_new_tokens: int) -> int:
-    """Bytes of one prompt at most: its keys and values, those of n suffixes, and n rows of float32 logits."""
+def prompt_bytes(model: PreTrainedModel, length: int, n: int, max_new_tokens: int, places: int = 1) -> int:
+    """Bytes of one prompt at most: its keys and values, those of n suffixes, and float32 logits at n * ``places``."""
     config = model.config.get_text_config()
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     token = 2 * config.num_hidden_layers * heads * width * model.dtype.itemsize
-    return int((length + n * max_new_tokens) * token + 4 * n * config.vocab_size)
+    return int((length + n * max_new_tokens) * token + 4 * n * places * config.vocab_size)
 
 
 def free_bytes(device: torch.device) -> int:

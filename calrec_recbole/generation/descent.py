@@ -1,12 +1,24 @@
 """From the prompts down a tree of prefixes: one forward pass a depth, for all users of a batch at once."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.generation.draws import draw
+from calrec_recbole.generation.layout import Spans
 from calrec_recbole.generation.memory import Memory
-from calrec_recbole.generation.tree import branch
+from calrec_recbole.generation.tree import Children, branch
+
+
+class Drawn(NamedTuple):
+    """n samples of each of U prompts, and what they cost."""
+
+    tokens: Tensor  # (U, n, T), -1 from the end token on
+    nats: Tensor  # (U, n) float64, log-probabilities at temperature 1
+    passes: Tensor  # (U,) passes that read a token of the user, the prompt's among them
+    reads: Tensor  # (U,) tokens read after the prompt
 
 
 class Descent:
@@ -31,6 +43,17 @@ class Descent:
         self.logits = self._forward(children.tokens, torch.arange(len(children.tokens), device=tokens.device))
         return children.rows
 
+    def read_spans(self, children: Children, depths: Tensor, tokens: Tensor, lengths: Tensor) -> Spans:
+        """Reads ``lengths`` (K,) of ``tokens`` (K, W) for ``children`` of the rows; ``logits`` (N, V) are after each.
+
+        Of the suffix of child k the first ``depths[k]`` tokens stand; the others were not drawn, and are written over.
+        """
+        spans = Spans(depths, lengths)
+        self.memory.descend(children.parents, children.source, children.target, spans)
+        packed = spans.layout.pack(tokens)
+        self.logits = self._forward(packed, torch.arange(len(packed), device=tokens.device))
+        return spans
+
     def _forward(self, tokens: Tensor, keep: Tensor) -> Tensor:
         """A pass over packed tokens (N,), the model's head on the positions ``keep`` (K,) alone -> (K, V)."""
         logits: Tensor = self.model(
@@ -45,11 +68,10 @@ class Descent:
 
 def descend(
     model: PreTrainedModel, prompts: list[Tensor], uniforms: Tensor, temperature: float, ends: list[int]
-) -> tuple[Tensor, Tensor]:
-    """n samples of each of U prompts, by ``uniforms`` (U, T, n) -> tokens (U, n, T), log-probabilities (U, n).
+) -> Drawn:
+    """n samples of each of U prompts, by ``uniforms`` (U, T, n), one token a pass.
 
-    Tokens are -1 from the end token on; log-probabilities are at temperature 1, nats, float64. The model's attention
-    must be the shared one (`sharing_prompts`).
+    The model's attention must be the shared one (`sharing_prompts`).
     """
     users, steps, n = uniforms.shape
     device = model.device
@@ -70,4 +92,4 @@ def descend(
             break
         rows, order = tree.read(rows, drawn).sort()
         samples = samples[order]
-    return tokens.view(users, n, steps), nats.view(users, n)
+    return Drawn(tokens.view(users, n, steps), nats.view(users, n), tree.memory.passes, tree.memory.reads)

@@ -1,28 +1,11 @@
 """Keys and values of a batch: each user's prompt once, and the suffix of each row; handed to the model as its cache."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
+from calrec_recbole.generation.layout import Layout, Spans, additive, by_user
+
 LIVE_SHARE = 0.75  # the prompts of finished users are dropped when no more than this share of the users goes on
-
-
-class Layout(NamedTuple):
-    """Where the N packed tokens of a pass stand: U users with P places each (tokens of a prompt, or rows)."""
-
-    places: Tensor  # (N,) user * P + place
-    users: int  # U
-    width: int  # P
-
-    def spread(self, states: Tensor) -> Tensor:
-        """(N, ...) packed -> (U, P, ...), zeros where no token stands."""
-        padded = states.new_zeros(self.users * self.width, *states.shape[1:])
-        return padded.index_copy_(0, self.places, states).unflatten(0, (self.users, self.width))
-
-    def pack(self, states: Tensor) -> Tensor:
-        """(U, P, ...) -> (N, ...), the inverse of `spread`."""
-        return states.flatten(0, 1)[self.places]
 
 
 class LayerMemory:
@@ -38,15 +21,27 @@ class LayerMemory:
         self.suffix_keys, self.suffix_values = keys.new_empty(size), values.new_empty(size)
 
     def append(self, keys: Tensor, values: Tensor) -> None:
-        """The keys and values (1, H, R, D) of the next token of rows 0..R-1."""
-        step, rows = self.owner.step, keys.shape[2]
-        self.suffix_keys[:rows, :, step] = keys[0].transpose(0, 1)
-        self.suffix_values[:rows, :, step] = values[0].transpose(0, 1)
+        """The keys and values (1, H, N, D) of what rows 0..R-1 read: their next token, or their spans."""
+        spans, step, rows = self.owner.spans, self.owner.step, keys.shape[2]
+        for suffix, new in ((self.suffix_keys, keys), (self.suffix_values, values)):
+            if spans is None:
+                suffix[:rows, :, step] = new[0].transpose(0, 1)
+            else:
+                suffix[spans.rows, :, spans.places] = new[0].transpose(0, 1)
+
+    def clear(self, rows: slice, places: slice) -> None:
+        """Zeros where nothing was ever written: a mask hides any number, but not NaN."""
+        for suffix in (self.suffix_keys, self.suffix_values):
+            suffix[rows, :, places] = 0
 
     def suffix(self, window: int | None) -> tuple[Tensor, Tensor]:
-        """Keys and values (R, H, S, D) that a row sees of its own suffix, all of it or the last ``window`` tokens."""
-        rows, stop = len(self.owner.users), self.owner.step + 1
-        start = 0 if window is None else max(0, stop - window)
+        """Keys and values (R, H, S, D) that a row sees of its own suffix, all of it or the last ``window`` tokens.
+
+        Of rows that read spans it is always all of it: what each token sees is for `Spans.mask` to say.
+        """
+        rows, spans = len(self.owner.users), self.owner.spans
+        stop = self.owner.step + 1 if spans is None else spans.stop
+        start = 0 if window is None or spans is not None else max(0, stop - window)
         return self.suffix_keys[:rows, :, start:stop], self.suffix_values[:rows, :, start:stop]
 
     def copy(self, source: Tensor, target: Tensor) -> None:
@@ -60,10 +55,11 @@ class LayerMemory:
 
 
 class Memory:
-    """What `transformers` sees as `past_key_values`: the first pass reads the prompts, each next one token a row.
+    """What `transformers` sees as `past_key_values`: the first pass reads the prompts, each next one what follows.
 
     A row is a prefix that some sample has reached: its user's prompt and its own suffix of generated tokens. ``update``
-    hands the layer's memory, in the place of keys, to the attention function (`shared_attention`).
+    hands the layer's memory, in the place of keys, to the attention function (`shared_attention`). A row reads one
+    token a pass, all suffixes being of one length; or, with `Spans`, several, after a suffix of its own length.
     """
 
     def __init__(self, lengths: list[int], max_rows: int, max_steps: int, device: torch.device):
@@ -71,36 +67,55 @@ class Memory:
         self.longest = max(lengths)
         self.lengths = torch.tensor(lengths, device=device)  # (U,) tokens a prompt
         self.layers: dict[int, LayerMemory] = {}
-        self.step = -1  # tokens in each suffix before this pass; -1 while the prompts are read
+        self.step = -1  # tokens in each suffix, with spans in the longest, before this pass; -1: the prompts are read
+        self.spans: Spans | None = None
         inside = torch.arange(self.longest, device=device) < self.lengths[:, None]
         self.layout = Layout(inside.flatten().nonzero()[:, 0], len(lengths), self.longest)
         self.positions = inside.nonzero()[:, 1]  # (N,) of the tokens of this pass
         self.users = torch.arange(len(lengths), device=device)  # (R,) the user of each row; first, a row is a prompt
-        self._masks: dict[int | None, Tensor] = {}
+        self._masks: dict[tuple[int | None, int], Tensor] = {}
+        self._cleared = 0, 0  # rows and places of the suffixes that hold numbers, where spans are read
+        self._names = self.users  # (U,) the first numbers of the users
+        self.passes = torch.ones_like(self.lengths)  # (users at first,) those that read a token of the user
+        self.reads = torch.zeros_like(self.lengths)  # tokens read after the prompt
 
-    def descend(self, parents: Tensor, source: Tensor, target: Tensor) -> None:
-        """The next pass reads one token for each of R new rows, children of the rows ``parents`` (R,).
+    def descend(self, parents: Tensor, source: Tensor, target: Tensor, spans: Spans | None = None) -> None:
+        """The next pass reads one token, or its span, for each of R new rows, children of the rows ``parents`` (R,).
 
         New row i takes over the suffix that stands at place i; before, suffixes are copied ``source`` -> ``target``.
         """
-        self.step += 1
-        self._masks = {}
+        assert self.step < 0 or (self.spans is None) == (spans is None), "a descent reads spans or it does not"
+        if spans is not None:
+            self._clear(len(parents), spans.stop)
+        self.step = self.step + 1 if spans is None else spans.depth
+        self.spans, self._masks = spans, {}
         self.users = self.users[parents]
         if len(source):
             for layer in self.layers.values():
                 layer.copy(source, target)
-        counts = torch.bincount(self.users, minlength=len(self.lengths))
+        counts = torch.bincount(self.users if spans is None else self.users[spans.rows], minlength=len(self.lengths))
         live = counts.nonzero()[:, 0]
+        self.passes[self._names[live]] += 1
+        self.reads[self._names] += counts
         if len(live) <= LIVE_SHARE * len(counts):
             counts = counts[live]
             self._keep(live)
-        self.positions = self.lengths[self.users] + self.step
-        self.layout = _by_user(self.users, counts)
+        users = self.users if spans is None else self.users[spans.rows]  # (N,) of the tokens of this pass
+        self.positions = self.lengths[users] + (self.step if spans is None else spans.places)
+        self.layout = by_user(users, counts)
+
+    def _clear(self, rows: int, stop: int) -> None:
+        """Makes the first ``stop`` places of the first ``rows`` suffixes readable."""
+        old_rows, old_stop = self._cleared
+        self._cleared = max(rows, old_rows), max(stop, old_stop)
+        for layer in self.layers.values():
+            layer.clear(slice(0, old_rows), slice(old_stop, stop))
+            layer.clear(slice(old_rows, rows), slice(0, self._cleared[1]))
 
     def _keep(self, users: Tensor) -> None:
         """Forgets all but these users (ascending), who have all the rows."""
         self.users = torch.searchsorted(users, self.users)
-        self.lengths = self.lengths[users]
+        self.lengths, self._names = self.lengths[users], self._names[users]
         for layer in self.layers.values():
             layer.keep(users)
 
@@ -114,22 +129,18 @@ class Memory:
             self.layers[layer_idx].append(keys, values)
         return self.layers[layer_idx], values
 
-    def prompt_mask(self, window: int | None, dtype: torch.dtype) -> Tensor:
-        """Additive (U, 1, 1, P): the lowest number where a user's next token does not see that token of the prompt."""
-        if window not in self._masks:
-            reach = self.longest + self.max_steps if window is None else window
+    def prompt_mask(self, window: int | None, dtype: torch.dtype, group: int) -> Tensor:
+        """Additive, the lowest number where a user's next token does not see that token of the prompt.
+
+        (U, 1, 1, P) where it is one for all rows of a user, else (U, 1, M * group, P): for M tokens of a user each.
+        """
+        if (window, group) not in self._masks:
             place = torch.arange(self.longest, device=self.lengths.device)
-            lengths = self.lengths[:, None]
-            seen = (place < lengths) & (place > lengths + (self.step - reach))
-            mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
-            self._masks[window] = mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None, None]
-        return self._masks[window]
-
-
-def _by_user(users: Tensor, counts: Tensor) -> Layout:
-    """Rows of ``users`` (R,) in any order, ``counts`` (U,) of each -> each user's rows side by side."""
-    order = torch.argsort(users)
-    rank = torch.empty_like(users)
-    rank[order] = torch.arange(len(users), device=users.device) - (counts.cumsum(0) - counts)[users[order]]
-    width = int(counts.max())
-    return Layout(users * width + rank, len(counts), width)
+            seen = (place < self.lengths[:, None])[:, None]
+            if window is not None and self.spans is None:
+                seen = seen & (place > (self.lengths + (self.step - window))[:, None, None])
+            elif window is not None:
+                near = place > (self.layout.spread(self.positions) - window)[..., None]  # (U, M, P)
+                seen = (seen & near).repeat_interleave(group, 1)
+            self._masks[window, group] = additive(seen, dtype)[:, None]
+        return self._masks[window, group]

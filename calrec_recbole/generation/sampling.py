@@ -1,6 +1,7 @@
 """Samples from a language model: n independent draws a prompt at the price of one forward row a distinct prefix."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -12,10 +13,12 @@ from calrec_recbole.generation.batches import batches, free_bytes
 from calrec_recbole.generation.descent import descend
 from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
 from calrec_recbole.generation.probe import check_backbone
+from calrec_recbole.generation.proposals import Proposer
 from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
 from calrec_recbole.generation.shared_attention import evaluating, sharing_prompts
+from calrec_recbole.generation.speculation import speculate
 
-__all__ = ["Sample", "sample"]
+__all__ = ["Sample", "Work", "sample"]
 
 
 class Sample(NamedTuple):
@@ -24,6 +27,13 @@ class Sample(NamedTuple):
     token_ids: tuple[int, ...]  # without the end token; max_new_tokens of them only where no end token came
     count: int  # type: ignore[assignment]  # how many of the n draws it was
     logprob: float  # nats at temperature 1, over token_ids and the end token (no end term where none came)
+
+
+class Work(NamedTuple):
+    """What the samples of a prompt cost."""
+
+    passes: int  # forward passes that read a token of this prompt or of its samples, whoever else was in the batch
+    tokens: int  # read in them after the prompt
 
 
 def sample(
@@ -36,6 +46,8 @@ def sample(
     *,
     seeds: Sequence[int] | None = None,
     memory_bytes: int | None = None,
+    proposer: Proposer | None = None,
+    work: list[Work] | None = None,
 ) -> list[list[Sample]]:
     """``n`` independent samples of each prompt (token ids, not empty); per prompt the distinct ones.
 
@@ -48,6 +60,9 @@ def sample(
     (default: 1 GiB, on CUDA half of what is free); more of it makes larger batches. ``seeds``, one a prompt, take the
     generator's place: then a prompt's samples do not depend on the other prompts at all. The model keeps its attention
     and its training mode.
+
+    ``proposer`` guesses how a text goes on, so that one pass reads several tokens of it; it changes what is read, and
+    no sample but by float rounding. ``work`` is a list that takes what each prompt cost, in their order (not on XLA).
 
     Raises ConfigError (a setting), DataError (a prompt) or BackboneError (a model that cannot share prompts).
     """
@@ -62,21 +77,29 @@ def sample(
     if len(seeds) != len(rows):
         raise ConfigError(f"seeds has {len(seeds)} numbers for {len(rows)} prompts: give one a prompt")
     if model.device.type == "xla":
+        if proposer is not None:
+            raise ConfigError("sampling on XLA takes no proposals: set speculate to false")
         return [
             _distinct(*draw_in_fixed_shapes(model, row, _uniforms(seed, max_new_tokens, n), temperature, ends))
             for row, seed in zip(rows, seeds, strict=True)
         ]
     results: list[list[Sample]] = [[] for _ in rows]
+    costs = [Work(0, 0) for _ in rows]
+    places = 1 if proposer is None else 1 + proposer.longest
     with torch.inference_mode(), evaluating(model):
         if rows:
             check_backbone(model, rows[0])
         with sharing_prompts(model):
             room = free_bytes(model.device) if memory_bytes is None else memory_bytes
-            for batch in batches(model, rows, n, max_new_tokens, room):
+            for batch in batches(model, rows, n, max_new_tokens, room, places):
                 uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
-                tokens, logprobs = descend(model, [rows[index] for index in batch], uniforms, temperature, ends)
-                for index, ids, nats in zip(batch, tokens.tolist(), logprobs.tolist(), strict=True):
-                    results[index] = _distinct(ids, nats)
+                down = descend if proposer is None else partial(speculate, proposer=proposer)
+                drawn = down(model, [rows[index] for index in batch], uniforms, temperature, ends)
+                for index, *of_prompt in zip(batch, *(part.tolist() for part in drawn), strict=True):
+                    ids, nats, *cost = of_prompt
+                    results[index], costs[index] = _distinct(ids, nats), Work(*cost)
+    if work is not None:
+        work += costs
     return results
 
 

@@ -11,6 +11,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from calrec_recbole.errors import BackboneError
 from calrec_recbole.generation.attention import attend, merge
+from calrec_recbole.generation.layout import Layout
 from calrec_recbole.generation.memory import LayerMemory
 
 NAME = "calrec_shared_prompt"
@@ -59,21 +60,31 @@ def _read_prompts(query: Tensor, layer: LayerMemory, scaling: float, window: int
 
 
 def _read_rows(query: Tensor, layer: LayerMemory, scaling: float, window: int | None) -> Tensor:
-    """The next token of each row over prompt and suffix: (R, heads, D) -> (R, heads, D)."""
-    grouped = query.unflatten(1, (layer.keys.shape[1], -1))  # (R, H, G, D): G query heads share one of H key heads
-    prompt, prompt_log_sum = _read_shared(grouped, layer, scaling, window)
-    suffix, suffix_log_sum = attend(grouped, *layer.suffix(window), scaling)
+    """The next token of each row, or its span, over prompt and suffix: (N, heads, D) -> (N, heads, D)."""
+    grouped = query.unflatten(1, (layer.keys.shape[1], -1))  # (N, H, G, D): G query heads share one of H key heads
+    owner, group = layer.owner, grouped.shape[2]
+    keys, values = layer.suffix(window)
+    mask = owner.prompt_mask(window, query.dtype, group)
+    prompt, prompt_log_sum = _attend_shared(grouped, owner.layout, layer.keys, layer.values, scaling, mask)
+    if owner.spans is None:
+        suffix, suffix_log_sum = attend(grouped, keys, values, scaling)
+    else:
+        mask = owner.spans.mask(window, query.dtype, group)
+        suffix, suffix_log_sum = _attend_shared(grouped, owner.spans.layout, keys, values, scaling, mask)
     return merge(prompt, prompt_log_sum, suffix, suffix_log_sum).flatten(1, 2)
 
 
-def _read_shared(query: Tensor, layer: LayerMemory, scaling: float, window: int | None) -> tuple[Tensor, Tensor]:
-    """Rows over their user's prompt: (R, H, G, D) -> (R, H, G, D) and log-sums (R, H, G)."""
-    layout, group = layer.owner.layout, query.shape[2]
-    folded = layout.spread(query).transpose(1, 2).flatten(2, 3)  # (U, M, H, G, D) -> (U, H, M * G, D)
-    mask = layer.owner.prompt_mask(window, query.dtype)
-    out, log_sum = attend(folded, layer.keys, layer.values, scaling, mask)
-    places = (states.unflatten(2, (-1, group)).transpose(1, 2) for states in (out, log_sum))  # (U, M, H, G, ...)
-    packed, packed_log_sum = (layout.pack(states) for states in places)
+def _attend_shared(
+    query: Tensor, layout: Layout, keys: Tensor, values: Tensor, scaling: float, mask: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Tokens over the keys that their group shares: (N, H, G, D) -> (N, H, G, D) and log-sums (N, H, G).
+
+    ``keys`` and ``values``: (groups, H, K, D); ``mask``: additive, broadcast to (groups, H, P * G, K).
+    """
+    folded = layout.spread(query).transpose(1, 2).flatten(2, 3)  # (groups, P, H, G, D) -> (groups, H, P * G, D)
+    out, log_sum = attend(folded, keys, values, scaling, mask)
+    places = (states.unflatten(2, (-1, query.shape[2])).transpose(1, 2) for states in (out, log_sum))
+    packed, packed_log_sum = (layout.pack(states) for states in places)  # (groups, P, H, G, ...) -> (N, H, G, ...)
     return packed, packed_log_sum
 
 

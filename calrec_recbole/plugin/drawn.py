@@ -30,7 +30,10 @@ Samples = list[tuple[str, float]]  # of one prompt: text, log-probability in nat
 
 
 def sample_key(prompt: NDArray[np.int64], seed: int, settings: InferenceSettings) -> str:
-    """32 hex digits that stand for all that decides the samples, besides the weights."""
+    """32 hex digits that stand for all that decides the samples, besides the weights.
+
+    ``speculate`` is not among it: it changes the passes in which they are drawn, and them by float rounding at most.
+    """
     if settings.decoding == CONSTRAINED:
         sampling = f"{CONSTRAINED} {settings.beams} {settings.n_pred} "
     else:

@@ -32,7 +32,7 @@ NO_EFFECT = {  # settings that do not change a run's numbers
 # settings younger than some finished runs, at the values that leave the numbers of those runs as they are
 NEUTRAL = {
     **DEFAULTS,
-    **{"decoding": "sample", "beams": 32, "test_users": 0},
+    **{"decoding": "sample", "beams": 32, "test_users": 0, "speculate": False},
     **{"rerank_from": "", "rerank_candidates": 100, "rerank_by": "logprob", "rerank_weight": "auto"},
     **{"rerank_engine": "lucene", "milvus_candidates": 200},
     **{"generation_engine": "native"},

@@ -36,7 +36,7 @@ def test_the_key_stands_for_all_that_decides_the_samples():
         assert sample_key(PROMPT, 1, replace(SETTINGS, **change)) != own
     assert sample_key(PROMPT, 2, SETTINGS) != own
     assert sample_key(PROMPT[:2], 1, SETTINGS) != own
-    for change in ({"n_pred": 3}, {"epsilon": 0.0}, {"pooling": "min"}):
+    for change in ({"n_pred": 3}, {"epsilon": 0.0}, {"pooling": "min"}, {"speculate": True}):
         assert sample_key(PROMPT, 1, replace(SETTINGS, **change)) == own
 
 

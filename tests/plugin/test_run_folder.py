@@ -22,6 +22,7 @@ def test_the_id_depends_on_what_changes_numbers_and_on_nothing_else():
 def test_a_younger_setting_at_its_neutral_value_leaves_the_ids_of_older_runs():
     name = run_id(SETTINGS, {})
     assert name == run_id({**SETTINGS, "split": "leave_one_out", "global_time_shares": [0.8, 0.1, 0.1]}, {})
+    assert name == run_id({**SETTINGS, "speculate": False}, {})
     assert name != run_id({**SETTINGS, "split": "global_time", "global_time_shares": [0.8, 0.1, 0.1]}, {})
 
 
