@@ -17,9 +17,9 @@ class Row:
     """One system of a comparison.
 
     ``settings`` and ``config_files`` are this row's alone, and every one must be known to its model. ``after`` names a
-    row whose run this one starts from (``pre_model_path``), ``first_stage`` one whose run proposes the candidates
-    (``rerank_from``). ``datasets``: only on these; empty = on all. ``show``: false for a row that is only a stage of
-    others. ``paper``: its label in the paper's table, where that differs.
+    row whose run this one starts from (``pre_model_path``), ``first_stage`` one, or several, whose runs propose the
+    candidates (``rerank_from``). ``datasets``: only on these; empty = on all. ``show``: false for a row that is only a
+    stage of others. ``paper``: its label in the paper's table, where that differs.
     """
 
     model: str
@@ -27,7 +27,7 @@ class Row:
     settings: Mapping[str, Any] = field(default_factory=dict)
     config_files: Sequence[str] = ()
     after: str = ""
-    first_stage: str = ""
+    first_stage: str | Sequence[str] = ""
     datasets: Sequence[str] = ()
     show: bool = True
     paper: str = ""
@@ -36,10 +36,16 @@ class Row:
         object.__setattr__(self, "label", self.label or self.model)
 
     @property
-    def sources(self) -> dict[str, str]:
-        """Setting -> label of the row whose run's folder it names."""
-        found = {"pre_model_path": self.after, "rerank_from": self.first_stage}
-        return {setting: label for setting, label in found.items() if label}
+    def sources(self) -> dict[str, list[str]]:
+        """Setting -> labels of the rows whose runs' folders it names."""
+        proposes = [self.first_stage] if isinstance(self.first_stage, str) else list(self.first_stage)
+        found = {"pre_model_path": [self.after], "rerank_from": proposes}
+        return {setting: labels for setting, labels in found.items() if any(labels)}
+
+    @property
+    def needs(self) -> list[str]:
+        """The labels of ``sources``."""
+        return [label for labels in self.sources.values() for label in labels]
 
 
 @dataclass(frozen=True)
@@ -103,8 +109,9 @@ def _check_keys(found: Mapping[str, Any], kind: type, where: str) -> None:
 def _faults(row: Row, rows: Sequence[Row]) -> list[str]:
     known_model(row.model)
     others = {other.label: other for other in rows if other is not row}
-    for name, label in (("after", row.after), ("first_stage", row.first_stage)):
-        if label and (label not in others or row.label in _reached(label, others)):
+    for label in row.needs:
+        if label not in others or row.label in _reached(label, others):
+            name = "after" if label == row.after else "first_stage"
             return [f"row {row.label!r}: {name}={label!r} is no other row's label{did_you_mean(label, others)}"]
     return []
 
@@ -115,7 +122,7 @@ def _reached(label: str, rows: Mapping[str, Row]) -> set[str]:
     waiting = [label]
     while waiting:
         one = rows.get(waiting.pop())
-        new = set(one.sources.values()) - reached if one else set()
+        new = set(one.needs) - reached if one else set()
         reached |= new
         waiting += new
     return reached

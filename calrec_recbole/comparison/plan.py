@@ -61,12 +61,13 @@ def shared_settings(experiment: Experiment) -> dict[str, Any]:
     return merged
 
 
-def request(run: PlannedRun, shared: Mapping[str, Any], sources: Mapping[str, Path]) -> dict[str, Any]:
-    """What ``plugin.resolve`` is asked about ``run``; ``sources``: setting -> folder of another run."""
+def request(run: PlannedRun, shared: Mapping[str, Any], sources: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
+    """What ``plugin.resolve`` is asked about ``run``; ``sources``: setting -> folders of other runs."""
     own = dict(run.row.settings)
     if run.seed is not None:
         own["seed"] = run.seed
-    own |= {setting: str(folder) for setting, folder in sources.items()}
+    for setting, folders in sources.items():
+        own[setting] = str(folders[0]) if len(folders) == 1 else [str(folder) for folder in folders]
     files = list(run.row.config_files)
     return {"model": run.row.model, "dataset": run.dataset, "config_files": files, "settings": own, "shared": shared}
 

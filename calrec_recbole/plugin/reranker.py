@@ -7,34 +7,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from recbole.model.abstract_recommender import AbstractRecommender
 
 from calrec_recbole.durable import write_json
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
-from calrec_recbole.plugin.dataset import item_tokens
+from calrec_recbole.plugin.first_stage import LOGPROB, FirstStage, check_first_stage, first_stage
 from calrec_recbole.plugin.retriever import RERANK, TEXTS
 from calrec_recbole.recommender import Recommender
-from calrec_recbole.reranking import (
-    candidates,
-    combine,
-    item_vectors,
-    log_softmax,
-    scaled,
-    target_logprobs,
-    user_vectors,
-)
+from calrec_recbole.reranking import candidates, combine, log_softmax, scaled, target_logprobs
 
 __all__ = ["WEIGHTS", "Parts", "Reranker", "check_rerank"]
 
 RERANK_FILE = "rerank.json"  # in a run's checkpoint folder: the weight that validation chose
-TOWERS = "towers"
-LOGPROB = "logprob"
 AUTO = "auto"
 WEIGHTS = tuple(step / 10 for step in range(11))  # tried on validation
-
-FirstStage = Callable[[Any, list[list[int]]], NDArray[np.float64]]  # rows and their histories -> (B, n_items)
 
 
 class Parts(NamedTuple):
@@ -60,15 +46,8 @@ def check_rerank(config: Mapping[str, Any]) -> None:
             "retrieval=rerank ranks with finished weights: set train_steps=0, warmup_steps=0 (--config_files=untuned) "
             f"and pre_model_path, not train_steps={config['train_steps']}, pre_model_path={config['pre_model_path']!r}"
         )
-    source, way, weight = (config[f"rerank_{name}"] for name in ("from", "by", "weight"))
-    if not source:
-        raise ConfigError(f"rerank_from={source!r} must be the folder of a finished run, such as SASRec's, or towers")
-    if source != TOWERS and not Path(str(source)).expanduser().is_dir():
-        raise ConfigError(f"rerank_from={source!r} is no folder: give that of a finished run, or towers")
-    if source == TOWERS and config["beta"] < 0:
-        raise ConfigError(
-            f"rerank_from=towers needs beta >= 0, not {config['beta']}, which drives user and item apart: give a run"
-        )
+    check_first_stage(config)
+    way, weight = config["rerank_by"], config["rerank_weight"]
     if way not in (LOGPROB, TEXTS):
         hint = did_you_mean(str(way), (LOGPROB, TEXTS))
         raise ConfigError(f"rerank_by={way!r} must be one of {LOGPROB}, {TEXTS}{hint}")
@@ -90,11 +69,7 @@ class Reranker:
     @classmethod
     def of(cls, config: Any, dataset: Any, recommender: Callable[[], Recommender]) -> "Reranker":
         """As the ``rerank_*`` settings say; ``recommender`` answers the one whose towers are to be read."""
-        source = str(config["rerank_from"])
-        if source == TOWERS:
-            stage = _towers(recommender, float(config["tau_c"]))
-        else:
-            stage = _of_run(Path(source).expanduser(), config, dataset)
+        stage = first_stage(config, dataset, recommender)
         weight = None if config["rerank_weight"] == AUTO else _number(config["rerank_weight"])
         return cls(stage, int(config["rerank_candidates"]), str(config["rerank_by"]), weight)
 
@@ -137,47 +112,3 @@ def _number(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         return float("nan")
-
-
-def _of_run(folder: Path, config: Any, dataset: Any) -> FirstStage:
-    from calrec_recbole.plugin.reload import load_run  # which loads the models, this one too
-
-    here = {name: config[name] for name in ("gpu_id", "use_gpu")}
-    loaded = load_run(folder, Path(config["data_path"]).parent, here)
-    name, own = loaded.config["dataset"], config["dataset"]
-    longest, wanted = (one["MAX_ITEM_LIST_LENGTH"] for one in (loaded.config, config))
-    if longest != wanted:
-        raise ConfigError(
-            f"rerank_from={folder} reads {longest} items, not {wanted}: set MAX_ITEM_LIST_LENGTH={longest}"
-        )
-    if type(loaded.model).full_sort_predict is AbstractRecommender.full_sort_predict:
-        raise ConfigError(
-            f"rerank_from={folder}: {loaded.config['model']} scores pairs only; give a run of another model"
-        )
-    if name != own or item_tokens(loaded.dataset) != item_tokens(dataset):
-        raise ConfigError(
-            f"rerank_from={folder} ran on {name} with other items than {own} has here: give a run on {own}"
-        )
-    model = loaded.model
-
-    @torch.no_grad()
-    def scores(interaction: Any, _: list[list[int]]) -> NDArray[np.float64]:
-        model.eval()
-        found = model.full_sort_predict(interaction.to(config["device"])).view(len(interaction), -1)
-        return np.asarray(found[:, 1:].double().cpu().numpy())  # without the pad item
-
-    return scores
-
-
-def _towers(recommender: Callable[[], Recommender], temperature: float) -> FirstStage:
-    encoded: list[tuple[Recommender, torch.Tensor, torch.Tensor]] = []
-
-    def scores(_: Any, histories: list[list[int]]) -> NDArray[np.float64]:
-        own = recommender()
-        if not encoded or encoded[0][0] is not own:
-            encoded[:] = [(own, *item_vectors(own.backbone, own.items))]
-        _, vectors, place = encoded[0]
-        cosine = (user_vectors(own.backbone, own.items, histories) @ vectors.T)[:, place]
-        return np.asarray(cosine.double().numpy()) / temperature
-
-    return scores

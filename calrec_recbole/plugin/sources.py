@@ -6,6 +6,7 @@ from typing import Any
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import data_files, data_hash, sha256
 from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE
+from calrec_recbole.plugin.split import named_runs
 
 __all__ = ["source_files", "source_hashes"]
 
@@ -15,7 +16,7 @@ WEIGHTS = (f"{CHECKPOINT}/best/model.safetensors", f"{CHECKPOINT}/model.safetens
 
 def source_hashes(config: Config) -> dict[str, str]:
     """sha256 by file: ``CDs.inter``, ``CDs.item``, ``pre_model`` for the weights behind ``pre_model_path``, and
-    ``rerank_from`` for the metrics of that run.
+    ``rerank_from``, ``rerank_from.1``, ... for the metrics of those runs.
 
     What is missing is left out here: the model says so in its own words.
     """
@@ -24,7 +25,8 @@ def source_hashes(config: Config) -> dict[str, str]:
         found |= {f"{name}.{kind}": digest for kind, digest in data_hash(config.on(name)).items()}
     weights = _weights(str(config["pre_model_path"] or ""))
     found |= {"pre_model": sha256(weights)} if weights else {}
-    found |= {"rerank_from": sha256(file) for file in _first_stage(config) if file.is_file()}  # noqa: B035 one at most
+    for number, file in enumerate(_first_stage(config)):
+        found |= {f"rerank_from.{number}" if number else "rerank_from": sha256(file)} if file.is_file() else {}
     return found
 
 
@@ -39,7 +41,7 @@ def source_files(config: Config) -> list[Path]:
 
 def _first_stage(config: Config) -> list[Path]:
     """What a run whose candidates are reranked has come to; its folder may be another place tomorrow."""
-    return [Path(str(config["rerank_from"])).expanduser() / METRICS_FILE] if config["rerank_from"] else []
+    return [Path(name).expanduser() / METRICS_FILE for name in named_runs(config["rerank_from"])]
 
 
 def _other_datasets(config: Config) -> list[str]:

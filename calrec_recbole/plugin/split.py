@@ -20,6 +20,7 @@ __all__ = [
     "check_split",
     "event_parts",
     "filled_share",
+    "named_runs",
     "warn_of_filled_times",
 ]
 
@@ -66,16 +67,20 @@ def check_split(model: str, config: Mapping[str, Any]) -> list[str]:
 def check_same_split(config: Mapping[str, Any]) -> None:
     """Raises ``ConfigError`` where ``config`` names a run that was split otherwise: it may know what is tested here."""
     own = _split_of(config)
-    for setting in SOURCES:
-        if config[setting]:
-            path = Path(str(config[setting])).expanduser().absolute()
-            run = next((folder for folder in (path, *path.parents) if (folder / "config.yaml").is_file()), None)
-            before = _split_of(DEFAULTS | read_settings(run / "config.yaml")) if run else own
-            if before != own:
-                raise ConfigError(
-                    f"{setting}={config[setting]} was split by {before}, not by {own}: it may have learnt what is "
-                    "tested here; give a run of the same split, or set split as there"
-                )
+    for setting, name in [(key, one) for key in SOURCES for one in named_runs(config[key])]:
+        path = Path(name).expanduser().absolute()
+        run = next((folder for folder in (path, *path.parents) if (folder / "config.yaml").is_file()), None)
+        before = _split_of(DEFAULTS | read_settings(run / "config.yaml")) if run else own
+        if before != own:
+            raise ConfigError(
+                f"{setting}={name} was split by {before}, not by {own}: it may have learnt what is "
+                "tested here; give a run of the same split, or set split as there"
+            )
+
+
+def named_runs(value: Any) -> list[str]:
+    """The paths that a setting of ``SOURCES`` holds: none, one, or a list of them."""
+    return [str(one) for one in (value if isinstance(value, list) else [value]) if one]
 
 
 def _split_of(config: Mapping[str, Any]) -> str:

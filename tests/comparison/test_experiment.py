@@ -128,7 +128,7 @@ def test_a_file_of_all_rows_lies_below_the_command_line(tmp_path):
 
 def test_a_request_carries_the_seed_and_where_the_run_starts():
     run = plan(Experiment("x", datasets=["A"], seeds=[7], rows=[Row("CALRec", settings={"alpha": 0.0})]))[0]
-    asked = request(run, {"epochs": 1}, {"pre_model_path": Path("runs/A/CALRec/7-ab")})
+    asked = request(run, {"epochs": 1}, {"pre_model_path": [Path("runs/A/CALRec/7-ab")]})
     assert asked["settings"] == {"alpha": 0.0, "seed": 7, "pre_model_path": "runs/A/CALRec/7-ab"}
     assert asked["shared"] == {"epochs": 1}
     answer = {"parent": "runs/A/CALRec", "run_id": "7-cd", "settings": {}, "files": ["dataset/A/A.inter"]}

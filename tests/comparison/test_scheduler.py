@@ -113,6 +113,11 @@ def test_a_run_may_start_from_two_others(compare):
     assert (started["start"], started["candidates"]) == (str(compare.folder / "a"), str(compare.folder / "b"))
 
 
+def test_a_run_may_take_several_as_first_stage(compare):
+    ended, _ = compare(Row("LIR", "all", {"name": "all"}, first_stage=["a", "b"]), row("a"), row("b"))
+    assert ended["all"].settings["candidates"] == [str(compare.folder / name) for name in "ab"]
+
+
 def test_a_run_waits_for_both_it_starts_from(compare):
     both = Row("LIR", "both", {"name": "both"}, after="a", first_stage="b")
     ended, _ = compare(both, row("a"), row("b", fail=1))

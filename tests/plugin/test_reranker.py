@@ -66,6 +66,25 @@ def test_weight_0_over_all_items_is_the_order_of_their_log_probabilities(stages,
     assert found["pessimistic"].tolist() == pessimistic.tolist()
 
 
+def test_several_first_stages_count_by_the_mean_of_their_scaled_scores(stages, rerank, tiny_settings):
+    other = run("LIR", overrides={**tiny_settings, "data_path": stages["data"], "retrieval": "okapi"}, show=False)
+    both = {"rerank_from": [str(stages["first"]), str(other.folder)], "rerank_by": "texts", "rerank_weight": 1}
+    result = run("CALRec", overrides={**rerank, **both, "rerank_candidates": 1000}, show=False)
+    scores = 0.0
+    for folder in (stages["first"], other.folder):
+        _, model, dataset, *_, test = load_run(folder)
+        rows = test._dataset.inter_feat
+        own = model.full_sort_predict(rows).view(len(rows), -1)[:, 1:].double()
+        low, high = own.amin(1, keepdim=True), own.amax(1, keepdim=True)
+        scores = scores + (own - low) / (high - low)
+    optimistic, pessimistic = tie_ranks(scores, rows[dataset.iid_field] - 1)
+    found = ranks_of(result.folder)
+    assert found["optimistic"].tolist() == optimistic.tolist()
+    assert found["pessimistic"].tolist() == pessimistic.tolist()
+    hashes = json.loads((result.folder / "environment.json").read_text())["data_sha256"]
+    assert hashes["rerank_from"] != hashes["rerank_from.1"]
+
+
 def test_validation_chooses_the_weight_and_a_reloaded_run_keeps_it(rerank):
     result = run("CALRec", overrides={**rerank, "valid_users": 0}, show=False)
     found = json.loads((result.folder / "environment.json").read_text())
@@ -112,6 +131,8 @@ def test_recommend_names_the_run_behind(rerank, capsys):
         ({"retrieval": "okapi"}, "rerank_from=.* has no effect: set retrieval=rerank"),
         ({"MAX_ITEM_LIST_LENGTH": 3}, "reads 5 items, not 3: set MAX_ITEM_LIST_LENGTH=5"),
         ({"rerank_from": ""}, "must be the folder of a finished run"),
+        ({"rerank_from": ["nowhere", "towers"], "rerank_by": "texts"}, "rerank_from='nowhere' is no folder"),
+        ({"rerank_from": ["towers", "towers"]}, "several runs, .*: set rerank_by=texts"),
         ({"rerank_from": "nowhere"}, "rerank_from='nowhere' is no folder"),
         ({"rerank_from": "towers", "beta": -0.025, "allow_other_objective": True}, "beta >= 0"),
         ({"rerank_by": "logprobs"}, "did you mean 'logprob'"),
