@@ -38,7 +38,7 @@ class Row:
     @property
     def sources(self) -> dict[str, list[str]]:
         """Setting -> labels of the rows whose runs' folders it names."""
-        proposes = [self.first_stage] if isinstance(self.first_stage, str) else list(self.first_stage)
+        proposes = list(self.first_stage) if isinstance(self.first_stage, list | tuple) else [str(self.first_stage)]
         found = {"pre_model_path": [self.after], "rerank_from": proposes}
         return {setting: labels for setting, labels in found.items() if any(labels)}
 

@@ -88,6 +88,7 @@ def test_cores_are_shared_and_gpus_set_the_jobs():
         ("rows: [{model: LIR, label: a, after: b}, {model: LIR, label: b, after: a}]", "after='a'"),
         ("rows: [{model: LIR, label: a, after: b}, {model: LIR, label: b, first_stage: a}]", "first_stage='a'"),
         ("rows: [{model: LIR, first_stage: x}]", "first_stage='x' is no other row's label"),
+        ("rows: [{model: LIR, first_stage: 5}]", "first_stage='5' is no other row's label"),
     ],
 )
 def test_a_wrong_file_is_named(text, reason, tmp_path):
