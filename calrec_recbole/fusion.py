@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +13,11 @@ __all__ = [
     "EPSILON",
     "N_PREDS",
     "POOLINGS",
+    "FusingRetriever",
     "Retriever",
+    "Standings",
     "fuse",
+    "fuse_standings",
     "quasi_round_robin",
     "scale_rows",
     "unique_predictions",
@@ -32,6 +35,36 @@ class Retriever(Protocol):
 
     def scores(self, queries: Sequence[str]) -> NDArray[Any]:
         """(n_queries, n_items), higher is better."""
+
+
+@runtime_checkable
+class FusingRetriever(Retriever, Protocol):
+    """One with maximum pooling of its own, faster and bit-equal; of each user the distinct texts and their nats."""
+
+    def fused(
+        self, texts: Sequence[Sequence[str]], logprobs: Sequence[NDArray[np.float64]], epsilon: float
+    ) -> NDArray[np.float64]:
+        """``fuse`` -> (n_users, n_items)."""
+
+    def standings(
+        self,
+        texts: Sequence[Sequence[str]],
+        logprobs: Sequence[NDArray[np.float64]],
+        epsilon: float,
+        items: NDArray[np.int64],
+    ) -> "Standings":
+        """``fuse_standings``."""
+
+
+class Standings(NamedTuple):
+    """Of M items of each user, (n_users, M): the score, and how many of all items score more, and as much.
+
+    An item scores as much as itself.
+    """
+
+    scores: NDArray[np.float64]
+    greater: NDArray[np.int64]
+    equal: NDArray[np.int64]
 
 
 def unique_predictions(
@@ -106,27 +139,47 @@ def fuse(
 ) -> NDArray[np.float64]:
     """Algorithm 1 for many users: each one's (text, log-probability) samples -> (n_users, n_items) float64.
 
-    ``retriever`` scores each distinct text of up to 64 users once. A user without samples gets zeros, a full tie. A
-    retriever may have a faster way of its own for maximum pooling, bit-equal: ``fused(texts, logprobs, epsilon)``.
+    ``retriever`` scores each distinct text of up to 64 users once. A user without samples gets zeros, a full tie.
     """
+    users = _drawn(predictions, n_preds)
+    if isinstance(retriever, FusingRetriever) and pooling == "max":
+        _check_epsilon(epsilon)
+        return retriever.fused([texts for texts, _ in users], [logprobs for _, logprobs in users], epsilon)
     blocks = [
-        _fuse_block(retriever, predictions[start : start + USERS_AT_ONCE], n_preds, epsilon, pooling)
-        for start in range(0, max(len(predictions), 1), USERS_AT_ONCE)
+        _fuse_block(retriever, users[start : start + USERS_AT_ONCE], epsilon, pooling)
+        for start in range(0, max(len(users), 1), USERS_AT_ONCE)
     ]
     return np.concatenate(blocks)
 
 
-def _fuse_block(
-    retriever: Retriever, predictions: Sequence[Sequence[tuple[str, float]]], n_preds: int, epsilon: float, pooling: str
-) -> NDArray[np.float64]:
-    users = [
+def fuse_standings(
+    retriever: FusingRetriever,
+    predictions: Sequence[Sequence[tuple[str, float]]],
+    items: NDArray[np.int64],
+    n_preds: int = N_PREDS,
+    epsilon: float = EPSILON,
+) -> Standings:
+    """Where ``items`` (n_users, M) of each user stand among all by the scores of ``fuse``, without their matrix.
+
+    Maximum pooling alone.
+    """
+    _check_epsilon(epsilon)
+    users = _drawn(predictions, n_preds)
+    return retriever.standings([texts for texts, _ in users], [logprobs for _, logprobs in users], epsilon, items)
+
+
+def _drawn(
+    predictions: Sequence[Sequence[tuple[str, float]]], n_preds: int
+) -> list[tuple[list[str], NDArray[np.float64]]]:
+    return [
         unique_predictions([text for text, _ in samples], [logprob for _, logprob in samples], n_preds)
         for samples in predictions
     ]
-    at_once = getattr(retriever, "fused", None)
-    if at_once is not None and pooling == "max":
-        _check_epsilon(epsilon)
-        return np.asarray(at_once([texts for texts, _ in users], [logprobs for _, logprobs in users], epsilon))
+
+
+def _fuse_block(
+    retriever: Retriever, users: Sequence[tuple[list[str], NDArray[np.float64]]], epsilon: float, pooling: str
+) -> NDArray[np.float64]:
     rows = {text: row for row, text in enumerate(dict.fromkeys(text for texts, _ in users for text in texts))}
     scores = retriever.scores(list(rows))
     fused = np.empty((len(users), scores.shape[1]), np.float64)

@@ -12,7 +12,16 @@ from calrec_recbole.backbone import Backbone, save_backbone
 from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.examples import ItemTokens, encode
-from calrec_recbole.fusion import POOLINGS, Retriever, fuse, quasi_round_robin, unique_predictions
+from calrec_recbole.fusion import (
+    POOLINGS,
+    FusingRetriever,
+    Retriever,
+    Standings,
+    fuse,
+    fuse_standings,
+    quasi_round_robin,
+    unique_predictions,
+)
 from calrec_recbole.generation import (
     BestTexts,
     CatalogueProposer,
@@ -156,6 +165,16 @@ class Recommender:
     def fused(self, predictions: Sequence[Sequence[tuple[str, float]]]) -> NDArray[np.float64]:
         """What ``predictions`` answered -> (n_prompts, n_items) float64 scores."""
         return fuse(self.retriever, predictions, self.settings.n_pred, self.settings.epsilon, self.settings.pooling)
+
+    @property
+    def stands(self) -> bool:
+        """Whether ``standings`` can be asked."""
+        return isinstance(self.retriever, FusingRetriever) and self.settings.pooling == "max"
+
+    def standings(self, predictions: Sequence[Sequence[tuple[str, float]]], items: NDArray[np.int64]) -> Standings:
+        """Where ``items`` (n_prompts, M), places in the catalogue, stand by the scores of ``fused``."""
+        assert isinstance(self.retriever, FusingRetriever)
+        return fuse_standings(self.retriever, predictions, items, self.settings.n_pred, self.settings.epsilon)
 
     def recommend(
         self, history: Sequence[str], k: int = 10, seed: int = 0, *, as_texts: bool = False

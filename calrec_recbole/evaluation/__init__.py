@@ -3,7 +3,7 @@
 from calrec_recbole.evaluation.comparison import category_means, compare, user_vectors
 from calrec_recbole.evaluation.metrics import METRICS, ndcg, recall, reciprocal_rank
 from calrec_recbole.evaluation.per_user import align, metric_vector, metric_vectors, read_ranks, without_last_item
-from calrec_recbole.evaluation.ranks import ranks_without, tie_ranks
+from calrec_recbole.evaluation.ranks import lowered_ranks, ranks_without, tie_ranks
 from calrec_recbole.evaluation.summary import metric_names, metric_value, parse_metric, summary
 from calrec_recbole.evaluation.table import RankTable
 
@@ -13,6 +13,7 @@ __all__ = [
     "align",
     "category_means",
     "compare",
+    "lowered_ranks",
     "metric_names",
     "metric_value",
     "metric_vector",

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from calrec_recbole.errors import ScoreError
 
-__all__ = ["ranks_without", "tie_ranks"]
+__all__ = ["lowered_ranks", "ranks_without", "tie_ranks"]
 
 BLOCK = 1 << 20  # scores compared at a time: the comparison's temporaries stay below some 10 MB
 
@@ -54,9 +54,16 @@ def ranks_without(
     """
     items, targets = items.to(scores.device), targets.to(scores.device)
     own, other = scores.gather(1, targets[:, None])[:, 0], scores.gather(1, items[:, None])[:, 0]
+    return lowered_ranks(items == targets, own, other, optimistic, pessimistic)
+
+
+def lowered_ranks(
+    same: Tensor, own: Tensor, other: Tensor, optimistic: Tensor, pessimistic: Tensor
+) -> tuple[Tensor, Tensor]:
+    """``ranks_without`` from the scores (B,) of the target and of the item left out, and whether they are the same."""
     lowered = pessimistic - (other >= own).long()
     raised = torch.minimum(optimistic - (other > own).long(), lowered)  # less only for a target not retrieved
-    return raised.masked_fill(items == targets, 0), lowered.masked_fill(items == targets, 0)
+    return raised.masked_fill(same, 0), lowered.masked_fill(same, 0)
 
 
 def _check_shapes(scores: Tensor, targets: Tensor, model: str) -> None:

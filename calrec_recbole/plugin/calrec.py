@@ -27,7 +27,7 @@ from calrec_recbole.backbone import (
 from calrec_recbole.catalogue import Catalogue, SampleShares
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.examples import ItemTokens, tokenise_items
-from calrec_recbole.fusion import Retriever
+from calrec_recbole.fusion import Retriever, Standings
 from calrec_recbole.plugin.calrec_settings import check_intervals, check_positions, prompt_of, settings_of
 from calrec_recbole.plugin.dataset import catalogue_of
 from calrec_recbole.plugin.drawn import Samples, sample_key, samples_before
@@ -168,11 +168,23 @@ class CALRec(SequentialRecommender):
 
     def _fused(self, interaction: Any) -> NDArray[np.float64]:
         """(B, n_items) Algorithm 1's scores."""
+        return self.recommender.fused(self._counted_predictions(interaction))
+
+    @property
+    def stands(self) -> bool:
+        """Whether ``standings`` can be asked in the place of ``full_sort_predict``."""
+        return self.reranker is None and self.recommender.stands
+
+    def standings(self, interaction: Any, items: Tensor) -> Standings:
+        """Where ``items`` (B, M) stand among all by the scores of ``full_sort_predict``, whose matrix is never made."""
+        return self.recommender.standings(self._counted_predictions(interaction), items.cpu().numpy() - 1)
+
+    def _counted_predictions(self, interaction: Any) -> list[Samples]:
         seeds = [_user_seed(self.seed, user) for user in interaction[self.USER_ID].tolist()]
         prompts = [self.recommender.items.prompt(history) for history in self.histories(interaction)]
         predictions = self._predictions(prompts, seeds)
         self.sample_shares.add([text for text, _ in user] for user in predictions)
-        return self.recommender.fused(predictions)
+        return predictions
 
     def _predictions(self, prompts: Sequence[np.ndarray], seeds: Sequence[int]) -> list[Samples]:
         """The samples of each prompt, drawn where the run before did not draw the same."""

@@ -8,12 +8,14 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
+from recbole.data.interaction import Interaction
 from recbole.trainer import Trainer
+from torch import Tensor
 from tqdm import tqdm
 
 from calrec_recbole.backbone import add_adapters
 from calrec_recbole.durable import write_json
-from calrec_recbole.evaluation import RankTable, metric_value
+from calrec_recbole.evaluation import RankTable, lowered_ranks, metric_value
 from calrec_recbole.plugin.calrec import padded
 from calrec_recbole.plugin.calrec_checkpoints import CALRecCheckpoints
 from calrec_recbole.plugin.calrec_progress import Progress
@@ -176,6 +178,17 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
             self.diagnostics["samples"] = shares.summary()
             self.logger.info(f"samples of {len(table)} users: {shares.summary()}")
         return table
+
+    def _batch_ranks(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> RankTable:
+        if not self.model.stands:
+            return super()._batch_ranks(batch)
+        interaction, _, _, targets = batch
+        last = self._last_items(interaction)
+        standings = self.model.standings(interaction, torch.stack([targets, last.to(targets.device)], dim=1))
+        (own, other), greater, equal = (torch.from_numpy(array).T for array in standings)
+        ranks = 1 + greater[0], greater[0] + equal[0]
+        masked = lowered_ranks(last.cpu() == targets.cpu(), own, other, *ranks)
+        return RankTable(interaction[self.config["USER_ID_FIELD"]].cpu(), targets.cpu(), *ranks, *masked)
 
     def finished(self) -> None:
         """Called when the run is complete: keeps its samples, and drops the state for resuming."""

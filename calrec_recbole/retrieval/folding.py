@@ -1,33 +1,34 @@
 """Algorithm 1 over Lucene's BM25 in the time of the rare words alone, without changing a float of the result.
 
-Words that stand in most of the items, such as the template's labels, cost most postings and say least. What they add
-to an item is a constant for all queries that hold them equally often, so it is folded into one number an item, its
-base. That changes no float, since the float64 sums of Lucene's float32 parts are exact in any order
-(``lucene._add_postings``). Bases take few distinct values: an item's length, as Lucene's byte keeps it, and how often
-it repeats such words decide them. So of the items that no rare word of a query touches, whole groups have one score,
-and a rare word only ever adds to it:
+Words that stand in many of the items, such as the template's labels, cost most postings and say least. Items that hold
+all of them equally often, and are of one length as Lucene's byte keeps it, make one class: what such words add is the
+same for all items of a class, so it is summed once a class. That changes no float, since the float64 sums of Lucene's
+float32 parts are exact in any order (``lucene._add_postings``). What is left are the few postings of rare words:
 
-- the largest score is that of a touched item or the largest base; the smallest is that of a touched item or the
-  smallest base that is not touched;
-- scaled and modulated, an item's score is at least that of its group. So the best of its group over all of a user's
+- an item that no rare word of a query touches has its class's score, and a rare word only ever adds to it;
+- the largest score is that of a touched item or the largest of a class; the smallest is that of a touched item or the
+  smallest of a class that has an untouched item;
+- scaled and modulated, an item's score is at least that of its class. So the best of its class over all of a user's
   texts, for every item, and then the touched items' own, make the maximum of Algorithm 1, line 11.
+
+The loops are those of ``retrieval.kernels``.
 """
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import numba
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
 
+from calrec_recbole.fusion import Standings
+from calrec_recbole.retrieval import kernels
 from calrec_recbole.retrieval.postings import Postings
 
-__all__ = ["Folding", "Queries"]
+__all__ = ["Folding", "Queries", "Users"]
 
-COMMON = 0.5  # share of the items that hold a common word, at least
-MOST_KEPT = 64  # foldings in memory; queries that follow one template need one
-CHUNKS = 64  # of the queries; each has one array of sums
+COMMON = 0.1  # share of the items that hold a common word, at least; .05 to .2 take the same time
+AT_ONCE = 1 << 20  # scores of texts in memory, 8 bytes each
 
 
 class Queries(NamedTuple):
@@ -37,196 +38,136 @@ class Queries(NamedTuple):
     terms: NDArray[np.int64]
     weights: NDArray[np.float32]  # idf times the number of the term in the query
 
-
-class _Base(NamedTuple):
-    """What a query's common words add to the items."""
-
-    sums: NDArray[np.float64]  # (n_items,)
-    values: NDArray[np.float64]  # (n_groups,) the distinct sums
-    groups: NDArray[np.int32]  # (n_items,) the place of each item's sum in ``values``
-    ascending: NDArray[np.int64]  # (n_items,) items by their sum
+    def take(self, rows: NDArray[np.int64]) -> "Queries":
+        """The queries of these numbers."""
+        counts = np.diff(self.starts)[rows]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        places = np.repeat(self.starts[rows] - starts[:-1], counts) + np.arange(starts[-1])
+        return Queries(starts, self.terms[places], self.weights[places])
 
 
-class _Sparse(NamedTuple):
-    """Scores of Q queries, of the items that their rare words touch; of all others the base is the score."""
+class Users(NamedTuple):
+    """User u has ``queries[starts[u]:starts[u + 1]]``, numbers of queries, each with its factor of modulation."""
 
-    starts: NDArray[np.int64]  # (Q,) where the touched items of a query begin
+    starts: NDArray[np.int64]
+    queries: NDArray[np.int64]
+    factors: NDArray[np.float64]
+
+    def part(self, first: int, last: int) -> "Users":
+        """The users from ``first`` to before ``last``."""
+        own = slice(self.starts[first], self.starts[last])
+        return Users(self.starts[first : last + 1] - self.starts[first], self.queries[own], self.factors[own])
+
+
+class _Classes(NamedTuple):
+    """Items by what the common words add to them: class c has ``members[starts[c]:starts[c + 1]]``."""
+
+    of_item: NDArray[np.uint32]  # (n_items,)
+    starts: NDArray[np.int64]
+    members: NDArray[np.uint32]
+    saturations: NDArray[np.float32]  # (n_common, n_classes), 1 where the word does not stand
+    impacts: NDArray[np.float32]  # (n_common, n_classes) of a word that stands once in a query
+
+
+class _Scored(NamedTuple):
+    """Scores of Q queries: of the items that their rare words touch, and of the classes, which all others have."""
+
+    starts: NDArray[np.int64]  # (Q + 1,) query q has room for its touched items from ``starts[q]`` on
     counts: NDArray[np.int64]  # (Q,) how many they are
     items: NDArray[np.uint32]
     scores: NDArray[np.float32]
+    classes: NDArray[np.float32]  # (Q, n_classes)
     low: NDArray[np.float64]  # (Q,) the smallest score over all items
     high: NDArray[np.float64]  # (Q,) the largest
 
 
 class Folding:
-    """``postings`` of which the words that half of the items hold are folded into bases, one a set of such words."""
+    """``postings`` of which the words that many items hold are folded into classes of items."""
 
     def __init__(self, postings: Postings, saturations: NDArray[np.float32], idf: NDArray[np.float32]) -> None:
         """``saturations`` (n_postings,) are 1 + tf norm, ``idf`` (n_terms,); both float32."""
         self.postings, self.saturations, self.idf = postings, saturations, idf
         self.frequencies = postings.document_frequencies
-        self.common = self.frequencies > COMMON * len(postings.lengths)
+        self.common = np.flatnonzero(self.frequencies > COMMON * len(postings.lengths))
+        self.row = np.full(len(idf), -1)  # of each term among the common ones
+        self.row[self.common] = np.arange(len(self.common))
         weights = np.repeat(idf, self.frequencies)
         self.impacts = weights - weights / saturations  # of a term that stands once in a query
-        self._bases: dict[bytes, _Base] = {}
+        self.classes = self._classes()
 
-    def fused(
-        self,
-        queries: Queries,
-        user_starts: NDArray[np.int64],
-        places: NDArray[np.int64],
-        factors: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        """Line 11: max over a user's queries of factor * scaled scores -> (n_users, n_items) float64.
-
-        User u has ``places[user_starts[u]:user_starts[u + 1]]`` of ``queries``, each with its factor.
-        """
-        out = np.zeros((len(user_starts) - 1, len(self.postings.lengths)))
-        if not out.size or len(queries.starts) == 1:
-            return out
-        bases, of_query = self._bases_of(queries)
-        sparse = self._sparse(queries, bases, of_query)
-        value_starts = np.cumsum([0, *(len(base.values) for base in bases)])
-        groups, values = np.stack([base.groups for base in bases]), np.concatenate([base.values for base in bases])
-        _pool(user_starts, places, factors, of_query, *sparse, groups, values, value_starts, out)
+    def fused(self, queries: Queries, users: Users) -> NDArray[np.float64]:
+        """Line 11: max over a user's queries of factor * scaled scores -> (n_users, n_items) float64."""
+        out = np.zeros((len(users.starts) - 1, len(self.postings.lengths)))
+        for first, own, part in self._blocks(queries, users):
+            rows = out[first : first + len(part.starts) - 1]
+            kernels.fuse(_threads(len(rows)), *part, *self._scored(own), self.classes.of_item, rows)
         return out
 
-    def _bases_of(self, queries: Queries) -> tuple[list[_Base], NDArray[np.int64]]:
-        """The distinct bases of ``queries``, and which of them each has."""
-        found: dict[bytes, int] = {}
-        bases: list[_Base] = []
-        of_query = np.zeros(len(queries.starts) - 1, np.int64)
-        common = self.common[queries.terms]
-        for row, (start, stop) in enumerate(itertools.pairwise(queries.starts.tolist())):
-            own = np.flatnonzero(common[start:stop]) + start
-            own = own[queries.terms[own].argsort()]
-            terms, weights = queries.terms[own], queries.weights[own]
-            key = terms.tobytes() + weights.tobytes()
-            if key not in found:
-                found[key] = len(bases)
-                bases.append(self._base(key, terms, weights))
-            of_query[row] = found[key]
-        return bases, of_query
+    def standings(self, queries: Queries, users: Users, items: NDArray[np.int64]) -> Standings:
+        """Where ``items`` (n_users, M) stand among all by the scores of ``fused``, of which a row lives at a time."""
+        found = Standings(np.zeros(items.shape), np.zeros(items.shape, np.int64), np.zeros(items.shape, np.int64))
+        for first, own, part in self._blocks(queries, users):
+            rows = slice(first, first + len(part.starts) - 1)
+            into = found.scores[rows], found.greater[rows], found.equal[rows]
+            kernels.stand(
+                _threads(len(part.starts) - 1), *part, *self._scored(own), self.classes.of_item, items[rows], *into
+            )
+        return found
 
-    def _base(self, key: bytes, terms: NDArray[np.int64], weights: NDArray[np.float32]) -> _Base:
-        if key not in self._bases:
-            if len(self._bases) >= MOST_KEPT:
-                self._bases.pop(next(iter(self._bases)))
-            sums = np.zeros(len(self.postings.lengths))
-            for term, weight in zip(terms, weights, strict=True):
-                own = slice(self.postings.starts[term], self.postings.starts[term + 1])
-                sums[self.postings.documents[own]] += (weight - weight / self.saturations[own]).astype(np.float64)
-            values, groups = np.unique(sums, return_inverse=True)
-            self._bases[key] = _Base(sums, values, groups.astype(np.int32), np.argsort(sums, kind="stable"))
-        return self._bases[key]
+    def _classes(self) -> _Classes:
+        n_items = len(self.postings.lengths)
+        of_item, columns = np.zeros(n_items, np.int64), []
+        for term in self.common:
+            own = slice(self.postings.starts[term], self.postings.starts[term + 1])
+            columns.append(np.ones(n_items, np.float32))
+            columns[-1][self.postings.documents[own]] = self.saturations[own]
+            values, places = np.unique(columns[-1], return_inverse=True)
+            of_item = np.unique(of_item * len(values) + places, return_inverse=True)[1]
+        members = np.argsort(of_item, kind="stable")
+        starts = np.searchsorted(of_item[members], np.arange(of_item.max(initial=-1) + 2))
+        representatives = members[starts[:-1]]
+        saturations = np.array([column[representatives] for column in columns], np.float32)
+        saturations = saturations.reshape(len(columns), len(representatives))
+        weights = self.idf[self.common][:, None]
+        impacts = weights - weights / saturations
+        return _Classes(of_item.astype(np.uint32), starts, members.astype(np.uint32), saturations, impacts)
 
-    def _sparse(self, queries: Queries, bases: Sequence[_Base], of_query: NDArray[np.int64]) -> _Sparse:
-        rare, n_queries = ~self.common[queries.terms], len(of_query)
-        owners = np.repeat(np.arange(n_queries), np.diff(queries.starts))[rare]
-        terms, weights = queries.terms[rare], queries.weights[rare]
-        starts = np.searchsorted(owners, np.arange(n_queries + 1))
-        room = np.bincount(owners, self.frequencies[terms], minlength=n_queries).astype(np.int64)
-        found = _Sparse(
-            starts=np.cumsum(room) - room,
+    def _blocks(self, queries: Queries, users: Users) -> Iterator[tuple[int, Queries, Users]]:
+        """Consecutive users whose scores fit in memory: the first one's number, their distinct queries, and they."""
+        if len(users.starts) == 1 or not len(self.postings.lengths):
+            return
+        room = self._room(queries) + self.classes.saturations.shape[1]
+        ends = np.concatenate([[0], np.cumsum(room[users.queries])])[users.starts]
+        first = 0
+        while first < len(users.starts) - 1:
+            last = max(first + 1, int(np.searchsorted(ends, ends[first] + AT_ONCE, side="right")) - 1)
+            part = users.part(first, last)
+            own, places = np.unique(part.queries, return_inverse=True)
+            yield first, queries.take(own), part._replace(queries=places)
+            first = last
+
+    def _room(self, queries: Queries) -> NDArray[np.int64]:
+        """(Q,) more than the items that a query's rare words touch: ``kernels._touch`` writes one in vain."""
+        postings = np.where(self.row[queries.terms] < 0, self.frequencies[queries.terms], 0)
+        sums = np.concatenate([[0], np.cumsum(postings)])
+        return np.minimum(np.diff(sums[queries.starts]), len(self.postings.lengths)) + 1
+
+    def _scored(self, queries: Queries) -> _Scored:
+        n_queries = len(queries.starts) - 1
+        starts = np.concatenate([[0], np.cumsum(self._room(queries))])
+        found = _Scored(
+            starts=starts,
             counts=np.zeros(n_queries, np.int64),
-            items=np.empty(room.sum(), np.uint32),
-            scores=np.empty(room.sum(), np.float32),
+            items=np.empty(starts[-1], np.uint32),
+            scores=np.empty(starts[-1], np.float32),
+            classes=np.empty((n_queries, len(self.classes.starts) - 1), np.float32),
             low=np.zeros(n_queries),
             high=np.zeros(n_queries),
         )
-        index = (self.postings.starts, self.postings.documents, self.saturations, self.impacts, self.idf)
-        for number, base in enumerate(bases):
-            rows = np.flatnonzero(of_query == number)
-            _score(*index, starts, terms, weights, rows, base.sums, base.ascending, *found)
+        index = (self.postings.starts, self.postings.documents, self.saturations, self.impacts, self.idf, self.row)
+        kernels.score(_threads(n_queries), *index, *self.classes, *queries, *found)
         return found
 
 
-@njit(cache=True, parallel=True)
-def _score(  # type: ignore[no-untyped-def]
-    starts, documents, saturations, impacts, idf, query_starts, terms, weights, rows, base, ascending,
-    places, counts, items, scores, low, high,
-):  # fmt: skip
-    """Fills the ``rows`` of the arrays of ``_Sparse`` for queries of rare ``terms`` over one ``base``.
-
-    ``places`` has room for every posting of a query's terms behind each start. An item counts as touched where its sum
-    is no longer the base: one that gains nothing has its group's score.
-    """
-    n_chunks = min(len(rows), CHUNKS)
-    for chunk in prange(n_chunks):
-        sums = base.copy()
-        for number in range(chunk, len(rows), n_chunks):
-            query = rows[number]
-            own = range(query_starts[query], query_starts[query + 1])
-            for position in own:
-                term, weight = terms[position], weights[position]
-                of_term = slice(starts[term], starts[term + 1])
-                if weight == idf[term]:
-                    _add(sums, documents[of_term], impacts[of_term])
-                else:
-                    _add(sums, documents[of_term], weight - weight / saturations[of_term])
-            largest, smallest = np.float32(base[ascending[-1]]), np.float32(np.inf)
-            for item in ascending:
-                if sums[item] == base[item]:
-                    smallest = np.float32(base[item])
-                    break
-            end = places[query]
-            for position in own:
-                for place in range(starts[terms[position]], starts[terms[position] + 1]):
-                    item = documents[place]
-                    if sums[item] != base[item]:
-                        score = np.float32(sums[item])
-                        items[end], scores[end] = item, score
-                        end += 1
-                        largest, smallest = max(largest, score), min(smallest, score)
-                        sums[item] = base[item]
-            counts[query], low[query], high[query] = end - places[query], smallest, largest
-
-
-@njit(cache=True)
-def _add(sums, documents, impacts):  # type: ignore[no-untyped-def]
-    for place in range(len(documents)):
-        sums[documents[place]] += np.float64(impacts[place])
-
-
-@njit(cache=True, parallel=True)
-def _pool(  # type: ignore[no-untyped-def]
-    user_starts, queries, factors, bases, starts, counts, items, scores, low, high, groups, values, value_starts, out
-):
-    """Fills (n_users, n_items) ``out``, zeros before: max over a user's queries of factor * scaled score.
-
-    ``bases`` (Q,) numbers the base of each query: row b of ``groups`` (n_bases, n_items), and its values from
-    ``value_starts[b]`` of ``values``.
-    """
-    for user in prange(len(user_starts) - 1):
-        best = np.zeros(len(values))
-        for place in range(user_starts[user], user_starts[user + 1]):
-            query = queries[place]
-            own = slice(value_starts[bases[query]], value_starts[bases[query] + 1])
-            _raise_groups(best[own], values[own], factors[place], low[query], high[query])
-        for base in range(len(groups)):
-            own = slice(value_starts[base], value_starts[base + 1])
-            if best[own].any():
-                _raise_items(out[user], best[own], groups[base])
-        for place in range(user_starts[user], user_starts[user + 1]):
-            query = queries[place]
-            own = slice(starts[query], starts[query] + counts[query])
-            _raise_touched(out[user], items[own], scores[own], factors[place], low[query], high[query])
-
-
-@njit(cache=True)
-def _raise_groups(best, values, factor, low, high):  # type: ignore[no-untyped-def]
-    for group in range(len(values) if high > low else 0):
-        best[group] = max(best[group], factor * ((np.float64(np.float32(values[group])) - low) / (high - low)))
-
-
-@njit(cache=True)
-def _raise_items(row, best, groups):  # type: ignore[no-untyped-def]
-    for item in range(len(row)):
-        row[item] = max(row[item], best[groups[item]])
-
-
-@njit(cache=True)
-def _raise_touched(row, items, scores, factor, low, high):  # type: ignore[no-untyped-def]
-    for place in range(len(items) if high > low else 0):
-        item = items[place]
-        row[item] = max(row[item], factor * ((np.float64(scores[place]) - low) / (high - low)))
+def _threads(rows: int) -> int:
+    return max(1, min(rows, numba.get_num_threads()))

@@ -6,7 +6,6 @@ Other than in Lucene, a query may hold more than 1,024 distinct terms. Source: `
 ``BooleanQuery`` in https://lucene.apache.org/core/10_0_0/core/.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -14,10 +13,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from calrec_recbole.fusion import Standings
 from calrec_recbole.retrieval.analysis import analyze
 from calrec_recbole.retrieval.bm25 import BM25, K1, B
-from calrec_recbole.retrieval.folding import Folding, Queries
-from calrec_recbole.retrieval.postings import Postings, flatten, index
+from calrec_recbole.retrieval.folding import Folding, Queries, Users
+from calrec_recbole.retrieval.lexicon import Lexicon
+from calrec_recbole.retrieval.postings import Postings, flatten
 
 __all__ = ["LuceneBM25", "idf", "kept_length", "length_norm"]
 
@@ -34,7 +35,8 @@ class LuceneBM25(BM25):
 
     def __init__(self, texts: Sequence[str], k1: float = K1, b: float = B) -> None:
         super().__init__(texts, k1, b)
-        self.postings = index(analyze(texts))
+        self.lexicon = Lexicon(analyze)
+        self.postings = self.lexicon.index(texts)
         self.idf = idf(self.postings)
         norms = length_norm(self.postings.lengths, k1, b)
         self.saturations = np.float32(1) + self.postings.frequencies.astype(np.float32) * norms[self.postings.documents]
@@ -44,12 +46,27 @@ class LuceneBM25(BM25):
     ) -> NDArray[np.float64]:
         """Algorithm 1 with maximum pooling: ``texts[u]`` and their ``logprobs[u]`` -> (n_users, n_items) float64.
 
-        Bit-equal to ``fusion.quasi_round_robin`` over ``scores``; each distinct text is scored once.
+        Bit-equal to ``fusion.quasi_round_robin`` over ``scores``; users that are scored at once share equal texts.
         """
+        return self.folding.fused(*self._asked(texts, logprobs, epsilon))
+
+    def standings(
+        self,
+        texts: Sequence[Sequence[str]],
+        logprobs: Sequence[NDArray[np.float64]],
+        epsilon: float,
+        items: NDArray[np.int64],
+    ) -> Standings:
+        """Where each user's ``items`` (n_users, M) stand among all of ``fused``, whose matrix is never made."""
+        return self.folding.standings(*self._asked(texts, logprobs, epsilon), items)
+
+    def _asked(
+        self, texts: Sequence[Sequence[str]], logprobs: Sequence[NDArray[np.float64]], epsilon: float
+    ) -> tuple[Queries, Users]:
         rows = {text: row for row, text in enumerate(dict.fromkeys(text for own in texts for text in own))}
-        user_starts, queries = flatten([[rows[text] for text in own] for own in texts])
+        starts, queries = flatten([[rows[text] for text in own] for own in texts])
         factors = np.exp(epsilon * np.concatenate([np.zeros(0), *logprobs]))
-        return self.folding.fused(self._weighted(list(rows)), user_starts, queries, factors)
+        return self._weighted(list(rows)), Users(starts, queries, factors)
 
     @cached_property
     def folding(self) -> Folding:
@@ -58,9 +75,11 @@ class LuceneBM25(BM25):
 
     def counted(self, queries: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Starts (n_queries + 1,), the distinct known terms of each query, and how often each stands in it."""
-        counts = [Counter(self.postings.known(terms)) for terms in analyze(queries)]
-        starts, terms = flatten([list(count) for count in counts])
-        return starts, terms, flatten([list(count.values()) for count in counts])[1]
+        starts, terms = self.lexicon.terms(queries)
+        n_terms = max(len(self.postings.vocabulary), 1)
+        owners = np.repeat(np.arange(len(queries)), np.diff(starts))
+        pairs, counts = np.unique(owners * n_terms + terms, return_counts=True)
+        return np.searchsorted(pairs, np.arange(len(queries) + 1) * n_terms), pairs % n_terms, counts
 
     def _weighted(self, queries: Sequence[str]) -> Queries:
         starts, terms, repeats = self.counted(queries)

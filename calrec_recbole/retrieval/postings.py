@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Postings", "flatten", "index"]
+__all__ = ["Postings", "flatten", "index", "index_numbers"]
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,23 @@ def index(documents: Sequence[Sequence[str]]) -> Postings:
     """The inverted index of ``documents``, each a sequence of terms."""
     vocabulary: dict[str, int] = {}
     numbers = [[vocabulary.setdefault(term, len(vocabulary)) for term in document] for document in documents]
-    lengths, terms = flatten(numbers)
-    owners = np.repeat(np.arange(len(documents)), np.diff(lengths))
-    pairs, frequencies = np.unique(
-        terms * max(len(documents), 1) + owners, return_counts=True
-    )  # by term, then document
-    pair_terms, pair_documents = np.divmod(pairs, max(len(documents), 1))
+    return index_numbers(*flatten(numbers), vocabulary)
+
+
+def index_numbers(starts: NDArray[np.int64], terms: NDArray[np.int64], vocabulary: dict[str, int]) -> Postings:
+    """The inverted index of documents whose terms, by their numbers in ``vocabulary``, are
+    ``terms[starts[d]:starts[d + 1]]``.
+    """
+    lengths = np.diff(starts)
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    pairs, frequencies = np.unique(terms * max(len(lengths), 1) + owners, return_counts=True)  # by term, then document
+    pair_terms, pair_documents = np.divmod(pairs, max(len(lengths), 1))
     return Postings(
         vocabulary=vocabulary,
         starts=np.searchsorted(pair_terms, np.arange(len(vocabulary) + 1)),
         documents=pair_documents.astype(np.uint32),
         frequencies=frequencies.astype(np.int32),
-        lengths=np.diff(lengths).astype(np.int32),
+        lengths=lengths.astype(np.int32),
     )
 
 

@@ -11,13 +11,14 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.evaluation import read_ranks
+from calrec_recbole.evaluation import ranks_without, read_ranks, tie_ranks
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import load_dataset, loaders
 from calrec_recbole.plugin.drawn import SAMPLES_FILE, read_samples
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.plugin.sequences import longest_sequences
+from calrec_recbole.plugin.trainer import trainer_for
 from calrec_recbole.recommender import Recommender
 
 
@@ -43,6 +44,25 @@ def test_a_run_leaves_everything_and_reloads_to_the_same_scores(settings):
     assert torch.equal(scores, loaded.model.full_sort_predict(rows))
     own = loaded.model.predict(rows)
     assert own.tolist() == [scores[row, item] for row, item in enumerate(rows["item_id"].tolist())]
+
+
+def test_ranks_without_the_matrix_of_scores_are_those_of_the_matrix(settings):
+    """Lucene's engine counts greater and equal scores itself; pooling by the mean goes by the matrix."""
+    trained = run("CALRec", overrides={**settings, "retrieval": "lucene"}, show=False)
+    for pooling in ("max", "mean"):
+        again = {**settings, "retrieval": "lucene", "pre_model_path": str(trained.folder), "pooling": pooling}
+        result = run("CALRec", overrides={**again, "train_steps": 0, "warmup_steps": 0}, show=False)
+        loaded = load_run(result.folder)
+        assert loaded.model.stands == (pooling == "max")
+        rows = loaded.test_data._dataset.inter_feat
+        scores, targets = loaded.model.full_sort_predict(rows), rows["item_id"]
+        last = rows["item_id_list"].gather(1, rows["item_length"][:, None] - 1)[:, 0]
+        expected = tie_ranks(scores, targets)
+        masked = ranks_without(last, scores, targets, *expected)
+        found = trainer_for("CALRec")(loaded.config, loaded.model).evaluate_ranks(loaded.test_data)
+        order = [found.users.tolist().index(user) for user in rows["user_id"].tolist()]
+        columns = found.optimistic, found.pessimistic, found.optimistic_masked, found.pessimistic_masked
+        assert [column[order].tolist() for column in columns] == [ranks.tolist() for ranks in (*expected, *masked)]
 
 
 def test_no_step_keeps_the_backbone_as_it_is(settings, tmp_path):

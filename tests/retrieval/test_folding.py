@@ -1,13 +1,15 @@
 """Algorithm 1 with folded common words against Algorithm 1 over the plain scores, bit by bit."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.fusion import fuse, quasi_round_robin, unique_predictions
-from calrec_recbole.retrieval import LuceneBM25
+from calrec_recbole.fusion import fuse, fuse_standings, quasi_round_robin, unique_predictions
+from calrec_recbole.retrieval import LuceneBM25, folding
 
 EPSILON = 1 / 5000
 WORDS = ["title", "price", "red", "blue", "glue", "tape", "the", "pen", "ink"]
@@ -31,14 +33,30 @@ def assert_same_floats(left, right):
     np.testing.assert_array_equal(left.view(np.int64), right.view(np.int64))
 
 
-@pytest.fixture(scope="module")
-def engine():
-    return LuceneBM25(ITEMS)
+@pytest.fixture(params=[0.1, 0.5, 1.0], scope="module")
+def engine(request):
+    """With all words folded, with the labels alone, and with none."""
+    engine = LuceneBM25(ITEMS)
+    with mock.patch.object(folding, "COMMON", request.param):
+        assert engine.folding
+    return engine
 
 
-def test_the_common_words_are_those_of_most_items(engine):
+def assert_stand(standings, scores, items):
+    """``standings`` of ``items`` (n_users, M) among ``scores`` (n_users, n_items), counted in plain loops."""
+    for user, row in enumerate(scores):
+        for place, item in enumerate(items[user]):
+            assert standings.scores[user, place] == row[item]
+            assert standings.greater[user, place] == sum(score > row[item] for score in row)
+            assert standings.equal[user, place] == sum(score == row[item] for score in row)
+
+
+def test_the_common_words_are_those_of_a_tenth_of_the_items():
+    engine = LuceneBM25([f"title w{number} {'red' if number < 3 else ''}" for number in range(20)])
     vocabulary = engine.postings.vocabulary
-    assert set(np.flatnonzero(engine.folding.common)) == {vocabulary["titl"], vocabulary["price"]}
+    assert set(engine.folding.common) == {vocabulary["titl"], vocabulary["red"]}
+    # with red or without, and by length in terms
+    assert sorted(np.bincount(engine.folding.classes.of_item).tolist()) == [3, 17]
 
 
 def test_by_hand_on_texts_that_follow_the_template_and_some_that_do_not(engine):
@@ -82,9 +100,28 @@ def test_more_users_than_are_taken_at_once_and_no_user(engine):
     assert fuse(engine, []).shape == (0, len(ITEMS))
 
 
-def test_more_foldings_than_are_kept(engine):
-    many = [[(" ".join(["title"] * number + ["red"]), -1.0)] for number in range(1, 100)]
-    assert_same_floats(fuse(engine, many), plain(engine, many))
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.tuples(texts, st.floats(-300, 0)), max_size=5), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(0, len(ITEMS) - 1), st.integers(0, len(ITEMS) - 1)), min_size=4, max_size=4),
+)
+def test_standings_of_any_predictions(engine, predictions, items):
+    asked = np.array(items[: len(predictions)])
+    assert_stand(fuse_standings(engine, predictions, asked), plain(engine, predictions), asked)
+
+
+def test_no_user_stands_anywhere(engine):
+    assert fuse_standings(engine, [], np.zeros((0, 2), np.int64)).greater.shape == (0, 2)
+
+
+def test_users_in_blocks_are_the_same(engine, monkeypatch):
+    rng = np.random.default_rng(1)
+    predictions = [[(" ".join(rng.choice(WORDS, 5)), float(nats)) for nats in -rng.random(7)] for _ in range(9)]
+    items = rng.integers(len(ITEMS), size=(9, 2))
+    whole = fuse(engine, predictions)
+    monkeypatch.setattr(folding, "AT_ONCE", 1)  # a block a user
+    assert_same_floats(fuse(engine, predictions), whole)
+    assert_stand(fuse_standings(engine, predictions, items), whole, items)
 
 
 def test_a_negative_epsilon_is_refused(engine):
