@@ -1,6 +1,7 @@
 """Texts to numbers of terms, where each word between two spaces is analysed once."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,16 +51,22 @@ class Lexicon:
     def _block(self, texts: Sequence[str], learn: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if len(self._words) > MOST_WORDS:
             self._forget()
-        words = [text.split(" ") for text in texts]
-        new = dict.fromkeys(word for own in words for word in own if word not in self._words)
-        if new:
-            self._take_in(list(new), learn)
-        number = self._words
-        starts, places = flatten([[number[word] for word in own] for own in words])
+        parted = [text.split(" ") for text in texts]
+        words = list(chain.from_iterable(parted))
+        try:
+            places = self._places(words)
+        except KeyError:
+            self._take_in([word for word in dict.fromkeys(words) if word not in self._words], learn)
+            places = self._places(words)
+        starts = np.cumsum([0, *map(len, parted)])
         counts = np.diff(self._starts)[places]
         ends = np.concatenate([[0], np.cumsum(counts)])
         within = np.arange(ends[-1]) - np.repeat(ends[:-1], counts)
         return ends[starts], self._terms[np.repeat(self._starts[places], counts) + within]
+
+    def _places(self, words: Sequence[str]) -> NDArray[np.int64]:
+        """The numbers of ``words``; ``KeyError`` where one is new."""
+        return np.fromiter(map(self._words.__getitem__, words), np.int64, len(words))
 
     def _take_in(self, words: Sequence[str], learn: bool) -> None:
         analysed = self.analyze(words)
