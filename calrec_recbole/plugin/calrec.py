@@ -25,7 +25,6 @@ from calrec_recbole.backbone import (
     train_tokenizer,
 )
 from calrec_recbole.catalogue import Catalogue, SampleShares
-from calrec_recbole.errors import ConfigError
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever, Standings
 from calrec_recbole.plugin.calrec_settings import check_intervals, check_positions, prompt_of, settings_of
@@ -154,10 +153,8 @@ class CALRec(SequentialRecommender):
         """(B, n_items) float64, pad item -inf. A user's samples depend on the seed and the user alone."""
         if self.reranker is None:
             scores = self._fused(interaction)
-        elif self.reranker.weight is None:
-            raise ConfigError("rerank_weight=auto is not chosen yet: a run chooses it on its validation users")
         else:
-            scores = self.rerank_parts(interaction).mixed(self.reranker.weight)
+            scores = self.reranker.mixed(self.rerank_parts(interaction))
         return padded(scores)
 
     def rerank_parts(self, interaction: Any) -> Parts:

@@ -1,10 +1,9 @@
 """Trains CALRec by the core's loop, in steps; validates, keeps the best weights, stops early, resumes."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -15,20 +14,19 @@ from tqdm import tqdm
 
 from calrec_recbole.backbone import add_adapters
 from calrec_recbole.durable import write_json
-from calrec_recbole.evaluation import RankTable, lowered_ranks, metric_value
-from calrec_recbole.plugin.calrec import padded
+from calrec_recbole.evaluation import RankTable, lowered_ranks
 from calrec_recbole.plugin.calrec_checkpoints import CALRecCheckpoints
 from calrec_recbole.plugin.calrec_progress import Progress
+from calrec_recbole.plugin.chosen_mix import ChoosesMix
 from calrec_recbole.plugin.drawn import SAMPLES_FILE, write_samples
 from calrec_recbole.plugin.joint import Category, own_category, record
 from calrec_recbole.plugin.meter import Meter, line
 from calrec_recbole.plugin.processes import in_order, share_of
-from calrec_recbole.plugin.reranker import WEIGHTS, Reranker
+from calrec_recbole.plugin.reranker import Reranker
 from calrec_recbole.plugin.selection import Selection, sampled_users, selection_of
 from calrec_recbole.plugin.sequences import longest_sequences
 from calrec_recbole.plugin.sigterm import Terminated, sigterm_waits
 from calrec_recbole.plugin.stages import TRAINED_ON, trained_on_before
-from calrec_recbole.plugin.trainer import TieHonest
 from calrec_recbole.training import Training, nats_per_item
 
 __all__ = ["CALRecTrainer"]
@@ -36,7 +34,7 @@ __all__ = ["CALRecTrainer"]
 TEST_SAMPLE = [3]  # draws ``test_users``: not by the seed, so that runs of several seeds can be compared user by user
 
 
-class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
+class CALRecTrainer(CALRecCheckpoints, ChoosesMix, Trainer):
     """``fit`` leaves the best weights in ``checkpoint/best``, a standard transformers folder.
 
     While training, ``checkpoint/last`` holds the state before and after the latest validation or of at most
@@ -45,7 +43,6 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
 
     resumes = True
     validated_on = ""  # data set
-    chosen: Mapping[str, Any] = MappingProxyType({})  # on validation, besides the checkpoint
     in_several_processes = True
 
     def _build_optimizer(self, **_: Any) -> None:
@@ -132,34 +129,6 @@ class CALRecTrainer(CALRecCheckpoints, TieHonest, Trainer):
         """What the steps before ``step`` came to, to the log, TensorBoard and wandb."""
         self.logger.info(f"step {step} ({phase}): {line(values)}")
         self.log_values("train", values, step)
-
-    def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
-        """``rerank_weight: auto`` is the weight of the best validation, the smallest of equals."""
-        reranker = self.model.reranker
-        if reranker is None or reranker.weight is not None:
-            return super()._valid_epoch(valid_data, show_progress)
-        tables = self._ranks_by_weight(valid_data)
-        values = {
-            weight: metric_value(self.valid_metric, table.optimistic, table.pessimistic)
-            for weight, table in tables.items()
-        }
-        reranker.weight = max(values, key=lambda weight: (values[weight], -weight))
-        self.chosen = {"rerank_weight": reranker.weight, "by_weight": values}
-        self.logger.info(f"rerank_weight {reranker.weight}: {self.valid_metric} by weight {values}")
-        self.validated_users = len(tables[reranker.weight])
-        return values[reranker.weight], tables[reranker.weight].summary(self.metric_names)
-
-    @torch.no_grad()
-    def _ranks_by_weight(self, valid_data: Any) -> dict[float, RankTable]:
-        """The ranks of all users at each of ``WEIGHTS``, from one pass."""
-        self.model.eval()
-        found: dict[float, list[RankTable]] = {weight: [] for weight in WEIGHTS}
-        for interaction, _, _, targets in share_of(valid_data, self.config, self.processes) or ():
-            parts = self.model.rerank_parts(interaction.to(self.device))
-            for weight, tables in found.items():
-                tables.append(self._ranked(interaction, padded(parts.mixed(weight)), targets))
-        whole = {weight: RankTable.concatenate(tables) for weight, tables in found.items()}
-        return {weight: in_order(self.processes.gather(table)) for weight, table in whole.items()}
 
     def tested(self, test_data: Any) -> Any:
         """``test_users`` of them, whatever the seed."""

@@ -34,7 +34,7 @@ NEUTRAL = {
     **DEFAULTS,
     **{"decoding": "sample", "beams": 32, "test_users": 0, "speculate": False},
     **{"rerank_from": "", "rerank_candidates": 100, "rerank_by": "logprob", "rerank_weight": "auto"},
-    **{"rerank_engine": "lucene", "milvus_candidates": 200},
+    **{"rerank_engine": "lucene", "rerank_unseen": 0, "rerank_unseen_loss": 0.02, "milvus_candidates": 200},
     **{"generation_engine": "native"},
 }
 

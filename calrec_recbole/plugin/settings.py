@@ -30,6 +30,7 @@ EITHER_KIND: dict[str, tuple[type, ...]] = {  # settings that RecBole takes in m
     "metrics": (str, list),
     "lora_targets": (str, list),
     "rerank_weight": (str, float),
+    "rerank_unseen": (str, float),
     "rerank_from": (str, list),
     "load_col": (dict,),
     "clip_grad_norm": (dict,),

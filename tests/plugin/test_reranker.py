@@ -11,6 +11,7 @@ from calrec_recbole.cli.calrec import main
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation import metric_value, tie_ranks
 from calrec_recbole.plugin.reload import load_run
+from calrec_recbole.plugin.reranker import BONUSES
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.reranking import item_vectors, target_logprobs, user_vectors
 
@@ -104,6 +105,51 @@ def test_validation_chooses_the_weight_and_a_reloaded_run_keeps_it(rerank):
         load_run(result.folder)
 
 
+@pytest.fixture
+def late(write_dataset, calrec_settings, tiny_settings):
+    """Settings over a data set whose items y and z come last alone, in validation and test."""
+    name = write_dataset("Late", {f"u{n}": f"{'abcdef'[n:]}{'abcdef'[:n]}{'yz' if n % 2 else 'zb'}" for n in range(6)})
+    first = run("SASRec", overrides={**tiny_settings, "dataset": name}, show=False).folder
+    calrec = run("CALRec", overrides={**calrec_settings, "dataset": name}, show=False).folder
+    return {
+        **{**calrec_settings, "dataset": name, "train_steps": 0, "warmup_steps": 0, "valid_users": 0},
+        **{"pre_model_path": str(calrec), "retrieval": "rerank", "rerank_from": str(first), "rerank_engine": "okapi"},
+        **{"rerank_by": "texts", "rerank_candidates": 1000},
+    }
+
+
+def test_a_bonus_lifts_the_items_that_no_training_row_holds(late):
+    """The reference adds it to the scores of two separate ends of the weight, which know of no bonus."""
+    ends = [run("CALRec", overrides={**late, "rerank_weight": end}, show=False).folder for end in (0, 1)]
+    result = run("CALRec", overrides={**late, "rerank_weight": 0.5, "rerank_unseen": 0.3}, show=False)
+    loaded = [load_run(folder) for folder in ends]
+    rows = loaded[0].test_data._dataset.inter_feat
+    train = loaded[0].train_data._dataset.inter_feat
+    seen = {*train["item_id"].tolist(), *train["item_id_list"].flatten().tolist()}
+    unseen = torch.tensor([item not in seen for item in range(1, loaded[0].dataset.item_num)])
+    assert unseen.nonzero().flatten().tolist() == [6, 7]
+    own, others = (one.model.full_sort_predict(rows)[:, 1:] for one in loaded)
+    ranks = tie_ranks(0.5 * (own + 0.3 * unseen) + 0.5 * (others + 0.3 * unseen), rows["item_id"] - 1)
+    found = ranks_of(result.folder)
+    assert [found["optimistic"].tolist(), found["pessimistic"].tolist()] == [ranks[0].tolist(), ranks[1].tolist()]
+
+
+def test_validation_chooses_the_bonus_after_the_weight(late):
+    auto = {**late, "rerank_unseen": "auto"}
+    result = run("CALRec", overrides={**auto, "rerank_unseen_loss": 0.3}, show=False)
+    found = json.loads((result.folder / "environment.json").read_text())
+    values, counts = found["by_unseen"], found["unseen_found"]
+    assert set(values) == set(counts) == {str(bonus) for bonus in BONUSES}
+    assert values["0.0"] == pytest.approx(max(found["by_weight"].values()))
+    kept = [bonus for bonus in BONUSES if values[str(bonus)] >= 0.7 * max(values.values())]
+    assert found["rerank_unseen"] == max(kept, key=lambda bonus: (counts[str(bonus)], -bonus))
+    fixed = {"rerank_weight": found["rerank_weight"], "rerank_unseen": found["rerank_unseen"]}
+    same = run("CALRec", overrides={**auto, **fixed}, show=False)
+    assert same.valid["ndcg_pes@10"] == pytest.approx(result.valid["ndcg_pes@10"])
+    assert same.test == pytest.approx(result.test)
+    assert load_run(result.folder).model.reranker.bonus == found["rerank_unseen"]
+
+
 def test_the_towers_propose_by_their_cosine(stages, rerank):
     towers = {"rerank_from": "towers", "rerank_weight": 1, "rerank_candidates": 2}
     result = run("CALRec", overrides={**rerank, **towers}, show=False)
@@ -128,6 +174,9 @@ def test_recommend_names_the_run_behind(rerank, capsys):
     [
         ({"train_steps": 3}, "set train_steps=0"),
         ({"pre_model_path": ""}, "and pre_model_path"),
+        ({"rerank_unseen": "atuo", "rerank_by": "texts"}, "rerank_unseen='atuo' must be auto or a number from 0 to 1"),
+        ({"rerank_unseen": "auto"}, "rerank_unseen='auto' is added to scaled scores: set rerank_by=texts"),
+        ({"rerank_unseen_loss": 1.0}, "rerank_unseen_loss=1.0 must be a share"),
         ({"retrieval": "okapi"}, "rerank_from=.* has no effect: set retrieval=rerank"),
         ({"MAX_ITEM_LIST_LENGTH": 3}, "reads 5 items, not 3: set MAX_ITEM_LIST_LENGTH=5"),
         ({"rerank_from": ""}, "must be the folder of a finished run"),
