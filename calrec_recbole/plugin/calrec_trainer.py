@@ -71,10 +71,10 @@ class CALRecTrainer(CALRecCheckpoints, ChoosesMix, Trainer):
         progress = self._resume(training) if saved else self._fresh()
         selection = selection_of(self.config, self.model, valid_data) if valid_data else None
         self.validated_on = selection.name if selection else ""
-        if selection and training.step == 0:
+        steps = training.settings.train_steps
+        if selection and training.step == 0 < steps:  # of weights that stay, the validation tells
             self.logger.info(f"step 0: {self._held_out_nats(selection):.2f} nats an item, {selection.users} users")
         self.began = time.perf_counter() - progress.seconds
-        steps = training.settings.train_steps
         with tqdm(total=steps, initial=training.step, desc="Train", unit="step", disable=not show_progress) as bar:
             reports = Meter(bar, self.device, int(self.config["report_interval"]), self._report)
             while progress.validated < steps and not self._stops(progress):

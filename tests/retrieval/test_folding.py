@@ -79,15 +79,18 @@ def test_any_predictions_of_any_users(engine, predictions):
     assert_same_floats(fuse(engine, predictions), plain(engine, predictions))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(texts, min_size=1, max_size=30),
     st.lists(st.tuples(texts, st.floats(-30, 0)), min_size=1, max_size=5),
     st.floats(0, 1),
     st.sampled_from([0.0, 1.5, 1e9]),  # the second adds nothing, as the third nearly does
+    st.sampled_from([0.1, 0.4, 1.0]),
 )
-def test_any_catalogue(catalogue, user, b, k1):
+def test_any_catalogue(catalogue, user, b, k1, common):
     engine = LuceneBM25(catalogue, k1, b)
+    with mock.patch.object(folding, "COMMON", common):
+        assert engine.folding
     drawn, logprobs = unique_predictions([text for text, _ in user], [nats for _, nats in user])
     expected = quasi_round_robin(engine.scores(drawn), logprobs)
     assert_same_floats(fuse(engine, [user]), expected[None])
