@@ -27,7 +27,7 @@ from calrec_recbole.retrieval.postings import Postings
 
 __all__ = ["Folding", "Queries", "Users"]
 
-COMMON = 0.1  # share of the items that hold a common word, at least; .05 to .2 take the same time
+COMMON = 0.1  # share of the items that hold a common word, at least; the best of .05 to .5 at 30,000 items
 AT_ONCE = 1 << 20  # scores of texts in memory, 8 bytes each
 
 
