@@ -15,7 +15,7 @@ The loops are those of ``retrieval.kernels``.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -28,6 +28,7 @@ from calrec_recbole.retrieval.postings import Postings
 __all__ = ["Folding", "Queries", "Users"]
 
 COMMON = 0.1  # share of the items that hold a common word, at least; the best of .05 to .5 at 30,000 items
+SMALL = 1 << 16  # items, up to which they are numbered by two bytes
 AT_ONCE = 1 << 20  # scores of texts in memory, 8 bytes each
 
 
@@ -62,9 +63,9 @@ class Users(NamedTuple):
 class _Classes(NamedTuple):
     """Items by what the common words add to them: class c has ``members[starts[c]:starts[c + 1]]``."""
 
-    of_item: NDArray[np.uint32]  # (n_items,)
+    of_item: NDArray[Any]  # (n_items,) unsigned
     starts: NDArray[np.int64]
-    members: NDArray[np.uint32]
+    members: NDArray[Any]  # unsigned
     saturations: NDArray[np.float32]  # (n_common, n_classes), 1 where the word does not stand
     impacts: NDArray[np.float32]  # (n_common, n_classes) of a word that stands once in a query
 
@@ -74,7 +75,7 @@ class _Scored(NamedTuple):
 
     starts: NDArray[np.int64]  # (Q + 1,) query q has room for its touched items from ``starts[q]`` on
     counts: NDArray[np.int64]  # (Q,) how many they are
-    items: NDArray[np.uint32]
+    items: NDArray[Any]  # unsigned
     scores: NDArray[np.float32]
     classes: NDArray[np.float32]  # (Q, n_classes)
     low: NDArray[np.float64]  # (Q,) the smallest score over all items
@@ -93,6 +94,8 @@ class Folding:
         self.row[self.common] = np.arange(len(self.common))
         weights = np.repeat(idf, self.frequencies)
         self.impacts = weights - weights / saturations  # of a term that stands once in a query
+        self.item_type = np.uint16 if len(postings.lengths) < SMALL else np.uint32  # less memory to read is faster
+        self.documents = postings.documents.astype(self.item_type)
         self.classes = self._classes()
 
     def fused(self, queries: Queries, users: Users) -> NDArray[np.float64]:
@@ -130,7 +133,7 @@ class Folding:
         saturations = saturations.reshape(len(columns), len(representatives))
         weights = self.idf[self.common][:, None]
         impacts = weights - weights / saturations
-        return _Classes(of_item.astype(np.uint32), starts, members.astype(np.uint32), saturations, impacts)
+        return _Classes(of_item.astype(self.item_type), starts, members.astype(self.item_type), saturations, impacts)
 
     def _blocks(self, queries: Queries, users: Users) -> Iterator[tuple[int, Queries, Users]]:
         """Consecutive users whose scores fit in memory: the first one's number, their distinct queries, and they."""
@@ -158,13 +161,13 @@ class Folding:
         found = _Scored(
             starts=starts,
             counts=np.zeros(n_queries, np.int64),
-            items=np.empty(starts[-1], np.uint32),
+            items=np.empty(starts[-1], self.item_type),
             scores=np.empty(starts[-1], np.float32),
             classes=np.empty((n_queries, len(self.classes.starts) - 1), np.float32),
             low=np.zeros(n_queries),
             high=np.zeros(n_queries),
         )
-        index = (self.postings.starts, self.postings.documents, self.saturations, self.impacts, self.idf, self.row)
+        index = (self.postings.starts, self.documents, self.saturations, self.impacts, self.idf, self.row)
         kernels.score(_threads(n_queries), *index, *self.classes, *queries, *found)
         return found
 

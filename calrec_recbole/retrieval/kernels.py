@@ -20,7 +20,7 @@ def score(  # type: ignore[no-untyped-def]
     """Fills the arrays of ``_Scored``, ``counts`` to ``high``. ``common`` (n_terms,) is a term's row, -1 if rare."""
     n_queries = len(query_starts) - 1
     for thread in prange(n_threads):
-        slots = np.zeros(len(class_of), np.uint32)  # 1 + the place of a touched item, 0 of all others
+        slots = np.zeros(len(class_of), documents.dtype)  # 1 + the place of a touched item, 0 of all others
         gains = np.zeros(len(class_of), np.float64)  # of the touched items, by place
         sums = np.empty(len(class_starts) - 1, np.float64)
         for query in range(thread, n_queries, n_threads):

@@ -33,12 +33,12 @@ def assert_same_floats(left, right):
     np.testing.assert_array_equal(left.view(np.int64), right.view(np.int64))
 
 
-@pytest.fixture(params=[0.1, 0.5, 1.0], scope="module")
+@pytest.fixture(params=[(0.1, 100), (0.5, 100), (1.0, 100), (0.5, 1)], scope="module")
 def engine(request):
-    """With all words folded, with the labels alone, and with none."""
-    engine = LuceneBM25(ITEMS)
-    with mock.patch.object(folding, "COMMON", request.param):
-        assert engine.folding
+    """With all words folded, with the labels alone, and with none; items by two bytes, or by four."""
+    engine, (common, small) = LuceneBM25(ITEMS), request.param
+    with mock.patch.multiple(folding, COMMON=common, SMALL=small):
+        assert engine.folding.item_type == (np.uint16 if small == 100 else np.uint32)
     return engine
 
 
