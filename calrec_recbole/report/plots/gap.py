@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from calrec_recbole.report.plots.style import SERIES, figure, styled, wrapped
+from calrec_recbole.report.plots.style import SERIES, figure, row_height, styled, wrapped
 from calrec_recbole.report.rows import METRICS, Row
 
 __all__ = ["gap_plot"]
@@ -15,7 +15,7 @@ __all__ = ["gap_plot"]
 def gap_plot(rows: Sequence[Row]) -> Figure:
     """Bars in % of the mean of both cases, so that metrics of other sizes stand side by side; a group a model."""
     shown = [row for row in rows if row.runs]
-    drawn, axis = figure(0.8 + 0.7 * len(shown))
+    drawn, axis = figure(0.8 + row_height([row.label for row in shown], 0.7) * len(shown))
     height = 0.8 / len(METRICS)
     longest = 0.0
     for place, metric in enumerate(METRICS):

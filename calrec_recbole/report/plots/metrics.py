@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from calrec_recbole.report.paper_rows import PaperRows
-from calrec_recbole.report.plots.style import INK, MUTED, PAPER, colours, figure, styled, wrapped
+from calrec_recbole.report.plots.style import INK, MUTED, PAPER, colours, figure, row_height, styled, wrapped
 from calrec_recbole.report.rows import METRICS, Row
 
 __all__ = ["metric_plot"]
@@ -20,7 +20,8 @@ APART = 0.17  # of a row: the two cases of a model lie above each other
 def metric_plot(rows: Sequence[Row], means: pd.DataFrame, paper: PaperRows) -> Figure:
     """``means``: ``model, metric, low, high`` of ``evaluation.compare``, or empty; a diamond is the paper's number."""
     shown = [row for row in rows if row.runs]
-    drawn, axes = figure(0.9 + 2 * (0.5 + 0.32 * len(shown)), 2, 2, sharey=True)
+    height = row_height([row.label for row in shown], 0.32)
+    drawn, axes = figure(0.9 + 2 * (0.5 + height * len(shown)), 2, 2, sharey=True)
     ends = {} if means.empty else means.set_index(["model", "metric"])[["low", "high"]].T.to_dict()
     tone = colours([row.label for row in shown])
     for axis, metric in zip(axes.flat, METRICS, strict=True):

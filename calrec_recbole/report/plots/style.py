@@ -23,6 +23,7 @@ __all__ = [
     "inline_svg",
     "legend_above",
     "marks",
+    "row_height",
     "save",
     "styled",
     "wrapped",
@@ -35,7 +36,7 @@ WIDTH = 4.4  # inches: at 390 px of screen the text is still read
 
 LINE = 18  # characters of a label's line
 ROOM, MARK = 54, 4  # characters that a legend is wide, and those that a mark takes
-LINE_HEIGHT = 0.185  # inches of a line of the legend
+LINE_HEIGHT = 0.185  # inches of a line of text
 
 INK, MUTED, GRID, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#fefefe"
 SERIES = (  # Okabe and Ito's colours, which the colour-blind tell apart; yellow is too light on white
@@ -99,6 +100,15 @@ def wrapped(label: str) -> str:
     'FDSAText\\n(text_init=random,\\nseed=3)'
     """
     return "\n".join(textwrap.wrap(label, LINE, break_long_words=False, break_on_hyphens=False)) or label
+
+
+def row_height(labels: Sequence[str], least: float) -> float:
+    """Inches of a row, at least ``least``, so that the wrapped ``labels`` of neighbours do not touch.
+
+    >>> row_height(["SASRec", "fused with SASRec, UniSRec and LIR, unseen items lifted"], 0.32)
+    0.74
+    """
+    return max(least, LINE_HEIGHT * max((wrapped(label).count("\n") + 1 for label in labels), default=1))
 
 
 def legend_above(drawn: Figure, labels: Sequence[str], **options: Any) -> None:
