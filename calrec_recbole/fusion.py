@@ -39,7 +39,10 @@ class Retriever(Protocol):
 
 @runtime_checkable
 class FusingRetriever(Retriever, Protocol):
-    """One with maximum pooling of its own, faster and bit-equal; of each user the distinct texts and their nats."""
+    """One with maximum pooling of its own, faster and bit-equal; of each user the distinct texts and their nats.
+
+    Both methods are needed: ``fuse`` takes a retriever with one of them for a plain one.
+    """
 
     def fused(
         self, texts: Sequence[Sequence[str]], logprobs: Sequence[NDArray[np.float64]], epsilon: float

@@ -25,7 +25,7 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "two_tower": {"examples"},
     "paper": {"data"},
     "report": {"data", "evaluation", "paper"},
-    "retrieval": {"prompts"},
+    "retrieval": {"fusion", "prompts"},
     "xla": set(),
     "generation": {"xla"},
     "training": {"backbone", "examples", "losses", "two_tower", "xla"},

@@ -1,6 +1,7 @@
 """CALRec as a RecBole model: settings -> backbone, examples and recommender; the arithmetic is the core's."""
 
-from collections.abc import Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -184,8 +185,11 @@ class CALRec(SequentialRecommender):
         return predictions
 
     def _predictions(self, prompts: Sequence[np.ndarray], seeds: Sequence[int]) -> list[Samples]:
-        """The samples of each prompt, drawn where the run before did not draw the same."""
-        settings, before = self.recommender.settings, self.samples_before
+        """The samples of each prompt: drawn, unless the run before did so or, with finished weights, this one."""
+        settings = self.recommender.settings
+        before: Mapping[str, Samples] = (
+            self.samples_before if self.training_settings.train_steps else ChainMap(self.drawn, self.samples_before)
+        )
         keys = [sample_key(prompt, seed, settings) for prompt, seed in zip(prompts, seeds, strict=True)]
         new = [row for row, key in enumerate(keys) if key not in before]
         drawn = self._drawn([prompts[row] for row in new], [seeds[row] for row in new]) if new else []

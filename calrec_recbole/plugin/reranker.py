@@ -48,6 +48,8 @@ def check_rerank(config: Mapping[str, Any]) -> None:
     if config["retrieval"] != RERANK:
         if config["rerank_from"]:
             raise ConfigError(f"rerank_from={config['rerank_from']} has no effect: set retrieval=rerank")
+        if config["rerank_unseen"] != 0:
+            raise ConfigError(f"rerank_unseen={config['rerank_unseen']!r} has no effect: set retrieval=rerank")
         return
     if config["train_steps"] != 0 or (config["backbone"] == "scratch" and not config["pre_model_path"]):
         raise ConfigError(
@@ -55,6 +57,12 @@ def check_rerank(config: Mapping[str, Any]) -> None:
             f"and pre_model_path, not train_steps={config['train_steps']}, pre_model_path={config['pre_model_path']!r}"
         )
     check_first_stage(config)
+    _check_mix(config)
+    if config["rerank_candidates"] < 1:
+        raise ConfigError(f"rerank_candidates={config['rerank_candidates']} must be at least 1")
+
+
+def _check_mix(config: Mapping[str, Any]) -> None:
     way, weight = config["rerank_by"], config["rerank_weight"]
     if way not in (LOGPROB, TEXTS):
         hint = did_you_mean(str(way), (LOGPROB, TEXTS))
@@ -68,8 +76,6 @@ def check_rerank(config: Mapping[str, Any]) -> None:
         raise ConfigError(f"rerank_unseen={bonus!r} is added to scaled scores: set rerank_by=texts, or rerank_unseen=0")
     if not 0 <= config["rerank_unseen_loss"] < 1:
         raise ConfigError(f"rerank_unseen_loss={config['rerank_unseen_loss']} must be a share, from 0 to below 1")
-    if config["rerank_candidates"] < 1:
-        raise ConfigError(f"rerank_candidates={config['rerank_candidates']} must be at least 1")
 
 
 @dataclass

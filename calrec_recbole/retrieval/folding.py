@@ -3,7 +3,8 @@
 Words that stand in many of the items, such as the template's labels, cost most postings and say least. Items that hold
 all of them equally often, and are of one length as Lucene's byte keeps it, make one class: what such words add is the
 same for all items of a class, so it is summed once a class. That changes no float, since the float64 sums of Lucene's
-float32 parts are exact in any order (``lucene._add_postings``). What is left are the few postings of rare words:
+float32 parts are exact in any order (up to how many items, ``lucene._add_postings`` says). What is left are the few
+postings of rare words:
 
 - an item that no rare word of a query touches has its class's score, and a rare word only ever adds to it;
 - the largest score is that of a touched item or the largest of a class; the smallest is that of a touched item or the
@@ -27,7 +28,9 @@ from calrec_recbole.retrieval.postings import Postings
 
 __all__ = ["Folding", "Queries", "Users"]
 
-COMMON = 0.1  # share of the items that hold a common word, at least; the best of .05 to .5 at 30,000 items
+COMMON = 0.1  # more than this share of the items hold a common word; the best of .05 to .5 at 30,000 items
+MOST_CLASSES = 1 / 8  # of the items, from which on words count as rare
+FEW = 4096  # classes that are never too many
 SMALL = 1 << 16  # items, up to which they are numbered by two bytes
 AT_ONCE = 1 << 20  # scores of texts in memory, 8 bytes each
 
@@ -89,14 +92,13 @@ class Folding:
         """``saturations`` (n_postings,) are 1 + tf norm, ``idf`` (n_terms,); both float32."""
         self.postings, self.saturations, self.idf = postings, saturations, idf
         self.frequencies = postings.document_frequencies
-        self.common = np.flatnonzero(self.frequencies > COMMON * len(postings.lengths))
-        self.row = np.full(len(idf), -1)  # of each term among the common ones
-        self.row[self.common] = np.arange(len(self.common))
         weights = np.repeat(idf, self.frequencies)
         self.impacts = weights - weights / saturations  # of a term that stands once in a query
         self.item_type = np.uint16 if len(postings.lengths) < SMALL else np.uint32  # less memory to read is faster
         self.documents = postings.documents.astype(self.item_type)
-        self.classes = self._classes()
+        self.common, self.classes = self._classes()
+        self.row = np.full(len(idf), -1)  # of each term among the common ones
+        self.row[self.common] = np.arange(len(self.common))
 
     def fused(self, queries: Queries, users: Users) -> NDArray[np.float64]:
         """Line 11: max over a user's queries of factor * scaled scores -> (n_users, n_items) float64."""
@@ -117,23 +119,32 @@ class Folding:
             )
         return found
 
-    def _classes(self) -> _Classes:
+    def _classes(self) -> tuple[NDArray[np.int64], _Classes]:
+        """The common words, the most frequent first, as many as make few classes; and the classes."""
         n_items = len(self.postings.lengths)
-        of_item, columns = np.zeros(n_items, np.int64), []
-        for term in self.common:
+        common = np.flatnonzero(self.frequencies > COMMON * n_items)
+        common = common[np.argsort(-self.frequencies[common], kind="stable")]
+        of_item, columns = np.zeros(n_items, np.int64), list[NDArray[np.float32]]()
+        for term in common:
             own = slice(self.postings.starts[term], self.postings.starts[term + 1])
-            columns.append(np.ones(n_items, np.float32))
-            columns[-1][self.postings.documents[own]] = self.saturations[own]
-            values, places = np.unique(columns[-1], return_inverse=True)
-            of_item = np.unique(of_item * len(values) + places, return_inverse=True)[1]
+            column = np.ones(n_items, np.float32)
+            column[self.postings.documents[own]] = self.saturations[own]
+            values, places = np.unique(column, return_inverse=True)
+            distinct, finer = np.unique(of_item * len(values) + places, return_inverse=True)
+            if len(distinct) > max(FEW, MOST_CLASSES * n_items):
+                break
+            columns.append(column)
+            of_item = finer
+        common = common[: len(columns)]
         members = np.argsort(of_item, kind="stable")
         starts = np.searchsorted(of_item[members], np.arange(of_item.max(initial=-1) + 2))
         representatives = members[starts[:-1]]
         saturations = np.array([column[representatives] for column in columns], np.float32)
         saturations = saturations.reshape(len(columns), len(representatives))
-        weights = self.idf[self.common][:, None]
+        weights = self.idf[common][:, None]
         impacts = weights - weights / saturations
-        return _Classes(of_item.astype(self.item_type), starts, members.astype(self.item_type), saturations, impacts)
+        found = of_item.astype(self.item_type), starts, members.astype(self.item_type), saturations, impacts
+        return common, _Classes(*found)
 
     def _blocks(self, queries: Queries, users: Users) -> Iterator[tuple[int, Queries, Users]]:
         """Consecutive users whose scores fit in memory: the first one's number, their distinct queries, and they."""

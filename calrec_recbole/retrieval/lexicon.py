@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import chain
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ class Lexicon:
     def __init__(self, analyze: Callable[[Sequence[str]], list[list[str]]]) -> None:
         self.analyze = analyze
         self.vocabulary: dict[str, int] = {}
+        self._lock = Lock()  # threads may ask at once, and asking takes in words
         self._forget()
 
     def index(self, texts: Sequence[str]) -> Postings:
@@ -41,9 +43,9 @@ class Lexicon:
         self._starts, self._terms = np.zeros(1, np.int64), np.zeros(0, np.int64)  # of each word's terms
 
     def _numbered(self, texts: Sequence[str], learn: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        blocks = [
-            self._block(texts[start : start + TEXTS_AT_ONCE], learn) for start in range(0, len(texts), TEXTS_AT_ONCE)
-        ]
+        with self._lock:
+            parts = range(0, len(texts), TEXTS_AT_ONCE)
+            blocks = [self._block(texts[start : start + TEXTS_AT_ONCE], learn) for start in parts]
         counts = [np.diff(starts) for starts, _ in blocks]
         terms = [np.zeros(0, np.int64), *(own for _, own in blocks)]
         return np.concatenate([[0], np.cumsum(np.concatenate([np.zeros(0, np.int64), *counts]))]), np.concatenate(terms)
@@ -76,6 +78,9 @@ class Lexicon:
                     self.vocabulary.setdefault(term, len(self.vocabulary))
         known = self.vocabulary
         starts, numbers = flatten([[known[term] for term in own if term in known] for own in analysed])
-        self._words.update(zip(words, range(len(self._words), len(self._words) + len(words)), strict=True))
+        first = len(self._starts) - 1
+        self._terms = np.concatenate([self._terms[: self._starts[-1]], numbers])
         self._starts = np.concatenate([self._starts, self._starts[-1] + starts[1:]])
-        self._terms = np.concatenate([self._terms, numbers])
+        self._words.update(
+            zip(words, range(first, first + len(words)), strict=True)
+        )  # last: an interrupt loses words alone

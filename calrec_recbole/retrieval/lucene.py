@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from calrec_recbole.errors import ScoreError
 from calrec_recbole.fusion import Standings
 from calrec_recbole.retrieval.analysis import analyze
 from calrec_recbole.retrieval.bm25 import BM25, K1, B
@@ -57,7 +58,15 @@ class LuceneBM25(BM25):
         epsilon: float,
         items: NDArray[np.int64],
     ) -> Standings:
-        """Where each user's ``items`` (n_users, M) stand among all of ``fused``, whose matrix is never made."""
+        """Where each user's ``items`` (n_users, M) stand among all of ``fused``, whose matrix is never made.
+
+        Raises ``ScoreError`` for items of another shape or outside the catalogue.
+        """
+        n_items = len(self.postings.lengths)
+        if items.ndim != 2 or len(items) != len(texts):
+            raise ScoreError(f"items have shape {items.shape}: they must be ({len(texts)}, M), a row a user")
+        if items.size and not 0 <= items.min() <= items.max() < n_items:
+            raise ScoreError(f"items lie from {items.min()} to {items.max()}: the catalogue has 0 to {n_items - 1}")
         return self.folding.standings(*self._asked(texts, logprobs, epsilon), items)
 
     def _asked(

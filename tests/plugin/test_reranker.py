@@ -13,6 +13,7 @@ from calrec_recbole.evaluation import metric_value, tie_ranks
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.reranker import BONUSES
 from calrec_recbole.plugin.runner import run
+from calrec_recbole.recommender import Recommender
 from calrec_recbole.reranking import item_vectors, target_logprobs, user_vectors
 
 RANKS = ["user_id", "item_id", "optimistic", "pessimistic"]
@@ -134,10 +135,15 @@ def test_a_bonus_lifts_the_items_that_no_training_row_holds(late):
     assert [found["optimistic"].tolist(), found["pessimistic"].tolist()] == [ranks[0].tolist(), ranks[1].tolist()]
 
 
-def test_validation_chooses_the_bonus_after_the_weight(late):
+def test_validation_chooses_the_bonus_after_the_weight(late, monkeypatch):
     auto = {**late, "rerank_unseen": "auto"}
+    asked, draw = [], Recommender.predictions
+    monkeypatch.setattr(
+        Recommender, "predictions", lambda self, *given: asked.extend(given[1]) or draw(self, *given)
+    )  # the seeds, one a prompt
     result = run("CALRec", overrides={**auto, "rerank_unseen_loss": 0.3}, show=False)
     found = json.loads((result.folder / "environment.json").read_text())
+    assert len(asked) == 6  # validation users, in two passes; the test's samples are those of the run before
     values, counts = found["by_unseen"], found["unseen_found"]
     assert set(values) == set(counts) == {str(bonus) for bonus in BONUSES}
     assert values["0.0"] == pytest.approx(max(found["by_weight"].values()))
@@ -174,6 +180,10 @@ def test_recommend_names_the_run_behind(rerank, capsys):
     [
         ({"train_steps": 3}, "set train_steps=0"),
         ({"pre_model_path": ""}, "and pre_model_path"),
+        (
+            {"retrieval": "okapi", "rerank_from": "", "rerank_unseen": "auto"},
+            "rerank_unseen='auto' has no effect: set retrieval=rerank",
+        ),
         ({"rerank_unseen": "atuo", "rerank_by": "texts"}, "rerank_unseen='atuo' must be auto or a number from 0 to 1"),
         ({"rerank_unseen": "auto"}, "rerank_unseen='auto' is added to scaled scores: set rerank_by=texts"),
         ({"rerank_unseen_loss": 1.0}, "rerank_unseen_loss=1.0 must be a share"),

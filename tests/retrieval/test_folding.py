@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calrec_recbole.errors import ConfigError
+from calrec_recbole.errors import ConfigError, ScoreError
 from calrec_recbole.fusion import fuse, fuse_standings, quasi_round_robin, unique_predictions
 from calrec_recbole.retrieval import LuceneBM25, folding
 
@@ -115,6 +115,26 @@ def test_standings_of_any_predictions(engine, predictions, items):
 
 def test_no_user_stands_anywhere(engine):
     assert fuse_standings(engine, [], np.zeros((0, 2), np.int64)).greater.shape == (0, 2)
+
+
+@pytest.mark.parametrize("items", [[[84]], [[-1]], [0], [[0], [1]]])
+def test_items_that_are_none_of_the_catalogue_s_or_of_another_shape_are_refused(engine, items):
+    assert len(ITEMS) == 84
+    with pytest.raises(ScoreError, match=r"items (have shape|lie from)"):
+        fuse_standings(engine, [[("red", -1.0)]], np.array(items))
+
+
+def test_words_are_common_only_as_long_as_classes_are_few(monkeypatch):
+    monkeypatch.setattr(folding, "FEW", 1)
+    rng = np.random.default_rng(0)
+    catalogue = [" ".join(["title", *rng.choice(WORDS[2:6], 3)]) for _ in range(64)]  # eight classes at most
+    engine = LuceneBM25(catalogue)
+    assert [*engine.folding.common[:1]] == [engine.postings.vocabulary["titl"]]
+    assert 1 < len(engine.folding.classes.starts) - 1 <= 8
+    assert (engine.folding.row >= 0).sum() == len(engine.folding.common) < (engine.folding.frequencies > 6.4).sum()
+    drawn, logprobs = unique_predictions(["title red glue", "blue tape"], [-1.0, -2.0])
+    expected = quasi_round_robin(engine.scores(drawn), logprobs)
+    assert_same_floats(fuse(engine, [[*zip(drawn, logprobs, strict=True)]]), expected[None])
 
 
 def test_users_in_blocks_are_the_same(engine, monkeypatch):

@@ -1,4 +1,6 @@
 import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from hypothesis import given, settings
@@ -45,6 +47,19 @@ def test_a_word_is_analysed_once():
     words.index(["red pen", "pen red"])
     words.terms(["pen ink", "ink red"])
     assert calls == [["red", "pen"], ["ink"]]
+
+
+def test_threads_that_meet_the_same_new_words():
+    def slow(texts):
+        time.sleep(0.02)
+        return [text.split("-") for text in texts]
+
+    words = Lexicon(slow)
+    words.index(["red pen", "ink tape blue"])
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(words.terms, [text]) for text in ["red-x pen-y", "pen-y red-x", "red-x pen-y", "tape-y"]]
+    assert [one.result()[1].tolist() for one in asked] == [[0, 1], [1, 0], [0, 1], [3]]
+    assert words.terms(["tape-y blue-z", "red-x"])[1].tolist() == [3, 4, 0]
 
 
 def test_words_beyond_the_limit_are_forgotten(monkeypatch):
