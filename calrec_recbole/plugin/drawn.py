@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from calrec_recbole.durable import replacing_file
+from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.run_folder import CHECKPOINT
 from calrec_recbole.plugin.stages import starting_weights
 from calrec_recbole.recommender import CONSTRAINED, VLLM, InferenceSettings
@@ -62,9 +63,13 @@ def write_samples(file: Path, drawn: Mapping[str, Samples]) -> None:
 
 
 def read_samples(file: Path) -> dict[str, Samples]:
-    """What ``write_samples`` wrote."""
+    """What ``write_samples`` wrote. Raises ``DataError`` for a damaged file."""
     found: dict[str, Samples] = {}
-    table = pd.read_parquet(file, columns=COLUMNS)
+    try:
+        table = pd.read_parquet(file, columns=COLUMNS)
+    except (OSError, ValueError) as problem:  # pyarrow's errors are of these two kinds
+        reason = " ".join(str(problem).split())
+        raise DataError(f"{file} is damaged ({reason}): remove it, and its samples are drawn again") from problem
     for key, text, logprob in zip(*(table[name].tolist() for name in COLUMNS), strict=True):
         found.setdefault(key, []).append((text, logprob))
     return found

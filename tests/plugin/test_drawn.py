@@ -1,8 +1,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.drawn import SAMPLES_FILE, read_samples, sample_key, samples_before, write_samples
 from calrec_recbole.recommender import InferenceSettings
 
@@ -27,6 +29,18 @@ def test_samples_come_back_as_they_were(run):
     assert read_samples(run / SAMPLES_FILE) == DRAWN
     write_samples(run / SAMPLES_FILE, {})
     assert read_samples(run / SAMPLES_FILE) == {}
+
+
+@pytest.mark.parametrize("kept", [0, 40, -9])
+def test_a_damaged_file_is_named(tmp_path, kept):
+    write_samples(tmp_path / "samples.parquet", {"a": [("red glue", -1.0)] * 40})
+    whole = (tmp_path / "samples.parquet").read_bytes()
+    (tmp_path / "cut.parquet").write_bytes(whole[:kept])
+    with pytest.raises(DataError, match=r"cut\.parquet is damaged \(.*remove it"):
+        read_samples(tmp_path / "cut.parquet")
+    pd.DataFrame({"key": ["a"]}).to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(DataError, match=r"other\.parquet is damaged"):
+        read_samples(tmp_path / "other.parquet")
 
 
 def test_the_key_stands_for_all_that_decides_the_samples():
