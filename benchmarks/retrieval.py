@@ -124,6 +124,42 @@ def cpu_ms(way: Callable[[], Any], repeats: int = 3) -> float:
     return statistics.median(times)
 
 
+def time_ours(texts: Sequence[str], users: list[list[tuple[str, float]]], targets: Any) -> float:
+    """CPU ms a user, of the ranks of ``targets`` (n_users, 1)."""
+    before, started = psutil.Process().memory_info().rss, time.process_time()
+    engine = LuceneBM25(texts)
+    built = time.process_time() - started
+    fuse(engine, users)  # compiles, and folds
+    fuse_standings(engine, users, targets)
+    memory = (psutil.Process().memory_info().rss - before) / 2**20
+    ours = cpu_ms(lambda: fuse_standings(engine, users, targets), OURS) / len(users)
+    scores = cpu_ms(lambda: fuse(engine, users), OURS) / len(users)
+    print(
+        f"{len(texts)} items: ours {ours:.3f} CPU ms a user, scores {scores:.3f}; built in {built:.1f} s; "
+        f"{memory:.0f} MiB"
+    )
+    queries = [text for user in users for text, _ in user][:40]
+    plain = cpu_ms(lambda: engine.scores(queries), 1) / len(queries)
+    print(f"ratio plain scores of all items/ours at {len(texts)} {plain * TEXTS_A_USER / ours:.2f}")
+    return ours
+
+
+def time_peer(name: str, texts: Sequence[str], queries: list[str], ours: float) -> None:
+    """Prints CPU ms a query, and ten of them against ``ours`` a user."""
+    before, started = psutil.Process().memory_info().rss, time.process_time()
+    try:
+        way, close = PEERS[name](texts)
+    except ImportError as problem:
+        print(f"{name} left out: {problem}")
+        return
+    built, memory = time.process_time() - started, (psutil.Process().memory_info().rss - before) / 2**20
+    way(queries[:1])
+    spent = cpu_ms(lambda: way(queries)) / len(queries)
+    print(f"{len(texts)} items: {name} {spent:.3f} CPU ms a query; built in {built:.1f} s; {memory:.0f} MiB")
+    print(f"ratio {name}/ours at {len(texts)} {spent * TEXTS_A_USER / ours:.2f}")
+    close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data_path", type=Path, default=Path("dataset"))
@@ -134,45 +170,15 @@ def main() -> None:
     real = real_texts(arguments.data_path, rng)
     everything = resampled(real, max(sizes), rng)
     print(f"{len(real)} real texts, {max(sizes) - len(real)} resampled at most")
-    process, ours = psutil.Process(), {}
+    ours = {}
     for size in sizes:
         texts = everything[:size]
         places = rng.integers(size, size=(USERS, TEXTS_A_USER))
         users = [[(texts[place].rpartition(" ")[0], -float(rng.random())) for place in own] for own in places]
-        queries = [text for user in users for text, _ in user]
-        before, started = process.memory_info().rss, time.process_time()
-        engine = LuceneBM25(texts)
-        built = time.process_time() - started
-        targets = rng.integers(size, size=(USERS, 1))
-        fuse(engine, users)  # compiles, and folds
-        fuse_standings(engine, users, targets)
-        memory = (process.memory_info().rss - before) / 2**20
-        ranks = cpu_ms(lambda engine=engine, users=users, targets=targets: fuse_standings(engine, users, targets), OURS)
-        scores = cpu_ms(lambda engine=engine, users=users: fuse(engine, users), OURS) / USERS
-        ours[size] = ranks / USERS
-        print(
-            f"{size} items: ours {ours[size]:.3f} CPU ms a user, scores {scores:.3f}; built in {built:.1f} s; "
-            f"{memory:.0f} MiB"
-        )
-        plain = cpu_ms(lambda engine=engine, queries=queries: engine.scores(queries[:40]), 1) / 40
-        print(f"ratio plain scores of all items/ours at {size} {plain * TEXTS_A_USER / ours[size]:.2f}")
-        del engine
+        ours[size] = time_ours(texts, users, rng.integers(size, size=(USERS, 1)))
         for name in arguments.peers.split(","):
-            if size > LIMITS[name]:
-                continue
-            try:
-                before, started = process.memory_info().rss, time.process_time()
-                way, close = PEERS[name](texts)
-            except ImportError as problem:
-                print(f"{name} left out: {problem}")
-                continue
-            built, memory = time.process_time() - started, (process.memory_info().rss - before) / 2**20
-            few = queries[: QUERIES[name]]
-            way(few[:1])
-            spent = cpu_ms(lambda way=way, few=few: way(few)) / len(few)
-            print(f"{size} items: {name} {spent:.3f} CPU ms a query; built in {built:.1f} s; {memory:.0f} MiB")
-            print(f"ratio {name}/ours at {size} {spent * TEXTS_A_USER / ours[size]:.2f}")
-            close()
+            if size <= LIMITS[name]:
+                time_peer(name, texts, [text for user in users for text, _ in user][: QUERIES[name]], ours[size])
     if len(sizes) > 1:
         slope = np.polyfit(np.log(sizes), np.log([ours[size] for size in sizes]), 1)[0]
         print(f"ratio growth exponent of ours {slope:.2f}")
