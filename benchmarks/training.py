@@ -4,12 +4,12 @@
     python benchmarks/training.py --backbone scratch       # the shipped small decoder, and its warm-up step
 
 The plain way: transformers' forward with the logits of all tokens over the batch in its random order, padded to the
-longest, and a second forward, of the decoder without its head, over the targets alone. Ours: what `Training` does. Both
-compute the gradient of Eq. 4 of the same users (training histories, truncated as in training) with the same weights,
-in one process, in turn, a new batch each repetition, without dropout; the optimiser is the same for both and left out.
-In float32 the losses must be equal to 1e-4, above 100 nats to a millionth. Batches differ much in what the longest of
-their users costs the plain way, so users/s are those of all batches together. At SmolLM2's size the plain way needs up
-to 16 GB.
+longest, and a second forward, of the decoder without its head, over the targets alone. Ours: what `Training` does, with
+`packing: true` (rows without pads) and `packing: false` (micro-batches of like length). All compute the gradient of
+Eq. 4 of the same users (training histories, truncated as in training) with the same weights, in one process, in turn, a
+new batch each repetition, without dropout; the optimiser is the same for all and left out. In float32 the losses must
+be equal to 1e-4, above 100 nats to a millionth. Batches differ much in what the longest of their users costs the plain
+way, so users/s are those of all batches together. At SmolLM2's size the plain way needs up to 16 GB.
 
 Activation memory is the peak, over a whole step, of what autograd holds for the backward pass: the bytes of distinct
 storages, weights excluded (on CUDA: the peak of allocated memory above that before the step). It is counted in the
@@ -38,8 +38,7 @@ from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import catalogue_of, load_dataset, loaders
 from calrec_recbole.plugin.sequences import longest_sequences
 from calrec_recbole.training import Training, TrainingSettings
-from calrec_recbole.training.batches import padding_share
-from calrec_recbole.training.runtime import autocast, fast_attention
+from calrec_recbole.training.runtime import autocast
 from calrec_recbole.two_tower import collate_sequences, collate_targets, masked_mean
 
 SMOLLM2 = {
@@ -76,15 +75,30 @@ def plain_loss(model: Any, items: ItemTokens, examples: Sequence[Example], setti
 def plain(training: Training) -> float:
     """The gradient of the present step's users in the plain way -> the loss."""
     with autocast(training.precision, training.device):
-        loss = plain_loss(training.backbone.model, training.items, training.examples(), training.settings)
+        loss = plain_loss(training.backbone.model, training.items, training.examples(training.step), training.settings)
     loss.backward()
     return float(loss.detach())
 
 
 def ours(training: Training) -> float:
     """The same as `Training` computes it."""
-    with fast_attention(training.backbone.model, training.precision):
-        return float(training.batch().accumulate().total)
+    with training.attending():
+        return float(training.batch(training.step).accumulate().total)
+
+
+def packed(training: Training) -> float:
+    """Ours in rows without pads."""
+    training.packed = True
+    return ours(training)
+
+
+def padded(training: Training) -> float:
+    """Ours in padded micro-batches."""
+    training.packed = False
+    return ours(training)
+
+
+WAYS = {"plain": plain, "packed": packed, "padded": padded}
 
 
 class HeldForBackward:
@@ -154,49 +168,59 @@ def measured(way: Callable[[Training], float], training: Training) -> Measured:
 
 
 def compare(training: Training, repeats: int) -> None:
-    """Prints both ways' times and memories over ``repeats`` batches, and their ratios."""
+    """Prints all ways' times and memories over ``repeats`` batches, and their ratios."""
     name, users = str(training.precision).removeprefix("torch."), training.settings.train_batch_size
     first_calls(training)
-    pairs = []
+    steps: dict[str, list[Measured]] = {way: [] for way in WAYS}
     for training.step in range(repeats):
-        pair = measured(plain, training), measured(ours, training)
-        pairs.append(pair)
-        difference = abs(pair[0].loss - pair[1].loss)
-        print(f"{name} batch {training.step}: {_shape(training)}; loss {pair[0].loss:.5f}, difference {difference:.1e}")
-        for label, one in zip(("plain", "ours"), pair, strict=True):
-            print(f"  {label} {one.wall:.2f} s, {one.cpu:.2f} s CPU, {one.activations / 2**20:.0f} MiB", flush=True)
-        if training.precision == torch.float32 and difference > max(1e-4, 1e-6 * abs(pair[0].loss)):
-            raise SystemExit(f"the losses {pair[0].loss:.6f} and {pair[1].loss:.6f} differ too much")
-    plain_steps, our_steps = zip(*pairs, strict=True)
-    for label, steps in (("plain", plain_steps), ("ours", our_steps)):
-        seconds = sum(one.wall for one in steps)
+        print(f"{name} batch {training.step}: {_shape(training)}")
+        for label, way in WAYS.items():
+            one = measured(way, training)
+            steps[label].append(one)
+            difference = abs(one.loss - steps["plain"][-1].loss)
+            print(
+                f"  {label} {one.wall:.2f} s, {one.cpu:.2f} s CPU, {one.activations / 2**20:.0f} MiB; loss "
+                f"{one.loss:.5f}, difference {difference:.1e}",
+                flush=True,
+            )
+            if training.precision == torch.float32 and difference > max(1e-4, 1e-6 * abs(one.loss)):
+                raise SystemExit(f"the losses of plain and {label} differ too much")
+    for label, own in steps.items():
+        seconds = sum(one.wall for one in own)
         print(f"{name} {label}: {seconds / repeats:.2f} s a step, {users * repeats / seconds:.2f} users/s")
-    print(f"{name}: median of the batches' ratios {statistics.median(a.wall / b.wall for a, b in pairs):.2f}")
+    for one, other in (("packed", "plain"), ("padded", "plain"), ("packed", "padded")):
+        _ratios(f"{one}/{other} {name}", steps[one], steps[other])
+
+
+def _ratios(label: str, ours: Sequence[Measured], theirs: Sequence[Measured]) -> None:
     for what, attribute in (("users/s", "wall"), ("users a CPU second", "cpu")):
-        spent = [sum(getattr(one, attribute) for one in steps) for steps in (plain_steps, our_steps)]
-        print(f"ratio {what} ours/plain {name} {spent[0] / spent[1]:.2f}")
-    share = statistics.median(b.activations / a.activations for a, b in pairs)
-    print(f"ratio activation memory ours/plain {name} {share:.2f}")
+        spent = [sum(getattr(one, attribute) for one in steps) for steps in (theirs, ours)]
+        print(f"ratio {what} {label} {spent[0] / spent[1]:.2f}")
+    share = statistics.median(a.activations / b.activations for a, b in zip(ours, theirs, strict=True))
+    print(f"ratio activation memory {label} {share:.2f}")
 
 
 def first_calls(training: Training) -> None:
-    """One user through both ways: libraries load their kernels on the first calls."""
+    """One user through all ways: libraries load their kernels on the first calls."""
     settings = training.settings
     training.settings = replace(settings, train_batch_size=1)
-    plain(training), ours(training)
+    for way in WAYS.values():
+        way(training)
     training.settings = settings
 
 
 def _shape(training: Training) -> str:
-    """Tokens and pads of the present step in both ways."""
-    batch = training.batch()
-    lengths = [len(example.tokens) for example in batch.examples]
-    targets = [len(training.items.start) + len(example.target) for example in batch.examples]
+    """Tokens and pads of the present step in all ways."""
+    examples = training.examples(training.step)
+    lengths = [len(example.tokens) for example in examples]
+    targets = [len(training.items.start) + len(example.target) for example in examples]
+    parts = []
+    for training.packed in (True, False):
+        passes = training.batch(training.step).passes
+        parts.append(f"{len(passes.groups)} group(s) with {passes.padding:.0%} pads")
     return (
         f"{sum(lengths)} + {sum(targets)} tokens, plain {len(lengths)} x {max(lengths)} + {len(targets)} x "
-        f"{max(targets)}; ours {len(batch.sequence_pieces)} + {len(batch.target_pieces)} pieces with "
-        f"{padding_share(lengths, batch.sequence_pieces):.0%} + {padding_share(targets, batch.target_pieces):.0%} pads "
-        f"in {len(batch.groups())} group(s)"
+        f"{max(targets)}; packed {parts[0]}, padded {parts[1]}"
     )
 
 
@@ -211,7 +235,7 @@ def compare_phases(training: Training, repeats: int) -> None:
             seconds.append(measured(ours, training))
         pairs.append(seconds)
     training.settings = paper
-    medians = [statistics.median(one.wall for one in steps) for steps in zip(*pairs, strict=True)]
+    medians = [statistics.median(one.wall for one in each) for each in zip(*pairs, strict=True)]
     print(f"warm-up step {medians[0]:.2f} s, step of the paper's objective {medians[1]:.2f} s")
     print(f"ratio paper's step/warm-up step {statistics.median(b.wall / a.wall for a, b in pairs):.2f}")
 

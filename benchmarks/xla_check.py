@@ -55,7 +55,7 @@ def seen_buckets(run: Training) -> list[set[int]]:
     """Of every step, the widths of its pieces."""
     found = []
     for run.step in range(2 * STEPS):
-        fixed = run.fixed_shapes(run.examples(), contrasts=True)
+        fixed = run.fixed_shapes(run.examples(run.step), contrasts=True)
         shapes = [piece.tokens.shape for piece in (*fixed._sequences(), *fixed._targets())]
         found.append({shape[1] for shape in shapes})
     run.step = 0

@@ -8,7 +8,7 @@ from torch import Tensor
 
 __all__ = ["calrec_loss", "info_nce", "next_item_generation", "summed_nll", "token_nll"]
 
-ROWS_AT_ONCE = 256  # of summed_nll: logits of more rows fall out of the cache
+ROWS_AT_ONCE = 256  # of summed_nll on a CPU: logits of more rows fall out of its cache
 
 
 def token_nll(logits: Tensor, tokens: Tensor) -> Tensor:
@@ -16,44 +16,49 @@ def token_nll(logits: Tensor, tokens: Tensor) -> Tensor:
     return F.cross_entropy(logits.float(), tokens, reduction="none")
 
 
-def summed_nll(hidden: Tensor, weight: Tensor, tokens: Tensor) -> Tensor:
+def summed_nll(hidden: Tensor, weight: Tensor, tokens: Tensor, rows_at_once: int | None = None) -> Tensor:
     """The sum of ``token_nll(hidden @ weight.T, tokens)`` -> scalar float32, without ever holding (N, V) logits.
 
     ``hidden`` (N, D), ``weight`` (V, D) of a head without bias, ``tokens`` (N,) int64. The gradient is computed in the
-    forward pass, ``ROWS_AT_ONCE`` rows at a time (the order of "Cut Your Losses", Wijmans et al. 2024, and of Liger
-    kernels). Under autocast the products run in its precision and the softmax in float32, as in plain operations.
+    forward pass, ``rows_at_once`` rows at a time, by default ``ROWS_AT_ONCE``: the order of "Cut Your Losses" (Wijmans
+    et al. 2024) and of Liger kernels. Under autocast the products run in its precision and the softmax in float32, as
+    in plain operations.
     """
-    total: Tensor = _SummedNll.apply(hidden, weight, tokens)
+    total: Tensor = _SummedNll.apply(hidden, weight, tokens, rows_at_once or ROWS_AT_ONCE)
     return total
 
 
 class _SummedNll(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, tokens: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, tokens: Tensor, rows: int) -> Tensor:
         device = hidden.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
         with torch.autocast(device, enabled=False):
             states, head = hidden.detach().to(dtype), weight.detach().to(dtype)
             total = torch.zeros((), dtype=torch.float32, device=hidden.device)
-            trained = any(ctx.needs_input_grad)
-            d_hidden, d_weight = (torch.zeros_like(part) if trained else None for part in (hidden, weight))
-            for start in range(0, len(tokens), ROWS_AT_ONCE):
-                part = slice(start, start + ROWS_AT_ONCE)
+            d_hidden, d_weight = (
+                torch.zeros_like(part) if wanted else None
+                for part, wanted in zip((hidden, weight), ctx.needs_input_grad, strict=False)
+            )
+            for start in range(0, len(tokens), rows):
+                part = slice(start, start + rows)
                 logprobs = torch.log_softmax(states[part] @ head.T, dim=-1, dtype=torch.float32)  # (C, V)
                 own = tokens[part, None]
                 total -= logprobs.gather(1, own).sum()
-                if d_hidden is not None and d_weight is not None:
+                if d_hidden is not None or d_weight is not None:
                     error = logprobs.exp_().scatter_add_(1, own, torch.full_like(own, -1, dtype=torch.float32))
                     error = error.to(dtype)
+                if d_hidden is not None:
                     d_hidden[part] = error @ head
+                if d_weight is not None:
                     d_weight += error.T @ states[part]
         ctx.save_for_backward(d_hidden, d_weight)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        d_hidden, d_weight = ctx.saved_tensors
-        return d_hidden.mul_(gradients[0]), d_weight.mul_(gradients[0]), None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        d_hidden, d_weight = (part if part is None else part.mul_(gradients[0]) for part in ctx.saved_tensors)
+        return d_hidden, d_weight, None, None
 
 
 def next_item_generation(nll: Tensor, users: Tensor, n_users: int, reduction: str = "sum") -> Tensor:

@@ -28,7 +28,7 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "retrieval": {"fusion", "prompts"},
     "xla": set(),
     "generation": {"xla"},
-    "training": {"backbone", "examples", "losses", "two_tower", "xla"},
+    "training": {"backbone", "examples", "generation", "losses", "two_tower", "xla"},
     "reranking": {"backbone", "examples", "generation", "training", "two_tower"},
     "recommender": {"backbone", "catalogue", "examples", "fusion", "generation"},
 }

@@ -50,13 +50,15 @@ def varlen_attention(
     scaling: float,
     window: int | None = None,
     used: Tensor | None = None,
+    dropout: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """softmax(scaling * q k^T) v inside each sequence -> (N, H, D), and the logs of the softmaxes' sums (H, N) float32.
 
     ``query`` (N, H, D); ``key`` and ``value`` (M, K, D), where each of K heads serves H / K query heads. ``causal``
     aligns ends: the last query of a sequence sees its last key, the one before sees one key less. ``window``: it sees
     ``window`` keys at most, itself included. ``used`` (B,) int32: of the keys of each sequence only the first ones
-    count. Only what `fused` approves of. Gradients go through the output, not through the log-sums.
+    count. ``dropout`` acts on the softmax. Only what `fused` approves of. Gradients go through the output, not through
+    the log-sums.
 
     FlashAttention 2 (Dao 2023, https://arxiv.org/abs/2307.08691), the kernel behind ``torch.nn.attention.varlen``,
     which torch 2.9 does not have yet.
@@ -70,7 +72,7 @@ def varlen_attention(
         keys.starts,
         queries.longest,
         keys.longest,
-        0.0,
+        dropout,
         causal,
         False,
         scale=scaling,

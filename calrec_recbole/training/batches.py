@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["fitting_groups", "micro_batches", "padded_tokens", "padding_share", "step_users", "truncated"]
+__all__ = ["fitting_groups", "micro_batches", "padded_tokens", "step_users", "truncated"]
 
 
 def step_users(n_users: int, batch_size: int, step: int, seed: int) -> np.ndarray:
@@ -75,9 +75,3 @@ def fitting_groups(tokens: Sequence[int], max_tokens: int) -> list[list[int]]:
 def padded_tokens(lengths: Sequence[int], piece: Sequence[int]) -> int:
     """The tokens of ``piece``, pads included."""
     return len(piece) * max(lengths[row] for row in piece)
-
-
-def padding_share(lengths: Sequence[int], pieces: Sequence[Sequence[int]]) -> float:
-    """The share of pads among all tokens of ``pieces``."""
-    padded = sum(padded_tokens(lengths, piece) for piece in pieces)
-    return 1 - sum(lengths[row] for piece in pieces for row in piece) / padded

@@ -19,6 +19,7 @@ from calrec_recbole.losses import calrec_loss, token_nll
 from calrec_recbole.training.objective import Features, LossParts, contrast
 from calrec_recbole.training.runtime import autocast
 from calrec_recbole.training.settings import TrainingSettings
+from calrec_recbole.training.sizes import cpu_sizes
 from calrec_recbole.two_tower import masked_mean
 from calrec_recbole.xla import finish_graph
 
@@ -85,6 +86,7 @@ class FixedShapes:
         tt, ut = tt.detach(), ut.detach()
         return LossParts(calrec_loss(nig, tt, ut, alpha, beta), nig, tt, ut, nats)
 
+    @property
     def padding(self) -> float:
         """The share of pads among all tokens that go through the backbone, both towers together."""
         lengths = [[len(example.tokens) for example in self.examples]]
@@ -179,7 +181,7 @@ class FixedShapes:
         widths = [min(bucket(length), max(length, room)) for length in lengths]
         for width in sorted(set(widths)):
             rows = [row for row, own in enumerate(widths) if own == width]
-            height = max(1, self.settings.micro_batch_tokens // width)
+            height = max(1, cpu_sizes(self.settings).micro_batch_tokens // width)
             for start in range(0, len(rows), height):
                 yield rows[start : start + height], (height, width)
 

@@ -1,7 +1,10 @@
-"""The training loop: users -> truncated examples -> micro-batches -> one optimiser step."""
+"""The training loop: users -> truncated examples -> passes through the backbone -> one optimiser step."""
 
+import logging
+import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,21 +13,33 @@ import torch
 from torch import Tensor
 
 from calrec_recbole.backbone import Backbone
-from calrec_recbole.errors import DataError
+from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.examples import Example, ItemTokens
-from calrec_recbole.training.batches import micro_batches, padded_tokens, step_users, truncated
+from calrec_recbole.training.batches import step_users, truncated
 from calrec_recbole.training.engines import Engine, engine
 from calrec_recbole.training.fixed_shapes import FixedShapes
 from calrec_recbole.training.gradients import BatchGradient
 from calrec_recbole.training.mixture import Mixture
+from calrec_recbole.training.objective import LossParts
 from calrec_recbole.training.optimiser import learning_rate, optimisers
-from calrec_recbole.training.parallel import Processes, evenly
+from calrec_recbole.training.packed_attention import attending_packed
+from calrec_recbole.training.packing import packed_passes
+from calrec_recbole.training.packing_check import reads_packed
+from calrec_recbole.training.padded import padded_passes
+from calrec_recbole.training.parallel import Processes
+from calrec_recbole.training.passes import Passes
+from calrec_recbole.training.prefetch import Prefetch
+from calrec_recbole.training.random_state import RandomState
 from calrec_recbole.training.runtime import fast_attention, resolve_precision
 from calrec_recbole.training.settings import TrainingSettings
 from calrec_recbole.training.sharding import whole
+from calrec_recbole.training.sizes import Sizes, halved
+from calrec_recbole.training.trial import sizes_of
 from calrec_recbole.xla import finish_graph
 
 __all__ = ["StepReport", "Training"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,8 @@ class Training:
     optimisers: list[torch.optim.Optimizer] = field(init=False)
     precision: torch.dtype = field(init=False)
     engine: Engine = field(init=False)
+    packed: bool = field(init=False)  # whether sequences stand in rows without pads
+    sizes: Sizes | None = field(init=False, default=None)  # None until the first step needs them
 
     def __post_init__(self) -> None:
         if not self.sequences or min(map(len, self.sequences)) < 2:
@@ -69,25 +86,30 @@ class Training:
             _recompute_blocks(self.backbone.model)
         if self.device.type == "xla":
             self.backbone.model.tie_weights()  # moving a model there copies its shared weights: two would be trained
-        self.processes.check_batch(len(self.examples()))
+        self.processes.check_batch(len(self.examples(0)))
+        self.precision = resolve_precision(self.settings.precision, self.device)
+        self.packed = reads_packed(self.backbone, self.settings.packing, self.device, self.precision)
         self.engine = engine(self.backbone, self.settings.parallel, self.processes)
         self.optimisers = optimisers(self.engine.backbone.model, self.settings)
-        self.precision = resolve_precision(self.settings.precision, self.device)
         self._clear_gradients()
 
     def run(self, until: int, report: Callable[[StepReport], Any], pause: Callable[[], bool] = lambda: False) -> None:
         """Trains from the present step up to ``until`` (exclusive) and calls ``report`` after each step; ends sooner
         after a step after which ``pause`` answers True.
         """
-        model = self.engine.backbone.model
+        model, stop = self.engine.backbone.model, min(until, self.settings.train_steps)
+        if self.step >= stop:
+            return
         model.train()
         try:
-            with fast_attention(model, self.precision):
-                while self.step < min(until, self.settings.train_steps):
-                    report(self._one_step())
-                    self.step += 1
-                    if pause():
-                        break
+            with self.attending():
+                self.sizes = self.sizes or self._measured_sizes()
+                with Prefetch(self.batch) as batches:
+                    while self.step < stop:
+                        report(self._one_step(batches))
+                        self.step += 1
+                        if pause():
+                            break
         finally:
             model.eval()
         self.engine.publish()
@@ -96,39 +118,46 @@ class Training:
     def in_warmup(self) -> bool:
         return self.step < self.settings.warmup_steps
 
-    def examples(self) -> list[Example]:
-        """The examples of the present step, the same for the same seed, step and settings."""
-        rng = np.random.default_rng([self.seed, 1, self.step])
-        users = self._users()
-        kept = [
-            truncated(self.sequences[user], 0 if self.in_warmup else self.settings.truncate_last, rng) for user in users
-        ]
-        return [self.items.example(items[:-1], items[-1], history_labels=self.in_warmup) for items in kept]
+    def examples(self, step: int) -> list[Example]:
+        """The examples of ``step``, the same for the same seed, step and settings."""
+        warmup = step < self.settings.warmup_steps
+        rng = np.random.default_rng([self.seed, 1, step])
+        last = 0 if warmup else self.settings.truncate_last
+        kept = [truncated(self.sequences[user], last, rng) for user in self._users(step)]
+        return [self.items.example(items[:-1], items[-1], history_labels=warmup) for items in kept]
 
-    def _users(self) -> np.ndarray:
+    def _users(self, step: int) -> np.ndarray:
         size = self.settings.train_batch_size
         if self.mixture:
-            return self.mixture.users(size, self.step, self.seed)
-        return step_users(len(self.sequences), size, self.step, self.seed)
+            return self.mixture.users(size, step, self.seed)
+        return step_users(len(self.sequences), size, step, self.seed)
 
-    def batch(self) -> BatchGradient | FixedShapes:
-        """The examples of the present step, cut into micro-batches of similar length for each of the two towers."""
-        examples, settings = self.examples(), self.settings
-        limits = settings.micro_batch_tokens, settings.micro_batch_cost
-        contrasts = not self.in_warmup and (settings.alpha != 0 or settings.beta != 0)
+    def attending(self) -> AbstractContextManager[None]:
+        """The backbone with the attention that ``batch`` is made for."""
+        model = self.engine.backbone.model
+        return attending_packed(model) if self.packed else fast_attention(model, self.precision)
+
+    def batch(self, step: int, sizes: Sizes | None = None) -> BatchGradient | FixedShapes:
+        """The examples of ``step``, ready to go through the backbone inside ``attending``."""
+        sizes = sizes or self.sizes or self._measured_sizes()
+        return self.gradient_of(self.examples(step), step < self.settings.warmup_steps, sizes)
+
+    def gradient_of(self, examples: Sequence[Example], warmup: bool, sizes: Sizes) -> BatchGradient | FixedShapes:
+        """``examples`` as the whole of a batch."""
+        settings = self.settings
+        contrasts = not warmup and (settings.alpha != 0 or settings.beta != 0)
         if self.device.type == "xla":
             return self.fixed_shapes(examples, contrasts)
-        targets = [len(self.items.start) + len(example.target) for example in examples]
         return BatchGradient(
             self.engine.backbone,
-            self.items,
             settings,
             self.device,
             self.precision,
             examples,
-            self._share(micro_batches([len(example.tokens) for example in examples], *limits)),
-            self._share(micro_batches(targets, *limits)) if contrasts else [],
-            "mean" if self.in_warmup else settings.nig_reduction,
+            self._passes(examples, contrasts, sizes),
+            contrasts,
+            "mean" if warmup else settings.nig_reduction,
+            sizes.head_rows,
             self.processes,
         )
 
@@ -139,9 +168,25 @@ class Training:
             self.engine.backbone, self.items, self.settings, self.device, self.precision, examples, contrasts, reduction
         )
 
-    def _share(self, pieces: list[list[int]]) -> Sequence[list[int]]:
-        """This process's pieces of the batch that all processes share."""
-        return self.processes.share(evenly(pieces, self.processes.world))
+    def _measured_sizes(self) -> Sizes:
+        return sizes_of(self.settings, self.engine.backbone.model, self.device, self._trial, self.processes)
+
+    def _trial(self, sizes: Sizes) -> None:
+        """Forward and backward over about ``sizes.micro_batch_tokens`` tokens a process of the present phase."""
+        examples: list[Example] = []
+        step, tokens, wanted = self.step, 0, sizes.micro_batch_tokens * self.processes.world
+        while tokens < wanted:
+            examples += self.examples(step)
+            step, tokens = step + 1, sum(len(example.tokens) for example in examples)
+        users = int(np.searchsorted(np.cumsum([len(example.tokens) for example in examples]), wanted)) + 1
+        self.gradient_of(examples[:users], self.in_warmup, sizes).accumulate()
+        self._clear_gradients()
+
+    def _passes(self, examples: Sequence[Example], contrasts: bool, sizes: Sizes) -> Passes:
+        given = self.engine.backbone, self.items, examples, contrasts, sizes, self.device, self.processes
+        if self.packed:
+            return packed_passes(*given)
+        return padded_passes(*given, in_parts=self.processes.world > 1 and self.settings.parallel == "fsdp")
 
     def _clear_gradients(self) -> None:
         """On XLA zeros: adding to nothing would be another graph than adding to something."""
@@ -155,18 +200,18 @@ class Training:
         trained = self.engine.backbone.model.parameters()
         return whole(torch.nn.utils.clip_grad_norm_(trained, self.settings.max_grad_norm))
 
-    def _one_step(self) -> StepReport:
+    def _one_step(self, batches: Prefetch[BatchGradient | FixedShapes]) -> StepReport:
         started = time.perf_counter()
         rate = learning_rate(self.step, self.settings)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate
-        batch = self.batch()
         self.processes.seed_step(self.seed, self.step)
-        parts = batch.accumulate()
+        batch, parts = self._accumulated(batches)
         self.engine.sum_gradients()
         norm = self._clipped_norm()
-        if not torch.isfinite(norm):
+        *losses, gradient_norm = torch.stack([*parts, norm]).tolist()  # the one time that a step waits for the device
+        if not math.isfinite(gradient_norm):
             raise FloatingPointError(
                 f"step {self.step}: the gradient is not finite; lower learning_rate or max_grad_norm"
             )
@@ -176,12 +221,42 @@ class Training:
         return StepReport(
             step=self.step,
             phase="warm-up" if self.in_warmup else "calrec",
-            gradient_norm=float(norm),
+            gradient_norm=gradient_norm,
             learning_rate=rate,
             tokens=sum(len(example.tokens) for example in batch.examples),
-            padding=_padding(batch),
+            padding=batch.padding,
             seconds=time.perf_counter() - started,
-            **{name: float(value) for name, value in parts._asdict().items()},
+            **dict(zip(LossParts._fields, losses, strict=True)),
+        )
+
+    def _accumulated(
+        self, batches: Prefetch[BatchGradient | FixedShapes]
+    ) -> tuple[BatchGradient | FixedShapes, LossParts]:
+        """The present batch, its gradient accumulated, and its losses; in smaller groups where memory runs out."""
+        while True:
+            batch, state = batches.get(self.step), RandomState(self.device)
+            try:
+                return batch, batch.accumulate()
+            except torch.OutOfMemoryError as problem:
+                reason = str(problem).splitlines()[0]
+            self._shrink(max(len(example.tokens) for example in batch.examples), reason)
+            del batch  # and with it what it holds on the device
+            state.set()
+            batches.forget()
+            self._clear_gradients()
+            torch.cuda.empty_cache()
+
+    def _shrink(self, longest: int, reason: str) -> None:
+        """Halves the sizes. Raises ``ConfigError`` where that cannot help, or only in one of several processes."""
+        assert self.sizes is not None
+        if self.processes.world > 1 or self.sizes.micro_batch_tokens <= longest:
+            raise ConfigError(
+                f"micro_batch_tokens={self.sizes.micro_batch_tokens}: out of memory ({reason}); lower it, or set "
+                "gradient_checkpointing: true, a lower max_input_length or lora_rank"
+            )
+        self.sizes = halved(self.sizes)
+        logger.warning(
+            "out of memory: from step %d on micro_batch_tokens is %d", self.step, self.sizes.micro_batch_tokens
         )
 
 
@@ -189,15 +264,3 @@ def _recompute_blocks(model: Any) -> None:
     """transformers renames the method: 5.23 warns of the old name, 5.0 lacks the new one."""
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
-
-
-def _padding(batch: BatchGradient | FixedShapes) -> float:
-    """The share of pads among all tokens that go through the backbone, both towers together."""
-    if isinstance(batch, FixedShapes):
-        return batch.padding()
-    passes = (
-        ([len(example.tokens) for example in batch.examples], batch.sequence_pieces),
-        ([len(batch.items.start) + len(example.target) for example in batch.examples], batch.target_pieces),
-    )
-    padded = sum(padded_tokens(lengths, piece) for lengths, pieces in passes for piece in pieces)
-    return 1 - sum(lengths[row] for lengths, pieces in passes for piece in pieces for row in piece) / padded

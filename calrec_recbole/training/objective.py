@@ -10,7 +10,7 @@ from calrec_recbole.losses import calrec_loss, info_nce, next_item_generation, s
 from calrec_recbole.training.settings import TrainingSettings
 from calrec_recbole.two_tower import SequenceBatch, SequenceTower, TargetBatch, encode_sequences, encode_targets
 
-__all__ = ["Features", "LossParts", "contrast", "generation", "lean_generation", "objective"]
+__all__ = ["Features", "LossParts", "contrast", "generation", "objective", "summed_generation"]
 
 
 class LossParts(NamedTuple):
@@ -51,13 +51,15 @@ def generation(backbone: Backbone, tower: SequenceTower, n_users: int, reduction
     return next_item_generation(nll, tower.rows, n_users, reduction), nll.detach().mean()
 
 
-def lean_generation(backbone: Backbone, tower: SequenceTower, n_users: int, reduction: str) -> tuple[Tensor, Tensor]:
-    """The same as ``generation`` without the logits of all tokens at once, where the head is a plain matrix."""
+def summed_generation(backbone: Backbone, hidden: Tensor, labels: Tensor, rows_at_once: int | None = None) -> Tensor:
+    """-log P of the (P,) ``labels`` after (P, D) ``hidden``, summed -> scalar float32, nats.
+
+    Where the head is a plain matrix the logits of at most ``rows_at_once`` rows exist at a time.
+    """
     weight = backbone.head_weight
     if weight is None:
-        return generation(backbone, tower, n_users, reduction)
-    total = summed_nll(tower.hidden, weight, tower.labels)
-    return total / (len(tower.labels) if reduction == "mean" else n_users), total.detach() / len(tower.labels)
+        return token_nll(backbone.logits(hidden), labels).sum()
+    return summed_nll(hidden, weight, labels, rows_at_once)
 
 
 def contrast(features: Features, tau_c: float) -> tuple[Tensor, Tensor]:

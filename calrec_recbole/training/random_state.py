@@ -20,13 +20,14 @@ class RandomState:
     def restored(self) -> Iterator[None]:
         """Draws as at the time of making; afterwards the draws go on from where they were before."""
         now = RandomState(self.device)
-        self._set()
+        self.set()
         try:
             yield
         finally:
-            now._set()
+            now.set()
 
-    def _set(self) -> None:
+    def set(self) -> None:
+        """Draws from here on are those after the time of making."""
         torch.set_rng_state(self.cpu)
         if self.cuda is not None:
             torch.cuda.set_rng_state(self.cuda, self.device)

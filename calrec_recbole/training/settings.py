@@ -5,7 +5,9 @@ from typing import Literal
 
 from calrec_recbole.errors import ConfigError
 
-__all__ = ["TrainingSettings"]
+__all__ = ["AUTO", "TrainingSettings"]
+
+AUTO: Literal["auto"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -27,37 +29,45 @@ class TrainingSettings:
     lr_schedule: Literal["constant", "cosine"] = "constant"
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
-    micro_batch_tokens: int = 8192
-    micro_batch_cost: int = 100
+    packing: bool | Literal["auto"] = AUTO  # sequences in rows without pads; auto: where the backbone can be read so
+    micro_batch_tokens: int | Literal["auto"] = AUTO  # whose activations are in memory at once
+    micro_batch_cost: int | Literal["auto"] = AUTO  # of one more padded piece, in tokens
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     parallel: Literal["ddp", "fsdp"] = "ddp"  # of several processes: the whole backbone in each, or a part
     gradient_checkpointing: bool = False  # blocks are computed again in the backward pass instead of kept
 
     def __post_init__(self) -> None:
-        positive = ("learning_rate", "train_batch_size", "tau_c", "max_grad_norm", "micro_batch_tokens")
-        for name in positive:
+        for name in ("learning_rate", "train_batch_size", "tau_c", "max_grad_norm"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
-        for name in (
-            "train_steps",
-            "truncate_last",
-            "warmup_steps",
-            "lr_warmup_steps",
-            "weight_decay",
-            "micro_batch_cost",
-        ):
+        for name in ("train_steps", "truncate_last", "warmup_steps", "lr_warmup_steps", "weight_decay"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must not be negative")
+        for name, least in (("micro_batch_tokens", 1), ("micro_batch_cost", 0)):
+            _check_auto_or_whole(name, getattr(self, name), least)
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"{name}={getattr(self, name)!r} must be one of {', '.join(map(_yaml, choices))}")
         if self.warmup_steps > self.train_steps:
             raise ConfigError(f"warmup_steps={self.warmup_steps} exceeds train_steps={self.train_steps}; lower it")
-        for name, choices in (
-            ("nig_reduction", ("sum", "mean")),
-            ("learner", ("adamw", "muon")),
-            ("lr_schedule", ("constant", "cosine")),
-            ("precision", ("auto", "float32", "bfloat16")),
-            ("parallel", ("ddp", "fsdp")),
-        ):
-            if getattr(self, name) not in choices:
-                raise ConfigError(f"{name}={getattr(self, name)!r} must be one of {', '.join(choices)}")
         if self.parallel == "fsdp" and self.learner == "muon":
             raise ConfigError("learner=muon needs whole matrices, parallel=fsdp cuts them: set learner: adamw")
+
+
+CHOICES: dict[str, tuple[object, ...]] = {
+    "nig_reduction": ("sum", "mean"),
+    "learner": ("adamw", "muon"),
+    "lr_schedule": ("constant", "cosine"),
+    "precision": ("auto", "float32", "bfloat16"),
+    "parallel": ("ddp", "fsdp"),
+    "packing": (AUTO, True, False),
+}
+
+
+def _check_auto_or_whole(name: str, value: object, least: int) -> None:
+    if value != AUTO and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+        raise ConfigError(f"{name}={value!r} must be {AUTO}, or a whole number of at least {least}")
+
+
+def _yaml(value: object) -> str:
+    return str(value).lower()

@@ -32,12 +32,14 @@ def training(**changes):
     return Training(backbone, items, SEQUENCES, settings, seed=5, device=torch.device("cpu"))
 
 
-def test_both_ways_compute_the_same_loss_and_gradient(benchmark):
+@pytest.mark.parametrize("way", ["packed", "padded"])
+def test_all_ways_compute_the_same_loss_and_gradient(benchmark, way):
     run = training(alpha=0.7, beta=0.2)
     loss = benchmark.plain(run)
     expected = [parameter.grad.clone() for parameter in run.backbone.model.parameters()]
     run.backbone.model.zero_grad()
-    assert benchmark.ours(run) == pytest.approx(loss, rel=1e-5)
+    assert benchmark.WAYS[way](run) == pytest.approx(loss, rel=1e-5)
+    assert run.packed == (way == "packed")
     for parameter, gradient in zip(run.backbone.model.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-5, atol=1e-5)
 

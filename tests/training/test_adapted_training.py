@@ -37,12 +37,14 @@ def weights(run):
     return {name: value.detach().clone() for name, value in run.backbone.model.named_parameters()}
 
 
-def test_pieces_have_the_gradient_of_the_whole_batch_with_adapters():
-    run = training(rank=2)
+@pytest.mark.parametrize("packing", [True, False])
+def test_groups_have_the_gradient_of_the_whole_batch_with_adapters(packing):
+    run = training(rank=2, packing=packing)
     run.run(2, lambda report: None)  # B is no longer zero
-    batch, model = run.batch(), run.backbone.model
-    assert len(batch.sequence_pieces) > 2
-    batch.accumulate()
+    batch, model = run.batch(run.step), run.backbone.model
+    assert len(batch.passes.groups) > 2
+    with run.attending():
+        batch.accumulate()
     pieces = {name: value.grad.clone() for name, value in model.named_parameters() if value.grad is not None}
     assert set(pieces) == {name for name in weights(run) if ".lora_" in name}
     model.zero_grad()
@@ -79,22 +81,25 @@ def test_an_adapted_run_resumes_bit_identical_from_its_adapters_alone(tmp_path):
     assert all(torch.equal(value, expected[name]) for name, value in weights(second).items())
 
 
+@pytest.mark.parametrize("packing", [True, False])
 @pytest.mark.parametrize("rank", [0, 2])
-def test_checkpointing_recomputes_the_same_gradients(rank):
+def test_checkpointing_recomputes_the_same_gradients(rank, packing):
     """With dropout: what is computed again must draw the same masks."""
     found = []
     for on in (False, True):
-        run = training(rank, dropout=0.3, gradient_checkpointing=on)
+        run = training(rank, dropout=0.3, gradient_checkpointing=on, packing=packing)
         run.backbone.model.train()
         calls = []
         run.backbone.model.base_model.layers[0].self_attn.register_forward_hook(lambda *_, calls=calls: calls.append(1))
         torch.manual_seed(8)
-        batch = run.batch()
-        batch.accumulate()
+        batch = run.batch(run.step)
+        with run.attending():
+            batch.accumulate()
         found.append([value.grad for value in run.backbone.model.parameters() if value.grad is not None])
-        pieces = len(batch.sequence_pieces) + len(batch.target_pieces)
-        again = sum(len(group.sequences) + len(group.targets) for group in batch.groups()[:-1])
-        assert again > 0
-        assert len(calls) == pieces + again + (pieces if on else 0)  # every backward pass computes its piece once more
+        *again, largest = [1 if packing else len(group.sequences) + len(group.targets) for group in batch.passes.groups]
+        assert sum(again) > 0
+        pieces = sum(again) + largest
+        # every backward pass computes its piece once more
+        assert len(calls) == pieces + sum(again) + (pieces if on else 0)
     for kept, computed in zip(*found, strict=True):
         torch.testing.assert_close(kept, computed, rtol=1e-5, atol=1e-6)

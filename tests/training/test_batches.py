@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calrec_recbole.training.batches import fitting_groups, micro_batches, padding_share, step_users, truncated
+from calrec_recbole.training.batches import fitting_groups, micro_batches, step_users, truncated
 
 
 def test_an_epoch_sees_every_user_once():
@@ -80,7 +80,3 @@ def test_no_rows_make_no_pieces():
 def test_groups_by_first_fit_largest_last():
     assert fitting_groups([40, 100, 60, 30, 250], 130) == [[2, 0], [1, 3], [4]]  # 100, 130, 250: too long, alone
     assert fitting_groups([40, 60, 30], 130) == [[1, 0, 2]]
-
-
-def test_padding_share_by_hand():
-    assert padding_share([4, 2, 3], [[0, 1], [2]]) == pytest.approx(2 / 11)

@@ -29,11 +29,12 @@ def training(**changes):
 )
 def test_padded_pieces_have_the_gradient_and_losses_of_the_usual_ones(changes):
     run = training(**changes)
-    batch = run.batch()
-    usual = batch.accumulate()
+    batch = run.batch(run.step)
+    with run.attending():
+        usual = batch.accumulate()
     expected = [parameter.grad.clone() for parameter in run.backbone.model.parameters()]
     run.backbone.model.zero_grad()
-    fixed = run.fixed_shapes(batch.examples, contrasts=bool(batch.target_pieces))
+    fixed = run.fixed_shapes(batch.examples, contrasts=batch.contrasts)
     for ours, theirs in zip(fixed.accumulate(), usual, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5, equal_nan=True)
     for parameter, gradient in zip(run.backbone.model.parameters(), expected, strict=True):
@@ -45,7 +46,7 @@ def test_shapes_are_a_function_of_the_bucket_alone():
     run = training(micro_batch_tokens=256)
     shapes, pieces, filling = {}, 0, 0
     for run.step in range(5):
-        fixed = run.fixed_shapes(run.examples(), contrasts=True)
+        fixed = run.fixed_shapes(run.examples(run.step), contrasts=True)
         users = []
         for piece in fixed._sequences():
             shapes.setdefault(piece.tokens.shape[1], set()).add(tuple(tuple(part.shape) for part in piece))
@@ -67,9 +68,9 @@ def test_buckets_are_powers_of_two(length, width):
 
 def test_the_share_of_pads_by_hand():
     run = training()
-    fixed = run.fixed_shapes(run.examples(), contrasts=False)
+    fixed = run.fixed_shapes(run.examples(run.step), contrasts=False)
     tokens = sum(len(example.tokens) for example in fixed.examples)
     widths = [bucket(len(example.tokens)) for example in fixed.examples]
     pieces = {width: -(-widths.count(width) // (600 // width)) for width in widths}
     padded = sum(number * (600 // width) * width for width, number in pieces.items())
-    assert fixed.padding() == pytest.approx(1 - tokens / padded)
+    assert fixed.padding == pytest.approx(1 - tokens / padded)

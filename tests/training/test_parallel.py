@@ -20,10 +20,12 @@ from calrec_recbole.training.parallel import evenly
 SCRIPT = Path(__file__).with_name("two_processes.py")
 CASES = {
     "sum": {},
+    "padded": {"packing": False, "train_steps": 10},
     "warm-up, mean": {"warmup_steps": 10, "nig_reduction": "mean", "train_steps": 20},
     "muon": {"learner": "muon", "train_steps": 10},  # it rounds to bfloat16: longer runs part by more
     "lora": {"rank": 2, "train_steps": 10, "gradient_checkpointing": True},
     "fsdp": {"parallel": "fsdp", "train_steps": 20},
+    "fsdp, padded": {"parallel": "fsdp", "packing": False, "train_steps": 10},
     "fsdp, lora": {"parallel": "fsdp", "rank": 2, "train_steps": 10, "gradient_checkpointing": True},
 }
 
