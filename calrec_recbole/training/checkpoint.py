@@ -37,7 +37,8 @@ def save_state(training: Training, progress: dict[str, Any], folder: Path) -> No
             {name: value.detach().contiguous() for name, value in tensors.items()}, temporary / "state.safetensors"
         )
         (temporary / "progress.json").write_text(
-            json.dumps({"step": training.step, **progress}, allow_nan=False), encoding="utf-8"
+            json.dumps({"step": training.step, "plan": training.planned(), **progress}, allow_nan=False),
+            encoding="utf-8",
         )
 
 
@@ -60,10 +61,14 @@ def load_state(training: Training, folder: Path) -> dict[str, Any]:
 
 
 def _step(progress: Any, training: Training) -> int:
-    """Takes the step out of ``progress``."""
+    """Takes the step and the plan out of ``progress``; ``training`` goes on by the plan."""
     if not isinstance(progress, dict) or type(progress.get("step")) is not int:
         raise ValueError("progress.json holds no step")
     step: int = progress.pop("step")
+    if "plan" in progress:
+        training.take_plan(progress.pop("plan"))
+    elif training.asked.train_minutes:
+        raise ValueError("progress.json holds no plan")
     if not 0 <= step <= training.settings.train_steps:
         raise ValueError(f"step {step} is not among train_steps={training.settings.train_steps}")
     return step

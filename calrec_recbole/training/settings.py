@@ -15,6 +15,7 @@ class TrainingSettings:
     """Settings of one stage. Lengths of phases are in optimiser steps; one step sees ``train_batch_size`` users."""
 
     train_steps: int  # 0: the backbone stays as it is
+    train_minutes: float = 0.0  # above 0: as many steps as these minutes hold, in the proportions of the others
     learning_rate: float = 1.0e-4  # paper 4
     train_batch_size: int = 512  # paper 4, in users
     alpha: float = 0.125  # paper 4
@@ -40,7 +41,14 @@ class TrainingSettings:
         for name in ("learning_rate", "train_batch_size", "tau_c", "max_grad_norm"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
-        for name in ("train_steps", "truncate_last", "warmup_steps", "lr_warmup_steps", "weight_decay"):
+        for name in (
+            "train_steps",
+            "train_minutes",
+            "truncate_last",
+            "warmup_steps",
+            "lr_warmup_steps",
+            "weight_decay",
+        ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must not be negative")
         for name, least in (("micro_batch_tokens", 1), ("micro_batch_cost", 0)):
@@ -48,8 +56,15 @@ class TrainingSettings:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ConfigError(f"{name}={getattr(self, name)!r} must be one of {', '.join(map(_yaml, choices))}")
+        self._check_together()
+
+    def _check_together(self) -> None:
         if self.warmup_steps > self.train_steps:
             raise ConfigError(f"warmup_steps={self.warmup_steps} exceeds train_steps={self.train_steps}; lower it")
+        if self.train_minutes and not self.train_steps:
+            raise ConfigError(
+                f"train_minutes={self.train_minutes} keeps the proportions of train_steps, which is 0: set it too"
+            )
         if self.parallel == "fsdp" and self.learner == "muon":
             raise ConfigError("learner=muon needs whole matrices, parallel=fsdp cuts them: set learner: adamw")
 
