@@ -43,7 +43,7 @@ def test_two_processes_leave_the_run_of_one(calrec_settings, tmp_path):
     found, wanted = (json.loads((place / "environment.json").read_text()) for place in (folder, alone.folder))
     assert found["devices"]["processes"] == 2
     assert found["samples"] == wanted["samples"]
-    assert found["users"] == wanted["users"] == {"valid": 3, "test": 8}
+    assert found["users"] == wanted["users"] == {"valid": 3, "test": 8, "test_in_all": 8}
     log = (folder / "log.txt").read_text()
     assert log.count("samples of 8 users") == 1
     assert done.stdout.count("run folder:") == 1
