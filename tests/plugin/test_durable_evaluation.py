@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation import read_ranks
@@ -209,7 +210,7 @@ SLOW = {"n_gen": 48, "max_new_tokens": 120, "eval_batch_size": 1, "temperature":
 def start(settings):
     arguments = [f"--{key}={json.dumps(value)}" for key, value in settings.items()]
     command = [sys.executable, "-m", "calrec_recbole.cli.run_recbole", "--model=CALRec", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # the bits depend on it
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
 
 
