@@ -2,21 +2,16 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from recbole.utils import init_seed
-from rich.console import Console
-from rich.table import Table
 
-from calrec_recbole.durable import write_json, write_text
+from calrec_recbole.durable import write_text
 from calrec_recbole.errors import CalrecError, ConfigError
-from calrec_recbole.evaluation import RankTable
-from calrec_recbole.plugin.calrec_progress import NATS
 from calrec_recbole.plugin.calrec_settings import check_generation
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import check_dataset, data_hash, item_tokens, load_dataset, loaders, user_tokens
@@ -24,9 +19,10 @@ from calrec_recbole.plugin.environment import Cost, environment
 from calrec_recbole.plugin.logs import logging_to
 from calrec_recbole.plugin.processes import claimed, joined
 from calrec_recbole.plugin.registry import model_class
+from calrec_recbole.plugin.results import RunResult, print_result, write_results
 from calrec_recbole.plugin.resume import LAST
 from calrec_recbole.plugin.retriever import check_retrieval
-from calrec_recbole.plugin.run_folder import CHECKPOINT, LEFT, METRICS_FILE, run_id
+from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, run_id
 from calrec_recbole.plugin.sigterm import sigterm_raises
 from calrec_recbole.plugin.sources import source_hashes
 from calrec_recbole.plugin.split import check_same_split
@@ -37,27 +33,9 @@ from calrec_recbole.plugin.wandb_run import check_wandb, wandb_run
 from calrec_recbole.runs.names import PARTS
 from calrec_recbole.training import Processes
 
-__all__ = ["RunResult", "build_model", "print_result", "run"]
-
-RANKS_FILE = "ranks.parquet"
+__all__ = ["RunResult", "build_model", "run"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """Where the run lies, and its metrics by name; ``test`` is empty where nothing was ranked.
-
-    ``users``: how many were evaluated, ``valid`` and ``test``; ``test_in_all``: those of the split. ``left``: how many
-    of those to be tested ``evaluate_minutes`` left out.
-    """
-
-    folder: Path
-    valid: dict[str, float]
-    test: dict[str, float]
-    best_valid_score: float
-    users: dict[str, int]
-    left: int = 0
 
 
 def run(
@@ -141,26 +119,11 @@ def _run(
     logger.info("valid %s", result.valid)
     logger.info("test %s", result.test)
     trainer.log_test(result.test)
+    # results of a shorter evaluation: what a kill leaves is consistent or unfinished
+    (folder / METRICS_FILE).unlink(missing_ok=True)
     write_results(folder, ranks, (user_tokens(dataset), item_tokens(dataset)), found, result)
     trainer.finished()
     return result
-
-
-def write_results(
-    folder: Path, ranks: RankTable, tokens: tuple[list[str], list[str]], found: dict[str, Any], result: RunResult
-) -> None:
-    """ranks.parquet, environment.json and, last of all, metrics.json.
-
-    Those of a shorter evaluation lose their metrics.json first: whatever a kill leaves is consistent or unfinished.
-    """
-    (folder / METRICS_FILE).unlink(missing_ok=True)
-    if len(ranks):
-        ranks.write(folder / RANKS_FILE, *tokens)
-    else:
-        (folder / RANKS_FILE).unlink(missing_ok=True)
-    write_json(folder / "environment.json", found)
-    left = {LEFT: result.left} if result.left else {}
-    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, **left})
 
 
 def build_model(config: Config, train_dataset: Any) -> Any:
@@ -173,33 +136,3 @@ def build_model(config: Config, train_dataset: Any) -> Any:
         raise
     except (AssertionError, NotImplementedError, ValueError) as problem:
         raise ConfigError(f"{config['model']} cannot be built: {' '.join(str(problem).split())}") from problem
-
-
-def print_result(result: RunResult) -> None:
-    """Valid and test metrics beside each other, optimistic and pessimistic, and the run's folder."""
-    table = Table("metric", title=" ".join(result.folder.parts[-3:-1]))
-    for column in ("valid opt", "valid pes", "test opt", "test pes"):
-        table.add_column(column, justify="right")
-    absent = float("nan")
-    for name in result.test:
-        if "_opt" in name:
-            names = (name, name.replace("_opt", "_pes"))
-            values = (part.get(key, absent) for part in (result.valid, result.test) for key in names)
-            table.add_row(name.replace("_opt", ""), *("" if value != value else f"{value:.4f}" for value in values))
-    console = Console(soft_wrap=True)
-    if result.test:
-        console.print(table)
-    for line in _told(result):
-        console.print(line, highlight=False, markup=False)
-
-
-def _told(result: RunResult) -> Iterator[str]:
-    """What stands below the table."""
-    if NATS in result.valid:
-        yield f"valid: {result.valid[NATS]:.2f} nats an item"
-    users = result.users
-    wanted = f" of {users['test'] + result.left}: the same command goes on with the others" if result.left else ""
-    yield f"users: {users['valid']} valid, {users['test']} test{wanted}"
-    if not result.test:
-        yield f"no ranks, by retrieval=none: calrec rank --run={result.folder} makes them from its samples"
-    yield f"run folder: {result.folder}"

@@ -71,7 +71,7 @@ def test_a_limited_run_is_extended_and_ends_as_the_one_without_limit(settings, w
     first = run("CALRec", overrides={**settings, "evaluate_minutes": NO_TIME})
     assert sorted(read_ranks(first.folder).index) == sorted(ORDER[:3])
     assert (first.users["test"], first.users["test_in_all"], first.left) == (3, 8, 5)
-    assert "users: 3 valid, 3 test of 8: the same command goes on" in capsys.readouterr().out
+    assert "users: 3 valid, 3 test of 8: the run's command goes on" in capsys.readouterr().out
     assert (
         "3 of 8 test users are done, by evaluate_minutes=1e-09: the same command goes on with the others"
         in (first.folder / "log.txt").read_text()
