@@ -47,7 +47,7 @@ def metrics(folder):
 
 
 @pytest.mark.parametrize(("retrieval", "more"), [("lucene", {}), ("okapi", {"pooling": "mean"}), ("hierarchical", {})])
-def test_a_run_without_ranks_is_completed_in_its_folder(untuned, retrieval, more, monkeypatch, request, capsys):
+def test_a_run_without_ranks_is_completed_in_its_folder(untuned, retrieval, more, request, capsys):
     expected = untuned(retrieval=retrieval, **more)
     sampled = untuned(retrieval="none", **more)
     valid = sampled.valid
@@ -70,8 +70,7 @@ def test_a_run_without_ranks_is_completed_in_its_folder(untuned, retrieval, more
     assert f"has ranks already, by retrieval={retrieval}: give --out=DIR" in capsys.readouterr().err
 
 
-def test_other_ranks_lie_in_a_folder_of_their_own(untuned, tmp_path, no_weights, monkeypatch):
-    monkeypatch.undo()
+def test_other_ranks_lie_in_a_folder_of_their_own(untuned, tmp_path):
     first, expected = untuned(), untuned(retrieval="hierarchical")
     before = {file: file.read_bytes() for file in first.folder.rglob("*") if file.is_file()}
     out = tmp_path / "others" / "hierarchical"
