@@ -10,7 +10,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.plugin.best_weights import best_step, finished_weights, weights_name
+from calrec_recbole.plugin.best_weights import best_step, check_best, finished_weights, weights_name
 from calrec_recbole.plugin.calrec_checkpoints import CALRecCheckpoints
 from calrec_recbole.plugin.chosen_mix import ChoosesMix
 from calrec_recbole.plugin.processes import in_order, share_of
@@ -53,8 +53,9 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
     def _training_is_over(self, run: str, score: float, valid: dict[str, float]) -> None:
         """Written after the best weights; then the state for resuming is no longer needed."""
         if self.processes.first:
+            check_best(self.best)
             step, seconds = best_step(self.best, run), time.perf_counter() - self.began
-            assert step is not None
+            assert step is not None  # else the weights would be another run's
             names = self.validated_users, self.validated_on, dict(self.chosen)
             Trained(run, step, score, dict(valid), *names, seconds).write(self.checkpoint_dir)
         self._drop_state()

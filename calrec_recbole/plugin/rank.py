@@ -16,8 +16,8 @@ from calrec_recbole.plugin.dataset import data_hash, item_tokens, load_dataset, 
 from calrec_recbole.plugin.environment import Cost, environment
 from calrec_recbole.plugin.reload import run_config
 from calrec_recbole.plugin.results import ENVIRONMENT_FILE, RunResult, write_results
-from calrec_recbole.plugin.retriever import HIERARCHICAL, NONE
-from calrec_recbole.plugin.run_folder import METRICS_FILE, TRAINED_ON, users_left
+from calrec_recbole.plugin.retriever import HIERARCHICAL, NONE, check_retrieval
+from calrec_recbole.plugin.run_folder import METRICS_FILE, TRAINED_ON, alone_in, users_left
 from calrec_recbole.plugin.sampled_texts import SampledTexts, SampledTextsRanker
 from calrec_recbole.plugin.settings import read_settings
 from calrec_recbole.retrieval import ENGINES
@@ -43,15 +43,24 @@ def rank(
     ``retrieval`` finds the items of the sampled texts; by default the run's own, or lucene where that is none.
     ``data_path`` says where the prepared data sets lie by now. Raises ``ConfigError`` or ``DataError``, in one line.
     """
-    run, cost = Path(run_dir), Cost()
-    own = _own_retrieval(run, data_path)
+    run = Path(run_dir)
+    own = _own_retrieval(run)
     wanted = _checked(retrieval or (BY_TEXTS[0] if own == NONE else own))
-    place = _place(run, own, Path(out) if out else None)
+    with alone_in(run):
+        place = _place(run, own, Path(out) if out else None)
+        return _rank(run, place, own, wanted, data_path, show_progress)
+
+
+def _rank(
+    run: Path, place: Path, own: str, wanted: str, data_path: str | Path | None, show_progress: bool
+) -> RunResult:
+    cost = Cost()
     tested = samples_of_users(run / SAMPLES_FILE, "test")
     if not tested:
         raise DataError(f"{run}/{SAMPLES_FILE} holds no samples of test users: the run drew none, by its settings")
     changes = {"retrieval": wanted, **RERANKING}
     config = run_config(run, data_path, {**changes, "gpu_id": "", "log_wandb": False})
+    check_retrieval(config)
     with cost.phase("data"):
         dataset = load_dataset(config)
         data = loaders(config, dataset)
@@ -68,7 +77,7 @@ def rank(
     return result
 
 
-def _own_retrieval(run: Path, data_path: str | Path | None) -> str:
+def _own_retrieval(run: Path) -> str:
     """How the run found items. Raises ``DataError`` or ``ConfigError`` where it is unfinished, or not CALRec's."""
     if not (run / METRICS_FILE).is_file():
         raise DataError(f"--run={run} is not a finished run: it has no {METRICS_FILE}; run it again")

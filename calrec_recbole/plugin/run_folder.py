@@ -15,7 +15,18 @@ from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.split import DEFAULTS
 from calrec_recbole.runs.names import PARTS, SAMPLES_FILE
 
-__all__ = ["CHECKPOINT", "LEFT", "METRICS_FILE", "TENSORBOARD", "TRAINED_ON", "WANDB", "claim", "run_id", "users_left"]
+__all__ = [
+    "CHECKPOINT",
+    "LEFT",
+    "METRICS_FILE",
+    "TENSORBOARD",
+    "TRAINED_ON",
+    "WANDB",
+    "alone_in",
+    "claim",
+    "run_id",
+    "users_left",
+]
 
 METRICS_FILE = "metrics.json"  # written last: its presence marks a finished run
 LEFT = "left"  # in it, where a limit of time left test users out: how many; such a run is extended, not done anew
@@ -65,9 +76,7 @@ def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
     for number in count(1):
         folder = parent / (name if number == 1 else f"{name}-{number}")
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            _lock(descriptor, folder)
+        with alone_in(folder):
             left = users_left(folder)
             if left == 0:
                 continue
@@ -77,8 +86,17 @@ def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
                 temporary.unlink()
             yield folder
             return
-        finally:
-            os.close(descriptor)  # unlocks
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Within the block no other process works in ``folder``; ``ConfigError`` where one does."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)  # unlocks
 
 
 def users_left(folder: Path) -> int | None:
