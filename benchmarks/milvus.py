@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from calrec_recbole.fusion import N_PREDS, fuse, unique_predictions
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import catalogue_of, load_dataset
-from calrec_recbole.plugin.drawn import read_samples
 from calrec_recbole.retrieval import LuceneBM25
 from calrec_recbole.retrieval.milvus import MilvusBM25
+from calrec_recbole.runs.user_samples import read_samples
 
 BEST = 10
 
@@ -62,7 +62,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = Config("LIR", arguments.dataset, config_dict={"data_path": str(arguments.data_path)})
     texts = catalogue_of(load_dataset(config), config).texts
-    drawn = list(read_samples(arguments.samples).values())
+    drawn = [one.samples for one in read_samples(arguments.samples)]
     chosen = np.random.default_rng(1).permutation(len(drawn))[: arguments.users]
     users = [drawn[place] for place in chosen]
     queries = list(dict.fromkeys(text for user in users for text in unique_predictions(*zip(*user, strict=True))[0]))

@@ -33,7 +33,7 @@ from calrec_recbole.generation import (
     sample_with_vllm,
 )
 
-__all__ = ["CONSTRAINED", "DECODINGS", "VLLM", "InferenceSettings", "Recommendation", "Recommender"]
+__all__ = ["CONSTRAINED", "DECODINGS", "VLLM", "InferenceSettings", "Recommendation", "Recommender", "TextFusion"]
 
 DECODINGS = ("sample", "constrained")
 CONSTRAINED = DECODINGS[1]
@@ -96,8 +96,37 @@ class Recommendation:
     logprob: float
 
 
+class _Fuses:
+    """Algorithm 1 over ``retriever``, by ``settings``; no backbone is asked."""
+
+    retriever: Retriever
+    settings: InferenceSettings
+
+    def fused(self, predictions: Sequence[Sequence[tuple[str, float]]]) -> NDArray[np.float64]:
+        """What ``predictions`` answered -> (n_prompts, n_items) float64 scores."""
+        return fuse(self.retriever, predictions, self.settings.n_pred, self.settings.epsilon, self.settings.pooling)
+
+    @property
+    def stands(self) -> bool:
+        """Whether ``standings`` can be asked."""
+        return isinstance(self.retriever, FusingRetriever) and self.settings.pooling == "max"
+
+    def standings(self, predictions: Sequence[Sequence[tuple[str, float]]], items: NDArray[np.int64]) -> Standings:
+        """Where ``items`` (n_prompts, M), places in the catalogue, stand by the scores of ``fused``."""
+        assert isinstance(self.retriever, FusingRetriever)
+        return fuse_standings(self.retriever, predictions, items, self.settings.n_pred, self.settings.epsilon)
+
+
 @dataclass(frozen=True)
-class Recommender:
+class TextFusion(_Fuses):
+    """What becomes of texts, from wherever they come."""
+
+    retriever: Retriever
+    settings: InferenceSettings
+
+
+@dataclass(frozen=True)
+class Recommender(_Fuses):
     """A fine-tuned backbone over a catalogue. Histories are places in the catalogue, oldest first."""
 
     backbone: Backbone
@@ -161,20 +190,6 @@ class Recommender:
     def scores(self, histories: Sequence[Sequence[int]], seeds: Sequence[int]) -> NDArray[np.float64]:
         """Scores of all items for each history -> (n_histories, n_items) float64, higher is better, ties are ties."""
         return self.fused(self.predictions([self.items.prompt(history) for history in histories], seeds))
-
-    def fused(self, predictions: Sequence[Sequence[tuple[str, float]]]) -> NDArray[np.float64]:
-        """What ``predictions`` answered -> (n_prompts, n_items) float64 scores."""
-        return fuse(self.retriever, predictions, self.settings.n_pred, self.settings.epsilon, self.settings.pooling)
-
-    @property
-    def stands(self) -> bool:
-        """Whether ``standings`` can be asked."""
-        return isinstance(self.retriever, FusingRetriever) and self.settings.pooling == "max"
-
-    def standings(self, predictions: Sequence[Sequence[tuple[str, float]]], items: NDArray[np.int64]) -> Standings:
-        """Where ``items`` (n_prompts, M), places in the catalogue, stand by the scores of ``fused``."""
-        assert isinstance(self.retriever, FusingRetriever)
-        return fuse_standings(self.retriever, predictions, items, self.settings.n_pred, self.settings.epsilon)
 
     def recommend(
         self, history: Sequence[str], k: int = 10, seed: int = 0, *, as_texts: bool = False

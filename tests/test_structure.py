@@ -31,6 +31,7 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "training": {"backbone", "examples", "generation", "losses", "two_tower", "xla"},
     "reranking": {"backbone", "examples", "generation", "training", "two_tower"},
     "recommender": {"backbone", "catalogue", "examples", "fusion", "generation"},
+    "runs": {"recommender"},
 }
 
 PUBLIC = {

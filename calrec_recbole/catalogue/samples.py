@@ -48,6 +48,12 @@ class SampleShares:
             self.titles += sum(title in self._known_titles for title in titles)
             self.known += len(distinct & self.texts)  # type: ignore[operator]
 
+    def add_searches(self, exact: Iterable[bool]) -> None:
+        """Of constrained decoding: for each user whether its texts are surely the best ones."""
+        for certified in exact:
+            self.searched += 1
+            self.certified += certified
+
     @property
     def counts(self) -> tuple[int, ...]:
         """All that is counted, in the order of the fields."""

@@ -18,6 +18,7 @@ COMMANDS = (
     "stats",
     "compare",
     "report",
+    "rank",
     "recommend",
     "demo",
 )  # modules of calrec_recbole.cli, each with add_parser and run

@@ -13,7 +13,8 @@ __all__ = ["add_parser", "run"]
 
 DESCRIPTION = """Trains and evaluates the models on the data sets, as far as no finished run with the same settings and
 data is there, and writes a results folder: results.csv, results.parquet, table.md, table.tex, report.html, plots/.
-A run that fails is reported and the others go on; the same command again does only what is missing."""
+A run that fails is reported and the others go on; the same command again does only what is missing, also of a run
+that evaluate_minutes ended. All numbers are over the test users that all rows of a data set share."""
 
 SETTINGS = """--key=value reaches every model that knows the setting; one that none knows is an error.
 --MODEL.key=value, such as --CALRec.config_files=demo, is for one model alone (or for one label of an experiment)."""

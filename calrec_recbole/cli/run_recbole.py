@@ -37,6 +37,8 @@ examples:
   run_recbole --model=SASRec --dataset=ml-100k
   run_recbole --model=CALRec --dataset=Scientific --config_files=small.yaml --seed=1
   run_recbole --model=LIR --dataset=Scientific --retrieval=okapi --output_dir=runs
+  run_recbole --model=CALRec --dataset=Scientific --evaluate_minutes=30     (once more: 30 minutes more)
+  run_recbole --model=CALRec --dataset=Scientific --retrieval=none          (no Java; then calrec rank --run=DIR)
 """
 
 
@@ -55,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted: the run is unfinished; the same command starts it again", file=sys.stderr)
+        print("\ninterrupted: the run is unfinished; the same command goes on, or starts it again", file=sys.stderr)
         return 130
     except Terminated as end:
         print(f"\nterminated: {end}", file=sys.stderr)

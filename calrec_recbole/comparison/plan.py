@@ -7,7 +7,7 @@ from typing import Any
 
 from calrec_recbole.comparison.experiment import Experiment, Row
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.run_folder import METRICS_FILE
+from calrec_recbole.plugin.run_folder import users_left
 from calrec_recbole.plugin.settings import config_file, read_settings
 
 __all__ = ["PlannedRun", "check_unknown", "plan", "request", "resolved", "shared_settings"]
@@ -34,7 +34,13 @@ class PlannedRun:
 
     @property
     def finished(self) -> bool:
-        return self.folder is not None and (self.folder / METRICS_FILE).is_file()
+        """Whether there are results, if only of as many users as a limit of time allowed."""
+        return self.folder is not None and users_left(self.folder) is not None
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.folder is not None and users_left(self.folder) == 0
 
 
 def plan(experiment: Experiment) -> list[PlannedRun]:

@@ -116,7 +116,7 @@ def _execute_wave(wave: Sequence[PlannedRun], machine: Machine, watcher: Watcher
     pending: list[PlannedRun] = []
     folders = set()
     for run in wave:
-        if run.error or run.finished or run.folder in folders:  # two rows may mean the same run
+        if run.error or run.whole or run.folder in folders:  # two rows may mean the same run
             continue
         folders.add(run.folder)
         pending.append(run)

@@ -41,6 +41,10 @@ class RankTable:
             return cls(*torch.empty(len(names), 0).long())
         return cls(*(torch.cat([getattr(batch, name) for batch in batches]).cpu() for name in names))
 
+    def rows(self, places: Tensor) -> "RankTable":
+        """Those at ``places``, in their order."""
+        return RankTable(*(getattr(self, field.name)[places] for field in fields(self)))
+
     def summary(self, names: Sequence[str] | None = None) -> dict[str, float]:
         """Means over users of the metrics ``names``."""
         return summary(self.optimistic, self.pessimistic, names)

@@ -1,8 +1,10 @@
 """CALRec as a RecBole model: settings -> backbone, examples and recommender; the arithmetic is the core's."""
 
+import time
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,14 +31,16 @@ from calrec_recbole.catalogue import Catalogue, SampleShares
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever, Standings
 from calrec_recbole.plugin.calrec_settings import check_intervals, check_positions, prompt_of, settings_of
-from calrec_recbole.plugin.dataset import catalogue_of
-from calrec_recbole.plugin.drawn import Samples, sample_key, samples_before
+from calrec_recbole.plugin.dataset import catalogue_of, user_tokens
 from calrec_recbole.plugin.joint import read_categories
 from calrec_recbole.plugin.reranker import Parts, Reranker, check_rerank
 from calrec_recbole.plugin.retriever import HIERARCHICAL, RERANK, retriever_of
-from calrec_recbole.plugin.stages import check_stage, starting_weights
+from calrec_recbole.plugin.sigterm import sigterm_waits
+from calrec_recbole.plugin.stages import check_stage, samples_before, starting_weights
 from calrec_recbole.recommender import CONSTRAINED, InferenceSettings, Recommender
 from calrec_recbole.retrieval import UNRETRIEVED
+from calrec_recbole.runs.saved_samples import SavedSamples
+from calrec_recbole.runs.user_samples import Samples, UserSamples, sample_key
 from calrec_recbole.training import Mixture, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
 
@@ -65,7 +69,9 @@ class CALRec(SequentialRecommender):
         self.scratch = settings_of(ScratchSizes, config, prefix="scratch_")
         settings = settings_of(InferenceSettings, config)
         self.samples_before = samples_before(config)
-        self.drawn: dict[str, Samples] = {}
+        # of finished weights all that is drawn is kept; of weights that change, what the trainer asks to keep
+        self.saved = None if self.training_settings.train_steps else SavedSamples()
+        self.split, self.user_ids = "", user_tokens(dataset)
         self.categories = read_categories(config) if config["train_stage"] == "joint" else []
         backbone = self._backbone(config, catalogue, settings.max_new_tokens)
         self._assemble(backbone, catalogue, retriever, settings)
@@ -121,12 +127,12 @@ class CALRec(SequentialRecommender):
 
     @contextmanager
     def serving(self, recommender: Recommender) -> Iterator[None]:
-        """Within the block scores are those of ``recommender``, over its catalogue."""
-        own, self.recommender = self.recommender, recommender
+        """Within the block scores are those of ``recommender``, over its catalogue; its users' samples are not kept."""
+        own, self.recommender, saved, self.saved = self.recommender, recommender, self.saved, None
         try:
             yield
         finally:
-            self.recommender = own
+            self.recommender, self.saved = own, saved
 
     def save_weights(self, folder: Path) -> None:
         """Writes the backbone as a standard transformers folder."""
@@ -166,7 +172,7 @@ class CALRec(SequentialRecommender):
 
     def _fused(self, interaction: Any) -> NDArray[np.float64]:
         """(B, n_items) Algorithm 1's scores."""
-        return self.recommender.fused(self._counted_predictions(interaction))
+        return self.recommender.fused(self.sampled(interaction))
 
     @property
     def stands(self) -> bool:
@@ -175,45 +181,48 @@ class CALRec(SequentialRecommender):
 
     def standings(self, interaction: Any, items: Tensor) -> Standings:
         """Where ``items`` (B, M) stand among all by the scores of ``full_sort_predict``, whose matrix is never made."""
-        return self.recommender.standings(self._counted_predictions(interaction), items.cpu().numpy() - 1)
+        return self.recommender.standings(self.sampled(interaction), items.cpu().numpy() - 1)
 
-    def _counted_predictions(self, interaction: Any) -> list[Samples]:
+    def sampled(self, interaction: Any) -> list[Samples]:
+        """The texts of each row's user, and their log-probabilities; they are counted, and kept in ``saved``."""
         seeds = [_user_seed(self.seed, user) for user in interaction[self.USER_ID].tolist()]
         prompts = [self.recommender.items.prompt(history) for history in self.histories(interaction)]
-        predictions = self._predictions(prompts, seeds)
-        self.sample_shares.add([text for text, _ in user] for user in predictions)
-        return predictions
+        found = self._predictions(prompts, seeds, interaction[self.USER_ID].tolist())
+        self.sample_shares.add([text for text, _ in one.samples] for one in found)
+        self.sample_shares.add_searches(one.exact for one in found if one.exact is not None)
+        return [one.samples for one in found]
 
-    def _predictions(self, prompts: Sequence[np.ndarray], seeds: Sequence[int]) -> list[Samples]:
-        """The samples of each prompt: drawn, unless the run before did so or, with finished weights, this one."""
-        settings = self.recommender.settings
-        before: Mapping[str, Samples] = (
-            self.samples_before if self.training_settings.train_steps else ChainMap(self.drawn, self.samples_before)
-        )
+    def _predictions(
+        self, prompts: Sequence[np.ndarray], seeds: Sequence[int], users: Sequence[int]
+    ) -> list[UserSamples]:
+        """The samples of each prompt: drawn, unless they are kept, by this run or the one that it starts from."""
+        settings, kept = self.recommender.settings, self.saved.by_key if self.saved else {}
+        before = ChainMap(kept, self.samples_before)
         keys = [sample_key(prompt, seed, settings) for prompt, seed in zip(prompts, seeds, strict=True)]
         new = [row for row, key in enumerate(keys) if key not in before]
+        began = time.perf_counter()
         drawn = self._drawn([prompts[row] for row in new], [seeds[row] for row in new]) if new else []
-        fresh = {keys[row]: samples for row, samples in zip(new, drawn, strict=True)}
+        seconds = time.perf_counter() - began
+        fresh = {keys[row]: UserSamples("", "", keys[row], *one) for row, one in zip(new, drawn, strict=True)}
         found = [fresh[key] if key in fresh else before[key] for key in keys]
-        self.drawn.update(zip(keys, found, strict=True))
+        if self.saved is not None:
+            self._keep(self.saved, found, users, seconds)
         return found
 
-    def _drawn(self, prompts: Sequence[np.ndarray], seeds: Sequence[int]) -> list[Samples]:
+    def _drawn(self, prompts: Sequence[np.ndarray], seeds: Sequence[int]) -> list[tuple[Samples, bool | None]]:
         if self.recommender.settings.decoding != CONSTRAINED:
-            return self.recommender.predictions(prompts, seeds)
-        best = self.recommender.best(prompts)
-        self.sample_shares.searched += len(best)
-        self.sample_shares.certified += sum(one.exact for one in best)
-        return [self.recommender.pairs(one) for one in best]
+            return [(samples, None) for samples in self.recommender.predictions(prompts, seeds)]
+        return [(self.recommender.pairs(best), bool(best.exact)) for best in self.recommender.best(prompts)]
+
+    def _keep(self, saved: SavedSamples, found: Sequence[UserSamples], users: Sequence[int], seconds: float) -> None:
+        named = [
+            replace(one, split=self.split, user=self.user_ids[user]) for one, user in zip(found, users, strict=True)
+        ]
+        with sigterm_waits():  # until what is drawn is on disk
+            saved.add([one for one in named if (one.split, one.user) not in saved.users], seconds)
 
     def count_samples_anew(self) -> SampleShares:
-        """The counts of what ``full_sort_predict`` generates from now on.
-
-        ``drawn`` holds the samples themselves: of weights that change from now on only, of finished ones
-        (``train_steps`` 0) all that were ever drawn.
-        """
-        if self.training_settings.train_steps:
-            self.drawn = {}
+        """The counts of what ``full_sort_predict`` generates from now on."""
         catalogue = self.recommender.catalogue
         self.sample_shares = SampleShares(catalogue.texts, catalogue.template)
         return self.sample_shares

@@ -10,6 +10,7 @@ from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.best_weights import best_step, check_best
 from calrec_recbole.plugin.calrec_progress import Progress, vocabulary_hash
 from calrec_recbole.plugin.model_card import model_card
+from calrec_recbole.plugin.retriever import NONE
 from calrec_recbole.training import Processes, Training, load_state, save_state
 
 __all__ = ["CALRecCheckpoints"]
@@ -34,6 +35,15 @@ class CALRecCheckpoints:
     @property
     def processes(self) -> Processes:
         return Processes.present()
+
+    @property
+    def ranks(self) -> bool:
+        """Whether targets are ranked; otherwise the best weights are those of the fewest nats a held-out item."""
+        return bool(self.config["retrieval"] != NONE)
+
+    def scored(self, score: float) -> dict[str, float]:
+        """``valid_metric`` with the ``score`` of a validation, where that is what it is."""
+        return {self.valid_metric: score} if self.ranks else {}
 
     @property
     def last(self) -> Path:
@@ -110,10 +120,12 @@ class CALRecCheckpoints:
                 f"checkpoint {self.best} does not hold the weights of step {progress.best_step}, as {self.last} says: "
                 f"remove {self.checkpoint_dir} to start anew"
             )
-        state = {"run": progress.run, "step": progress.best_step, self.valid_metric: progress.best_score}
+        state = {"run": progress.run, "step": progress.best_step, **self.scored(progress.best_score)}
         state |= {"nats": progress.best_nats, "users": progress.users, "valid": progress.best_result}
         self.save_weights(self.checkpoint_dir, state)
 
-    def finished(self) -> None:
-        """Called when the run is complete: the state for resuming is no longer needed."""
-        shutil.rmtree(self.last, ignore_errors=True)
+    def _drop_state(self) -> None:
+        """When training is over the state for resuming is no longer needed."""
+        if self.processes.first:
+            shutil.rmtree(self.last, ignore_errors=True)
+        self.processes.wait()

@@ -8,7 +8,9 @@ from typing import Any, Self
 
 from calrec_recbole.errors import DataError
 
-__all__ = ["Progress", "vocabulary_hash"]
+__all__ = ["NATS", "Progress", "vocabulary_hash"]
+
+NATS = "nats_per_item"  # of held-out items, beside the metrics; in their place where nothing is ranked
 
 
 @dataclass

@@ -27,7 +27,8 @@ def check_intervals(config: Any) -> None:
     """Raises ``ConfigError`` for an interval, or a number of users or minutes, that is too small."""
     for name, least in (
         *(("eval_interval", 1), ("report_interval", 1), ("keep_interval", 0)),
-        *(("valid_users", 0), ("test_users", 0), ("stopping_step", 0), ("checkpoint_minutes", 0)),
+        *(("valid_users", 0), ("test_users", 0), ("stopping_step", 0)),
+        *(("checkpoint_minutes", 0), ("evaluate_minutes", 0)),
     ):
         if config[name] < least:
             raise ConfigError(f"{name}={config[name]} must be at least {least}")

@@ -6,24 +6,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from recbole.data.interaction import Interaction
 from recbole.trainer import Trainer
-from torch import Tensor
 from tqdm import tqdm
 
 from calrec_recbole.backbone import add_adapters
 from calrec_recbole.durable import write_json
-from calrec_recbole.evaluation import RankTable, lowered_ranks
-from calrec_recbole.plugin.calrec_checkpoints import CALRecCheckpoints
-from calrec_recbole.plugin.calrec_progress import Progress
-from calrec_recbole.plugin.chosen_mix import ChoosesMix
-from calrec_recbole.plugin.drawn import SAMPLES_FILE, write_samples
+from calrec_recbole.plugin.calrec_evaluation import CALRecEvaluation
+from calrec_recbole.plugin.calrec_progress import NATS, Progress
 from calrec_recbole.plugin.joint import Category, own_category, record
 from calrec_recbole.plugin.meter import Meter, line
-from calrec_recbole.plugin.processes import in_order, share_of
 from calrec_recbole.plugin.reranker import Reranker
-from calrec_recbole.plugin.selection import Selection, sampled_users, selection_of
+from calrec_recbole.plugin.selection import Selection, selection_of
 from calrec_recbole.plugin.sequences import longest_sequences
 from calrec_recbole.plugin.sigterm import Terminated, sigterm_waits
 from calrec_recbole.plugin.stages import TRAINED_ON, trained_on_before
@@ -31,10 +24,8 @@ from calrec_recbole.training import Training, nats_per_item
 
 __all__ = ["CALRecTrainer"]
 
-TEST_SAMPLE = [3]  # draws ``test_users``: not by the seed, so that runs of several seeds can be compared user by user
 
-
-class CALRecTrainer(CALRecCheckpoints, ChoosesMix, Trainer):
+class CALRecTrainer(CALRecEvaluation, Trainer):
     """``fit`` leaves the best weights in ``checkpoint/best``, a standard transformers folder.
 
     While training, ``checkpoint/last`` holds the state before and after the latest validation or of at most
@@ -42,7 +33,6 @@ class CALRecTrainer(CALRecCheckpoints, ChoosesMix, Trainer):
     """
 
     resumes = True
-    validated_on = ""  # data set
     in_several_processes = True
 
     def _build_optimizer(self, **_: Any) -> None:
@@ -130,40 +120,6 @@ class CALRecTrainer(CALRecCheckpoints, ChoosesMix, Trainer):
         self.logger.info(f"step {step} ({phase}): {line(values)}")
         self.log_values("train", values, step)
 
-    def tested(self, test_data: Any) -> Any:
-        """``test_users`` of them, whatever the seed."""
-        return sampled_users(test_data, self.config, int(self.config["test_users"]), TEST_SAMPLE)
-
-    def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
-        """Each process ranks its share of the users; all answer with the whole table."""
-        shares, own = self.model.count_samples_anew(), share_of(eval_data, self.config, self.processes)
-        table = super().evaluate_ranks(own, show_progress) if own else RankTable.concatenate([])
-        table = in_order(self.processes.gather(table))
-        shares.become_sum(self.processes.gather(shares.counts))
-        for drawn in self.processes.gather(self.model.drawn):
-            self.model.drawn |= drawn
-        self.diagnostics = {"validated_on": self.validated_on, **self.chosen}
-        if shares.users:  # a reranker by log-probability writes none
-            self.diagnostics["samples"] = shares.summary()
-            self.logger.info(f"samples of {len(table)} users: {shares.summary()}")
-        return table
-
-    def _batch_ranks(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> RankTable:
-        if not self.model.stands:
-            return super()._batch_ranks(batch)
-        interaction, _, _, targets = batch
-        last = self._last_items(interaction)
-        standings = self.model.standings(interaction, torch.stack([targets, last.to(targets.device)], dim=1))
-        (own, other), greater, equal = (torch.from_numpy(array).T for array in standings)
-        ranks = 1 + greater[0], greater[0] + equal[0]
-        masked = lowered_ranks(last.cpu() == targets.cpu(), own, other, *ranks)
-        return RankTable(interaction[self.config["USER_ID_FIELD"]].cpu(), targets.cpu(), *ranks, *masked)
-
-    def finished(self) -> None:
-        """Called when the run is complete: keeps its samples, and drops the state for resuming."""
-        write_samples(Path(self.config["run_dir"]) / SAMPLES_FILE, self.model.drawn)
-        super().finished()
-
     def _training(self, train_data: Any) -> Training:
         model = self.model
         items, mixture = model.recommender.items, None
@@ -198,21 +154,27 @@ class CALRecTrainer(CALRecCheckpoints, ChoosesMix, Trainer):
         return progress.worse >= int(self.config["stopping_step"]) > 0
 
     def _validate(self, selection: Selection, training: Training, progress: Progress, show_progress: bool) -> float:
-        with selection.served(self.model):
-            score, result = self._valid_epoch(selection.data, show_progress)
-        nats = self._held_out_nats(selection)
+        score, result, nats = self._judged(selection, show_progress)
         better = score > progress.best_score
-        mark = "best so far" if better else f"best was {progress.best_score:.5f} at step {progress.best_step}"
-        self.logger.info(
-            f"step {training.step}: valid {self.valid_metric} {score:.5f} ({mark}), {nats:.2f} nats an item, "
-            f"{selection.users} users of {selection.name}"
-        )
-        self.log_values("valid", {**result, self.valid_metric: score, "nats_per_item": nats}, training.step)
+        mark = "best so far" if better else f"best was {abs(progress.best_score):.5f} at step {progress.best_step}"
+        told = f"valid {self.valid_metric} {score:.5f} ({mark}), {nats:.2f} nats an item"
+        told = told if self.ranks else f"{nats:.5f} nats an item ({mark}), no ranks by retrieval=none"
+        self.logger.info(f"step {training.step}: {told}, {selection.users} users of {selection.name}")
+        self.log_values("valid", {**result, **self.scored(score), NATS: nats}, training.step)
         if better:
             progress.best_score, progress.best_step, progress.best_result = score, training.step, result
             progress.best_nats, progress.users = nats, selection.users
         progress.worse = 0 if better or training.in_warmup else progress.worse + 1
         return score
+
+    def _judged(self, selection: Selection, show_progress: bool) -> tuple[float, dict[str, float], float]:
+        """The score of the present weights, higher is better, the metrics, and the nats of a held-out item."""
+        if not self.ranks:
+            self.validated_users, nats = selection.users, self._held_out_nats(selection)
+            return -nats, {NATS: nats}, nats
+        with selection.served(self.model):
+            score, result = self._valid_epoch(selection.data, show_progress)
+        return score, result, self._held_out_nats(selection)
 
     def _held_out_nats(self, selection: Selection) -> float:
         dataset = selection.data._dataset

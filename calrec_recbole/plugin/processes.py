@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -72,4 +71,4 @@ def in_order(shares: list[RankTable]) -> RankTable:
     whole = RankTable.concatenate(shares)
     places = [torch.arange(len(share)) * len(shares) + rank for rank, share in enumerate(shares)]
     order = torch.cat(places).argsort()
-    return RankTable(*(getattr(whole, column.name)[order] for column in fields(RankTable)))
+    return whole.rows(order)

@@ -72,6 +72,11 @@ def _check_mix(config: Mapping[str, Any]) -> None:
     bonus = config["rerank_unseen"]
     if bonus != AUTO and not 0 <= _number(bonus) <= 1:
         raise ConfigError(f"rerank_unseen={bonus!r} must be auto or a number from 0 to 1, on top of scores in [0, 1]")
+    if config["evaluate_minutes"] and way == LOGPROB:
+        raise ConfigError(
+            f"evaluate_minutes={config['evaluate_minutes']} goes on from samples, and rerank_by=logprob draws none: "
+            "set rerank_by=texts, or evaluate_minutes=0"
+        )
     if bonus != 0 and way == LOGPROB:
         raise ConfigError(f"rerank_unseen={bonus!r} is added to scaled scores: set rerank_by=texts, or rerank_unseen=0")
     if not 0 <= config["rerank_unseen_loss"] < 1:
@@ -130,6 +135,12 @@ class Reranker:
             name = "rerank_weight" if self.weight is None else "rerank_unseen"
             raise ConfigError(f"{name}=auto is not chosen yet: a run chooses it on its validation users")
         return parts.mixed(self.weight, self.bonus)
+
+    def take(self, checkpoint: Path) -> None:
+        """Takes over what validation chose before, by ``keep``."""
+        kept = self.kept(checkpoint)
+        self.weight = kept.get("rerank_weight", self.weight)
+        self.bonus = kept.get("rerank_unseen", self.bonus)
 
     def keep(self, checkpoint: Path) -> None:
         """Writes what validation chose, for whoever loads the run again."""

@@ -1,19 +1,30 @@
 """The engine that the settings name, over the item texts."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.fusion import Retriever
 from calrec_recbole.retrieval import BM25, ENGINES, HierarchicalMatch, check_milvus
 
-__all__ = ["HIERARCHICAL", "RERANK", "TEXTS", "bm25_of", "check_retrieval", "retriever_of"]
+__all__ = ["HIERARCHICAL", "NONE", "RERANK", "TEXTS", "bm25_of", "check_retrieval", "retriever_of"]
 
 HIERARCHICAL = "hierarchical"  # paper 6
 RERANK = "rerank"  # paper 6: see plugin.reranker
 TEXTS = "texts"  # of rerank_by
 MILVUS = "milvus"
+NONE = "none"  # trains and samples; ranks are for later, or for another machine
+
+
+class NoRetriever:
+    """Refuses to score: with ``retrieval: none`` there is no engine, and no Java."""
+
+    def scores(self, queries: Sequence[str]) -> NoReturn:
+        raise ConfigError(
+            f"retrieval={NONE} ranks nothing: complete the run by calrec rank --run=DIR --retrieval=lucene, or set "
+            "retrieval"
+        )
 
 
 def retriever_of(config: Any, catalogue: Catalogue) -> Retriever:
@@ -22,7 +33,9 @@ def retriever_of(config: Any, catalogue: Catalogue) -> Retriever:
         return bm25_of(config, catalogue.texts, "rerank_engine")
     if config["retrieval"] in (HIERARCHICAL, RERANK):  # by log-probability nothing is looked for: no Java
         return HierarchicalMatch(catalogue.texts, catalogue.template)
-    _check("retrieval", config["retrieval"], [*ENGINES, HIERARCHICAL, RERANK])
+    if config["retrieval"] == NONE:
+        return NoRetriever()
+    _check("retrieval", config["retrieval"], [*ENGINES, HIERARCHICAL, RERANK, NONE])
     return bm25_of(config, catalogue.texts)
 
 

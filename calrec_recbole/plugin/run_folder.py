@@ -1,4 +1,4 @@
-"""One folder a run: its name, who may write into it, and whether it is finished."""
+"""One folder a run: its name, who may write into it, and whether it is finished, or only as far as a limit allowed."""
 
 import fcntl
 import hashlib
@@ -13,11 +13,25 @@ from typing import Any
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.split import DEFAULTS
+from calrec_recbole.runs.names import PARTS, SAMPLES_FILE
 
-__all__ = ["CHECKPOINT", "METRICS_FILE", "TENSORBOARD", "WANDB", "claim", "run_id"]
+__all__ = [
+    "CHECKPOINT",
+    "LEFT",
+    "METRICS_FILE",
+    "TENSORBOARD",
+    "TRAINED_ON",
+    "WANDB",
+    "alone_in",
+    "claim",
+    "run_id",
+    "users_left",
+]
 
 METRICS_FILE = "metrics.json"  # written last: its presence marks a finished run
+LEFT = "left"  # in it, where a limit of time left test users out: how many; such a run is extended, not done anew
 CHECKPOINT = "checkpoint"
+TRAINED_ON = "trained_on.json"  # of every run: the data sets behind its weights and what was held out of them
 LOG = "log.txt"
 TENSORBOARD = "tensorboard"
 WANDB = "wandb"  # wandb's own name for its folder
@@ -27,7 +41,9 @@ NO_EFFECT = {  # settings that do not change a run's numbers
     *("gpu_id", "use_gpu", "worker"),
     *("state", "show_progress", "loss_decimal_place", "metric_decimal_place"),
     *("log_tensorboard", "log_wandb", "wandb_project", "report_interval", "checkpoint_minutes", "milvus_uri"),
+    "evaluate_minutes",
 }
+KEPT = (CHECKPOINT, LOG, TENSORBOARD, WANDB, TRAINED_ON, PARTS, SAMPLES_FILE)  # what a run goes on from
 
 # settings younger than some finished runs, at the values that leave the numbers of those runs as they are
 NEUTRAL = {
@@ -54,22 +70,45 @@ def run_id(settings: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
 def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
     """Yields ``parent/name`` for this process alone; where that run is finished, ``name-2``, ``name-3``, ...
 
-    An unfinished folder is emptied; with ``resumes`` its checkpoint folder, its log and its curves stay. Raises
-    ``ConfigError`` while another process works in the folder.
+    An unfinished folder is emptied; with ``resumes`` stays what a run goes on from. One that a limit of time ended is
+    yielded as it is, its results until others replace them. Raises ``ConfigError`` while another process works in it.
     """
     for number in count(1):
         folder = parent / (name if number == 1 else f"{name}-{number}")
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            _lock(descriptor, folder)
-            if (folder / METRICS_FILE).exists():
+        with alone_in(folder):
+            left = users_left(folder)
+            if left == 0:
                 continue
-            _empty(folder, keep=(CHECKPOINT, LOG, TENSORBOARD, WANDB) if resumes else ())
+            if left is None:
+                _empty(folder, keep=KEPT if resumes else ())
+            for temporary in folder.glob(".*.tmp"):  # of a kill
+                temporary.unlink()
             yield folder
             return
-        finally:
-            os.close(descriptor)  # unlocks
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Within the block no other process works in ``folder``; ``ConfigError`` where one does."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)  # unlocks
+
+
+def users_left(folder: Path) -> int | None:
+    """Test users that a limit of time left out of the run in ``folder``, 0 where it is whole; None: unfinished."""
+    file = folder / METRICS_FILE
+    if not file.exists():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:  # whoever reads it says so
+        return 0
+    return int(found.get(LEFT, 0)) if isinstance(found, dict) else 0
 
 
 def _lock(descriptor: int, folder: Path) -> None:

@@ -4,18 +4,14 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from recbole.utils import init_seed
-from rich.console import Console
-from rich.table import Table
 
-from calrec_recbole.durable import write_json, write_text
+from calrec_recbole.durable import write_text
 from calrec_recbole.errors import CalrecError, ConfigError
-from calrec_recbole.evaluation import RankTable
 from calrec_recbole.plugin.calrec_settings import check_generation
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import check_dataset, data_hash, item_tokens, load_dataset, loaders, user_tokens
@@ -23,31 +19,23 @@ from calrec_recbole.plugin.environment import Cost, environment
 from calrec_recbole.plugin.logs import logging_to
 from calrec_recbole.plugin.processes import claimed, joined
 from calrec_recbole.plugin.registry import model_class
+from calrec_recbole.plugin.results import RunResult, print_result, write_results
 from calrec_recbole.plugin.resume import LAST
 from calrec_recbole.plugin.retriever import check_retrieval
 from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, run_id
 from calrec_recbole.plugin.sigterm import sigterm_raises
 from calrec_recbole.plugin.sources import source_hashes
 from calrec_recbole.plugin.split import check_same_split
+from calrec_recbole.plugin.trained import TRAINED
 from calrec_recbole.plugin.trainer import trainer_for
 from calrec_recbole.plugin.trimming import trimmed
 from calrec_recbole.plugin.wandb_run import check_wandb, wandb_run
+from calrec_recbole.runs.names import PARTS
 from calrec_recbole.training import Processes
 
-__all__ = ["RunResult", "build_model", "print_result", "run"]
+__all__ = ["RunResult", "build_model", "run"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """Where the run lies, and its metrics by name."""
-
-    folder: Path
-    valid: dict[str, float]
-    test: dict[str, float]
-    best_valid_score: float
-    users: dict[str, int]  # how many were evaluated; CALRec's may be samples (``valid_users``, ``test_users``)
 
 
 def run(
@@ -61,8 +49,8 @@ def run(
 
     Leaves ``<output_dir>/<dataset>/<model>/<run id>/`` with config.yaml, environment.json, ranks.parquet, checkpoint/,
     log.txt and, last of all, metrics.json. A finished folder is never touched again: the same run once more goes to
-    ``<run id>-2``. With ``show`` the metrics are printed as a table. Started by torchrun, the processes share one run:
-    the first writes, all return its result.
+    ``<run id>-2``; one that ``evaluate_minutes`` ended is extended. With ``show`` the metrics are printed as a table.
+    Started by torchrun, the processes share one run: the first writes, all return its result.
     """
     with joined() as processes:
         result = _run_jointly(Config(model, dataset, config_files, overrides), processes)
@@ -93,7 +81,7 @@ def _run_jointly(config: Config, processes: Processes) -> RunResult:
             stack.enter_context(wandb_run(config, folder))
         else:
             config["log_tensorboard"] = config["log_wandb"] = False
-        stack.enter_context(sigterm_raises(folder / CHECKPOINT / LAST))
+        stack.enter_context(sigterm_raises(folder / CHECKPOINT / LAST, folder / PARTS, folder / CHECKPOINT / TRAINED))
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
         return _run(config, trainer_class, hashes, folder, processes)
@@ -114,24 +102,26 @@ def _run(
         logger.info(model)
     with cost.phase("train"):
         trainer = trainer_class(config, model)
-        score, valid = trainer.fit(data.train, data.valid, saved=True, show_progress=show_progress)
+        score, valid = trainer.train_once(data.train, data.valid, show_progress)
     with cost.phase("evaluate"):
         trainer.load_weights(Path(config["checkpoint_dir"]))
         valid = valid or trainer.evaluate(data.valid, load_best_model=False, show_progress=show_progress)
-        ranks: RankTable = trainer.evaluate_ranks(trainer.tested(data.test), show_progress)
-        users = {"valid": trainer.validated_users or len(data.valid.dataset), "test": len(ranks)}
-        result = RunResult(folder, dict(valid), ranks.summary(trainer.metric_names), float(score), users)
+        ranks, tested, left = trainer.test(data.test, show_progress)
+        users = {"valid": trainer.validated_users or len(data.valid.dataset), "test": tested}
+        users["test_in_all"] = len(data.test.dataset)
+        test = ranks.summary(trainer.metric_names) if len(ranks) else {}
+        result = RunResult(folder, dict(valid), test, float(score), users, left)
     if not processes.first:
         return result
-    ranks.write(folder / "ranks.parquet", user_tokens(dataset), item_tokens(dataset))
     found = environment(config["seed"], config["device"], hashes, cost)
     found["devices"]["processes"] = processes.world
     found |= {"users": users, "seconds_before_resume": trainer.resumed_seconds, **trainer.diagnostics}
-    write_json(folder / "environment.json", found)
     logger.info("valid %s", result.valid)
     logger.info("test %s", result.test)
     trainer.log_test(result.test)
-    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test})
+    # results of a shorter evaluation: what a kill leaves is consistent or unfinished
+    (folder / METRICS_FILE).unlink(missing_ok=True)
+    write_results(folder, ranks, (user_tokens(dataset), item_tokens(dataset)), found, result)
     trainer.finished()
     return result
 
@@ -146,18 +136,3 @@ def build_model(config: Config, train_dataset: Any) -> Any:
         raise
     except (AssertionError, NotImplementedError, ValueError) as problem:
         raise ConfigError(f"{config['model']} cannot be built: {' '.join(str(problem).split())}") from problem
-
-
-def print_result(result: RunResult) -> None:
-    """Valid and test metrics beside each other, optimistic and pessimistic, and the run's folder."""
-    table = Table("metric", title=" ".join(result.folder.parts[-3:-1]))
-    for column in ("valid opt", "valid pes", "test opt", "test pes"):
-        table.add_column(column, justify="right")
-    for name in result.test:
-        if "_opt" in name:
-            values = (part[key] for part in (result.valid, result.test) for key in (name, name.replace("_opt", "_pes")))
-            table.add_row(name.replace("_opt", ""), *(f"{value:.4f}" for value in values))
-    console = Console(soft_wrap=True)
-    console.print(table)
-    console.print(f"users: {result.users['valid']} valid, {result.users['test']} test", highlight=False)
-    console.print(f"run folder: {result.folder}", highlight=False, markup=False)

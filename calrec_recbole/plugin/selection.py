@@ -1,6 +1,6 @@
 """On whose held-out items the checkpoints of a run are compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from calrec_recbole.plugin.joint import held_out_items
 from calrec_recbole.plugin.retriever import retriever_of
 from calrec_recbole.recommender import Recommender
 
-__all__ = ["Selection", "sampled_users", "selection_of"]
+__all__ = ["Selection", "in_random_order", "rows_of_users", "sampled_users", "selection_of"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,23 @@ def sampled_users(data: Any, config: Any, wanted: int, entropy: Sequence[int]) -
     rows = len(data._dataset.inter_feat)
     if not 0 < wanted < rows:
         return data
-    chosen = np.sort(np.random.default_rng(entropy).permutation(rows)[:wanted])
-    dataset = data._dataset.copy(data._dataset.inter_feat[chosen])
+    return _loader(data, config, np.sort(np.random.default_rng(entropy).permutation(rows)[:wanted]))
+
+
+def in_random_order(data: Any, config: Any, wanted: int, entropy: Sequence[int]) -> Any:
+    """A loader over the users of ``sampled_users``, in the order in which they are drawn: fewer of them come first."""
+    rows = len(data._dataset.inter_feat)
+    return _loader(data, config, np.random.default_rng(entropy).permutation(rows)[: wanted or rows])
+
+
+def rows_of_users(data: Any, config: Any, users: Collection[str]) -> Any:
+    """A loader over the rows of ``users``, the data set's own ids, in the order of ``data``; None without any."""
+    dataset = data._dataset
+    names = dataset.field2id_token[dataset.uid_field]
+    wanted = np.isin(names[dataset.inter_feat[dataset.uid_field].numpy()].astype(str), list(users))
+    return _loader(data, config, np.flatnonzero(wanted)) if wanted.any() else None
+
+
+def _loader(data: Any, config: Any, rows: np.ndarray) -> Any:
+    dataset = data._dataset.copy(data._dataset.inter_feat[rows])
     return FullSortEvalDataLoader(config, dataset, data._sampler, shuffle=False)

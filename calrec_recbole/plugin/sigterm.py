@@ -40,8 +40,8 @@ class _Raise:
 
 
 @contextmanager
-def sigterm_raises(state: Path) -> Iterator[None]:
-    """Within the block a SIGTERM raises ``Terminated``; ``state`` is the folder from which a run goes on, if it exists.
+def sigterm_raises(*states: Path) -> Iterator[None]:
+    """Within the block a SIGTERM raises ``Terminated``; a run goes on from the first of ``states`` that exists.
 
     Python hands signals to the main thread only: in another one nothing changes.
     """
@@ -52,7 +52,8 @@ def sigterm_raises(state: Path) -> Iterator[None]:
     try:
         yield
     except Terminated:
-        advice = f"goes on from {state}" if state.is_dir() else "starts it again"
+        state = next((path for path in states if path.exists()), None)
+        advice = f"goes on from {state}" if state else "starts it again"
         logger.info("ended by SIGTERM")
         raise Terminated(f"the run is unfinished; the same command {advice}") from None
     finally:

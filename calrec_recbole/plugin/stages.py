@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.plugin.best_weights import weights_name
 from calrec_recbole.plugin.dataset import data_hash
 from calrec_recbole.plugin.joint import held_out_items
-from calrec_recbole.plugin.run_folder import CHECKPOINT
+from calrec_recbole.plugin.run_folder import CHECKPOINT, TRAINED_ON
 from calrec_recbole.plugin.settings import read_settings
+from calrec_recbole.runs.names import SAMPLES_FILE
+from calrec_recbole.runs.user_samples import UserSamples, origin_of, read_samples
 
-__all__ = ["STAGES", "TRAINED_ON", "check_stage", "starting_weights", "trained_on_before"]
+__all__ = ["STAGES", "TRAINED_ON", "check_stage", "samples_before", "starting_weights", "trained_on_before"]
 
 STAGES = ("finetune", "joint")
-TRAINED_ON = "trained_on.json"  # of every run: the data sets behind its weights and what was held out of them
 OF_JOINT = ("joint_datasets", "joint_targets", "selection_dataset")
 OBJECTIVE = ("alpha", "beta", "tau_c")  # paper 3.3: "In both stages, the training objective is the same"
 
@@ -85,6 +87,21 @@ def trained_on_before(config: Any) -> dict[str, Any]:
     """The data sets behind the weights that this run starts from, by name."""
     path = config["pre_model_path"]
     return _trained_on(_run_of(starting_weights(path))) if path else {}
+
+
+def samples_before(config: Any) -> dict[str, UserSamples]:
+    """The samples of the run that ``pre_model_path`` names, by key; none where it keeps none or weights differ."""
+    path = config["pre_model_path"]
+    if not path or config["train_steps"] != 0:
+        return {}
+    weights = starting_weights(path)
+    file = weights.parent.parent / SAMPLES_FILE
+    is_best = weights.name == "best" and weights.parent.name == CHECKPOINT  # a step-N has other weights
+    if not is_best or not file.is_file():
+        return {}
+    drawn_by = origin_of(file).weights
+    alike = not drawn_by or drawn_by == weights_name(weights)  # older files do not say
+    return {one.key: one for one in read_samples(file)} if alike else {}
 
 
 def _trained_on(run: Path) -> dict[str, Any]:

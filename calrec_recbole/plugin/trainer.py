@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from recbole.data.interaction import Interaction
@@ -28,7 +28,15 @@ from calrec_recbole.plugin.curves import Curves, tensorboard_of
 from calrec_recbole.plugin.registry import TRAINERS, load, model_class
 from calrec_recbole.plugin.resume import EpochwiseResume
 
-__all__ = ["TieHonest", "UntrainedTrainer", "trainer_for"]
+__all__ = ["Tested", "TieHonest", "UntrainedTrainer", "trainer_for"]
+
+
+class Tested(NamedTuple):
+    """``ranks`` of ``users`` test users (none where nothing retrieves); ``left``: users that a limit left out."""
+
+    ranks: RankTable
+    users: int
+    left: int = 0
 
 
 class TieHonest:
@@ -53,6 +61,13 @@ class TieHonest:
         self.device: torch.device = config["device"]
         self.valid_metric: str = config["valid_metric"]
         self.metric_names = metric_names([name.lower() for name in config["metrics"]], config["topk"])
+
+    def train_once(self, train_data: Any, valid_data: Any, show_progress: bool) -> tuple[float, Any]:
+        """``fit``; a trainer may find that this run's training is over."""
+        result: tuple[float, Any] = self.fit(  # type: ignore[attr-defined]
+            train_data, valid_data, saved=True, show_progress=show_progress
+        )
+        return result
 
     # Curves
 
@@ -83,9 +98,10 @@ class TieHonest:
             self.load_weights(Path(model_file or self.checkpoint_dir))
         return self.evaluate_ranks(eval_data, show_progress).summary(self.metric_names)
 
-    def tested(self, test_data: Any) -> Any:
-        """The users of ``test_data`` that a run is tested on: all of them."""
-        return test_data
+    def test(self, test_data: Any, show_progress: bool = False) -> Tested:
+        """The test of a run, of all users of ``test_data``."""
+        ranks = self.evaluate_ranks(test_data, show_progress)
+        return Tested(ranks, len(ranks))
 
     @torch.no_grad()
     def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:

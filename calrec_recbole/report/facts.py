@@ -16,8 +16,7 @@ CACHE = ".cache"  # folder in the results folder
 
 def facts_file(out: Path, run: Run) -> Path:
     """One file for all runs on the same data, split alike."""
-    digest = str(run.environment.get("data_sha256", {}).get("inter", ""))[:12]
-    return out / CACHE / f"users-{run.data}-{digest}.parquet"
+    return out / CACHE / f"users-{run.data}-{run.data_hash[:12]}.parquet"
 
 
 def write_facts(facts: pd.DataFrame, file: Path) -> None:

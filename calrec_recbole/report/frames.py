@@ -10,7 +10,8 @@ __all__ = ["results_frame"]
 
 
 def results_frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """``dataset, label, model, seed``, every test metric, ``valid_<metric>``, costs (s, ms, MiB), ``folder``.
+    """``dataset, label, model, seed``, ``users`` (that the test metrics are over), every test metric,
+    ``valid_<metric>``, costs (s, ms, MiB), ``folder``.
 
     A row without a run stands there with its error.
     """
@@ -24,9 +25,8 @@ def results_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 "test_milliseconds_per_user": run.test_milliseconds,
                 "peak_memory_mib": run.memory,
             }
-            lines.append(
-                {**named, "seed": run.seed, **run.test, **valid, **costs, "folder": str(run.folder), "error": ""}
-            )
+            users = {"seed": run.seed, "users": run.tested or None}
+            lines.append({**named, **users, **run.test, **valid, **costs, "folder": str(run.folder), "error": ""})
         if row.error:
             lines.append({**named, "error": row.error})
     return pd.DataFrame(lines)

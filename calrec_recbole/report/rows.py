@@ -49,11 +49,6 @@ class Row:
         """What its row may be called in the paper's table."""
         return (self.paper, self.label, system_of(self.model))
 
-    @property
-    def tested_on(self) -> int:
-        """Users of the test where they are a sample; 0 = all."""
-        return max((run.tested_on for run in self.runs), default=0)
-
     def value(self, key: str) -> float:
         """Mean over seeds of a test metric; NaN where the runs do not have it."""
         return float(np.mean([run.test.get(key, np.nan) for run in self.runs])) if self.runs else float("nan")

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from calrec_recbole.errors import DataError
+from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
 from calrec_recbole.report.curves import Curve, read_curve
 
 __all__ = ["Run", "data_name", "find_runs", "read_run"]
@@ -21,12 +23,31 @@ SHARES = (0.8, 0.1, 0.1)  # of configs/overall.yaml
 
 @dataclass(frozen=True)
 class Run:
-    """``config``, ``environment`` and ``metrics`` as in the run's files."""
+    """``config``, ``environment`` and ``metrics`` as in the run's files; of ``users`` alone where they are given."""
 
     folder: Path
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
     metrics: Mapping[str, Mapping[str, float]]
+    users: pd.Index | None = field(default=None, compare=False)
+
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """See ``read_ranks``."""
+        ranks = read_ranks(self.folder)
+        return ranks if self.users is None else ranks.loc[self.users]
+
+    @property
+    def has_ranks(self) -> bool:
+        return bool(self.test) and (self.folder / "ranks.parquet").is_file()
+
+    def on(self, users: pd.Index) -> "Run":
+        """As if only ``users``, some of its own, had been tested; itself where these are all."""
+        if len(users) == len(self.ranks):
+            return self
+        means = metric_vectors(self.ranks.loc[users], list(self.test)).mean()
+        test = {str(name): float(value) for name, value in means.items()}
+        return replace(self, metrics={**self.metrics, "test": test}, users=users)
 
     @property
     def model(self) -> str:
@@ -49,10 +70,19 @@ class Run:
         return self.metrics["test"]
 
     @property
-    def tested_on(self) -> int:
-        """Users of the test where they are a sample (``test_users``); 0 = all."""
-        wanted = int(self.config.get("test_users") or 0)
-        return wanted and int(self.environment.get("users", {}).get("test", wanted))
+    def tested(self) -> int:
+        """Users that ``test`` is over; 0 = unknown."""
+        return int(self.environment.get("users", {}).get("test", 0)) if self.users is None else len(self.users)
+
+    @property
+    def test_in_all(self) -> int:
+        """Users of the test part, also those that ``test_users`` or ``evaluate_minutes`` left out; 0 = unknown."""
+        return int(self.environment.get("users", {}).get("test_in_all", 0))
+
+    @property
+    def data_hash(self) -> str:
+        """Of the data set's events; empty where it is unknown."""
+        return str(self.environment.get("data_sha256", {}).get("inter", ""))
 
     @property
     def train_seconds(self) -> float:
@@ -63,7 +93,8 @@ class Run:
     def test_milliseconds(self) -> float:
         """Wall clock a test user, in ms: of the whole evaluation, which for most models is that of the test alone."""
         users = self.environment.get("users", {}).get("test", 0)
-        return 1000 * self._seconds("evaluate") / users if users else float("nan")
+        seconds = self._seconds("evaluate") + float(self.environment.get("sampling_seconds_before_resume", 0.0))
+        return 1000 * seconds / users if users else float("nan")
 
     @property
     def memory(self) -> float:

@@ -10,6 +10,7 @@ from calrec_recbole.report.cells import TableRow
 from calrec_recbole.report.manifest import Manifest
 from calrec_recbole.report.paper_rows import MAIN, PaperRows, paper_rows
 from calrec_recbole.report.rows import Row
+from calrec_recbole.report.shared import Shared
 from calrec_recbole.report.slices import sliced
 from calrec_recbole.report.statistics import compared, reference_of
 from calrec_recbole.report.tables import change_table, masked_table, metric_table
@@ -22,7 +23,7 @@ class Section:
     """``tests``: rows of ``evaluation.compare`` against ``reference`` (empty: no test).
 
     ``slices``: see ``report.slices``. ``changes``: in %, against a reference that was asked for. ``masked``: the table
-    without the last item, and its footnote. ``notes``: what is left out, and why.
+    without the last item, and its footnote. ``notes``: what is left out, and why. ``told``: on which users all this is.
     """
 
     dataset: str
@@ -35,20 +36,22 @@ class Section:
     masked: tuple[Sequence[TableRow], str] = ((), "")
     reference: str = ""
     notes: Sequence[str] = field(default_factory=list)
+    told: str = ""
 
     @property
     def finished(self) -> list[Row]:
         return [row for row in self.rows if row.runs]
 
 
-def section_of(dataset: str, rows: Sequence[Row], manifest: Manifest, facts: pd.DataFrame | None) -> Section:
-    """``rows`` are those of ``dataset``; ``facts`` what is known of its test users."""
+def section_of(dataset: str, found: Shared, manifest: Manifest, facts: pd.DataFrame | None) -> Section:
+    """``found`` are the rows of ``dataset``; ``facts`` what is known of its test users."""
+    rows = found.rows
     paper = paper_rows(manifest.paper or MAIN, manifest.paper_datasets.get(dataset, dataset))
     reference = reference_of(rows, manifest.reference if _here(rows, manifest.reference) else "")
     tests, slices = pd.DataFrame(), pd.DataFrame()
-    notes: list[str] = []
+    notes = list(found.notes)
     try:
-        tests, notes = compared(rows, reference)
+        tests = compared(rows, reference)
     except CalrecError as problem:  # runs on other versions of the data: their means stand, tests would be wrong
         notes.append(f"No intervals and tests: {problem}.")
     try:
@@ -58,7 +61,7 @@ def section_of(dataset: str, rows: Sequence[Row], manifest: Manifest, facts: pd.
     label = reference if "difference" in tests else ""
     changes = change_table(rows, manifest.reference)
     table = metric_table(rows, paper, whole=manifest.paper > 0)
-    return Section(dataset, rows, table, paper, tests, slices, changes, masked_table(rows), label, notes)
+    return Section(dataset, rows, table, paper, tests, slices, changes, masked_table(rows), label, notes, found.told)
 
 
 def _here(rows: Sequence[Row], label: str) -> bool:

@@ -1,13 +1,13 @@
 """Each row's metrics by slice of the test users; what is known of the users comes with them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
-from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
+from calrec_recbole.evaluation.per_user import metric_vectors
 from calrec_recbole.evaluation.slices import slice_means, user_slices
 from calrec_recbole.report.rows import KEYS, Row
+from calrec_recbole.report.runs import Run
 
 __all__ = ["sliced"]
 
@@ -21,7 +21,7 @@ def sliced(rows: Sequence[Row], facts: pd.DataFrame | None) -> pd.DataFrame:
         return pd.DataFrame()
     tables = []
     for row in rows:
-        found = [_of_run(run.folder, facts) for run in row.runs if (run.folder / "ranks.parquet").is_file()]
+        found = [_of_run(run, facts) for run in row.runs]
         if found:
             means = pd.concat(found).groupby(["by", "slice"], sort=False)[["users", *KEYS]].mean().reset_index()
             tables.append(means.assign(label=row.label, users=means["users"].round().astype(int)))
@@ -30,11 +30,10 @@ def sliced(rows: Sequence[Row], facts: pd.DataFrame | None) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[["label", "by", "slice", "users", *KEYS]]
 
 
-def _of_run(folder: Path, facts: pd.DataFrame) -> pd.DataFrame:
-    ranks = read_ranks(folder)
-    vectors = metric_vectors(ranks, list(KEYS))
+def _of_run(run: Run, facts: pd.DataFrame) -> pd.DataFrame:
+    vectors = metric_vectors(run.ranks, list(KEYS))
     parts = []
-    for by, labels in user_slices(facts, ranks).items():
+    for by, labels in user_slices(facts, run.ranks).items():
         means = slice_means(labels, vectors).rename_axis("slice").reset_index()
         parts.append(means[means["users"] > 0].assign(by=by, slice=means["slice"].astype(str)))
     return pd.concat(parts, ignore_index=True)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from calrec_recbole.errors import DataError, did_you_mean
 from calrec_recbole.evaluation.comparison import category_means, compare
-from calrec_recbole.evaluation.per_user import align, metric_vectors, read_ranks
+from calrec_recbole.evaluation.per_user import align, metric_vectors
 from calrec_recbole.report.rows import KEYS, METRICS, Row
 from calrec_recbole.report.tables import OURS
 
@@ -36,26 +36,16 @@ def reference_of(rows: Sequence[Row], wanted: str) -> str:
     return max(baselines or finished, key=lambda label: np.mean([row.value(DECIDES) for row in finished[label]]))
 
 
-def compared(rows: Sequence[Row], reference: str) -> tuple[pd.DataFrame, list[str]]:
-    """``evaluation.compare`` of the rows on one data set; and a line for each row that is left out.
+def compared(rows: Sequence[Row], reference: str) -> pd.DataFrame:
+    """``evaluation.compare`` of the rows on one data set; without a ``reference`` the means and intervals alone.
 
-    Without a ``reference`` the means and intervals alone; so too of a row that was tested on a sample of the users
-    (``test_users``) that the others were tested on. Raises ``DataError`` where users or targets differ otherwise.
+    Raises ``DataError`` where users or targets differ: see ``report.shared``.
     """
-    kept = [row for row in rows if row.runs and _has_ranks(row)]
-    left_out = [f"{row.label} has no ranks.parquet: no tests." for row in rows if row.runs and row not in kept]
+    kept = [row for row in rows if row.runs]
     if not kept:
-        return pd.DataFrame(), left_out
-    sizes = {row.tested_on for row in kept}
-    size = next((row.tested_on for row in kept if row.label == reference), min(sizes))  # 0, all users, where there is
-    alike, others = ([row for row in kept if (row.tested_on == size) == same] for same in (True, False))
-    vectors = _vectors(alike)
-    tables = [compare(vectors, reference) if reference in vectors else compare(vectors, alike[0].label)[UNTESTED]]
-    for row in others:
-        tables.append(compare(_vectors([row]), row.label)[UNTESTED])
-        users = f"{row.tested_on:,} users" if row.tested_on else "all users"
-        left_out.append(f"{row.label} was tested on {users}, the reference on others: its intervals alone, no tests.")
-    return pd.concat(tables, ignore_index=True), left_out
+        return pd.DataFrame()
+    vectors = _vectors(kept)
+    return compare(vectors, reference) if reference in vectors else compare(vectors, kept[0].label)[UNTESTED]
 
 
 def over_datasets(rows: Sequence[Row], reference: str) -> dict[str, pd.DataFrame]:
@@ -65,7 +55,7 @@ def over_datasets(rows: Sequence[Row], reference: str) -> dict[str, pd.DataFrame
     fewer than two data sets or labels, and where runs on one data set have other users.
     """
     datasets = list(dict.fromkeys(row.dataset for row in rows))
-    finished = {(row.dataset, row.label) for row in rows if row.runs and _has_ranks(row)}
+    finished = {(row.dataset, row.label) for row in rows if row.runs}
     labels = [
         label for label in dict.fromkeys(r.label for r in rows) if all((name, label) in finished for name in datasets)
     ]
@@ -79,13 +69,9 @@ def over_datasets(rows: Sequence[Row], reference: str) -> dict[str, pd.DataFrame
     return {"users": compare(users, reference), "data sets": compare(category_means(frames), reference)}
 
 
-def _has_ranks(row: Row) -> bool:
-    return all((run.folder / "ranks.parquet").is_file() for run in row.runs)
-
-
 def _vectors(rows: Sequence[Row]) -> Mapping[str, pd.DataFrame]:
     """Per label users x metrics, the users in one order, the mean over seeds."""
-    ranks = {(row.label, place): read_ranks(run.folder) for row in rows for place, run in enumerate(row.runs)}
+    ranks = {(row.label, place): run.ranks for row in rows for place, run in enumerate(row.runs)}
     aligned = align({f"{label} #{place}": table for (label, place), table in ranks.items()})
     frames: dict[str, list[pd.DataFrame]] = {}
     for (label, _), table in zip(ranks, aligned.values(), strict=True):

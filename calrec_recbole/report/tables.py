@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks, without_last_item
+from calrec_recbole.evaluation.per_user import metric_vectors, without_last_item
 from calrec_recbole.report.cells import ABSENT, Cell, Number, TableRow, marked_cells, paper_cells
 from calrec_recbole.report.paper_rows import PaperRows
 from calrec_recbole.report.rows import KEYS, METRICS, MetricName, Row
@@ -26,8 +26,7 @@ def metric_table(rows: Sequence[Row], paper: PaperRows, whole: bool) -> list[Tab
     table: list[TableRow] = []
     used: set[str] = set()
     for row, cells in zip(rows, marked_cells(values, spreads), strict=True):
-        sampled = f" ({row.tested_on:,} users)" if row.tested_on else ""
-        table.append(TableRow(row.label + sampled, cells, error=row.error))
+        table.append(TableRow(row.label, cells, error=row.error))
         beside = next((label for label in row.paper_labels if label in paper and label not in used), None)
         if beside is not None:
             used.add(beside)
@@ -81,7 +80,7 @@ def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
     labels, values, left_out = [], [], 0
     for row in rows:
         try:
-            ranks = [read_ranks(run.folder) for run in row.runs]
+            ranks = [run.ranks for run in row.runs]
             kept = [without_last_item(table) for table in ranks]
         except DataError:  # runs of before these ranks were kept
             continue

@@ -16,14 +16,17 @@ LATEX_SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {
 Tables = Mapping[str, Sequence[TableRow]]  # by data set
 
 
-def markdown(tables: Tables, title: str, command: str, notes: Sequence[str]) -> str:
-    """GitHub's Markdown; the paper's rows are in italics and say so."""
+def markdown(
+    tables: Tables, title: str, command: str, notes: Sequence[str], below: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """GitHub's Markdown; the paper's rows are in italics and say so. ``below``: lines below the table of a data set."""
     parts = [f"# {title}"]
     parts += [f"    {command}"] if command else []
     parts += list(notes)
     for dataset, rows in tables.items():
         parts.append(f"## {dataset}")
         parts.append("\n".join([_bar(["", *_titles()]), _bar(["-"] * (1 + len(METRICS))), *map(_markdown_row, rows)]))
+        parts += (below or {}).get(dataset, [])
     parts.append(
         "Optimistic/pessimistic where they differ. **Best** and <u>second</u> of ours; the paper's rows do not count."
     )
@@ -44,8 +47,8 @@ def _markdown_number(number: Number) -> str:
     return {"best": f"**{text}**", "second": f"<u>{text}</u>"}.get(number.mark, text)
 
 
-def latex(tables: Tables, title: str, command: str) -> str:
-    """A table environment that needs the package booktabs."""
+def latex(tables: Tables, title: str, command: str, told: Mapping[str, str] | None = None) -> str:
+    """A table environment that needs the package booktabs. ``told``: on which users the rows of a data set are."""
     columns = "l" * 1 + "c" * len(METRICS)
     lines = [
         *(["% " + command.replace("\n", " ")] if command else []),
@@ -57,7 +60,8 @@ def latex(tables: Tables, title: str, command: str) -> str:
         " & ".join(["", *_titles()]) + r" \\",
     ]
     for dataset, rows in tables.items():
-        lines += [r"\midrule", rf"\multicolumn{{{len(columns)}}}{{l}}{{\textit{{{escaped(dataset)}}}}} \\"]
+        users = f", {escaped(told[dataset])}" if told and told.get(dataset) else ""
+        lines += [r"\midrule", rf"\multicolumn{{{len(columns)}}}{{l}}{{\textit{{{escaped(dataset)}}}{users}}} \\"]
         lines += [_latex_row(row) for row in rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
 

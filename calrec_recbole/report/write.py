@@ -32,6 +32,7 @@ def write_report(manifest: Manifest, out: Path, anew: bool = False) -> None:
     from calrec_recbole.report.paper_rows import AVERAGE, paper_rows
     from calrec_recbole.report.rows import rows_of
     from calrec_recbole.report.section import section_of
+    from calrec_recbole.report.shared import shared
     from calrec_recbole.report.statistics import over_datasets, reference_of
     from calrec_recbole.report.tables import average_table
     from calrec_recbole.report.text_tables import latex, markdown
@@ -40,9 +41,11 @@ def write_report(manifest: Manifest, out: Path, anew: bool = False) -> None:
     (out / CACHE).mkdir(exist_ok=True)
     (out / STAMP).unlink(missing_ok=True)
     manifest.write(out)
-    rows = rows_of(manifest)
-    of_dataset = {name: [row for row in rows if row.dataset == name] for name in dict.fromkeys(r.dataset for r in rows)}
-    sections = [section_of(name, own, manifest, read_facts(out, own)) for name, own in of_dataset.items()]
+    found = rows_of(manifest)
+    names = dict.fromkeys(row.dataset for row in found)
+    of_dataset = {name: shared([row for row in found if row.dataset == name]) for name in names}
+    rows = [row for own in of_dataset.values() for row in own.rows]
+    sections = [section_of(name, own, manifest, read_facts(out, own.rows)) for name, own in of_dataset.items()]
     reference = reference_of(rows, manifest.reference)
     overall = over_datasets(rows, reference)
     average = average_table(rows, paper_rows(manifest.paper, AVERAGE) if manifest.paper else {})
@@ -57,8 +60,10 @@ def write_report(manifest: Manifest, out: Path, anew: bool = False) -> None:
             tables[f"{one.dataset}: (optimistic + pessimistic) / 2 against {manifest.reference}"] = one.changes
     if average:
         tables["Average"] = average
-    write_text(out / "table.md", markdown(tables, manifest.title, manifest.command, manifest.notes))
-    write_text(out / "table.tex", latex(tables, manifest.title, manifest.command))
+    told = {one.dataset: one.told for one in sections}
+    below = {one.dataset: [f"{line.removesuffix('.')}." for line in (one.told, *one.notes) if line] for one in sections}
+    write_text(out / "table.md", markdown(tables, manifest.title, manifest.command, manifest.notes, below))
+    write_text(out / "table.tex", latex(tables, manifest.title, manifest.command, told))
     plots = {one.dataset: draw_plots(one, out / "plots") for one in sections}
     write_text(out / LAST, page(manifest, sections, plots, Overall(average, overall, reference)))
     write_text(out / STAMP, stamp)

@@ -11,10 +11,11 @@ from pathlib import Path
 import pandas as pd
 from scipy.stats import binomtest
 
-from calrec_recbole.plugin.drawn import SAMPLES_FILE, read_samples
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.trainer import trainer_for
 from calrec_recbole.plugin.user_facts import facts_of_run
+from calrec_recbole.runs.names import SAMPLES_FILE
+from calrec_recbole.runs.user_samples import read_samples
 
 RUNS = Path("runs/Scientific")
 PROCEDURE, LIR = "CALRec/2020-3034d9af", "LIR/2020-472079ff"
@@ -49,7 +50,7 @@ def on_validation() -> None:
         folder = RUNS / OTHERS[label]
         loaded = load_run(folder, "dataset", {"gpu_id": ""})
         if (folder / SAMPLES_FILE).is_file():
-            loaded.model.samples_before = read_samples(folder / SAMPLES_FILE)
+            loaded.model.samples_before = {one.key: one for one in read_samples(folder / SAMPLES_FILE)}
         rows = loaded.train_data.dataset.inter_feat
         seen = {*rows["item_id"].tolist(), *rows["item_id_list"].flatten().tolist()}
         table = trainer_for(loaded.config["model"])(loaded.config, loaded.model).evaluate_ranks(loaded.valid_data)

@@ -67,3 +67,39 @@ def test_wrong_usage_is_one_line(given, reason, capsys):
     assert shown.err.startswith("error: ")
     assert reason in shown.err
     assert shown.err.count("\n") == 1
+
+
+CALREC = {
+    **{"scratch_vocab_size": 300, "scratch_hidden_size": 16, "scratch_intermediate_size": 32, "eval_batch_size": 3},
+    **{"scratch_num_hidden_layers": 1, "scratch_num_attention_heads": 2, "train_batch_size": 4, "valid_users": 3},
+    **{"train_steps": 2, "warmup_steps": 0, "n_gen": 2, "max_new_tokens": 4, "retrieval": "okapi"},
+}
+
+
+def test_rows_of_fewer_users_are_compared_on_those_and_extended(arguments, tmp_path, capsys):
+    own = {**CALREC, "MAX_ITEM_LIST_LENGTH": 5}
+    given = [one.replace("Pop,LIR", "LIR,CALRec") for one in arguments]
+    given += [f"--CALRec.{key}={value}" for key, value in own.items()]
+    assert main([*given, "--CALRec.evaluate_minutes=1e-9"]) == 0
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "3 of 8 test users, those that all rows share." in table
+    assert main(given) == 0
+    shown = capsys.readouterr().out
+    assert "LIR on Tiny reused" in shown
+    assert shown.count("CALRec on Tiny done") == 2
+    assert "\n8 test users." in (tmp_path / "out" / "table.md").read_text()
+    assert len(list((tmp_path / "runs" / "Tiny" / "CALRec").iterdir())) == 1
+
+
+def test_a_row_that_only_samples_is_left_out_by_name(arguments, tmp_path):
+    own = {**CALREC, "retrieval": "none"}
+    given = [one.replace("Pop,LIR", "LIR,CALRec") for one in arguments]
+    assert main([*given, *(f"--CALRec.{key}={value}" for key, value in own.items())]) == 0
+    table = (tmp_path / "out" / "table.md").read_text()
+    (folder,) = (tmp_path / "runs" / "Tiny" / "CALRec").iterdir()
+    told = "CALRec is left out: its run has samples and no ranks; calrec rank --run="
+    assert f"{told}{folder.relative_to(tmp_path)} makes them." in table
+    assert main(["rank", f"--run={folder}", "--retrieval=okapi"]) == 0
+    assert main(["report", "--runs=out"]) == 0
+    assert "left out" not in (tmp_path / "out" / "table.md").read_text()
+    assert "| CALRec |" in (tmp_path / "out" / "table.md").read_text()

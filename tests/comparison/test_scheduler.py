@@ -14,7 +14,7 @@ FAKE = """
 import pathlib, sys, time
 given = dict(argument[2:].split('=', 1) for argument in sys.argv[1:])
 folder = pathlib.Path(given['folder'])
-folder.mkdir(parents=True)
+folder.mkdir(parents=True, exist_ok='again' in given)
 (folder / 'started').write_text(str(time.time()))
 time.sleep(float(given.get('sleep', 0)))
 deadline = time.monotonic() + 100
@@ -77,6 +77,15 @@ def compare(monkeypatch, tmp_path):
 
 def row(label, after="", **settings):
     return Row("LIR", label, {"name": label, **settings}, after=after)
+
+
+def test_a_run_that_a_limit_ended_goes_on(compare):
+    compare(row("a"), row("b"))
+    (compare.folder / "a" / "metrics.json").write_text('{"valid": {}, "test": {}, "left": 5}')
+    (compare.folder / "b" / "metrics.json").write_text('{"valid": {}, "test": {}}')
+    found, states = compare(row("a", again="true"), row("b", again="true"))
+    assert states == [("a on A", "running"), ("a on A", "done"), ("b on A", "reused")]
+    assert found["a"].finished
 
 
 def test_what_is_finished_is_reused(compare):

@@ -14,12 +14,13 @@ from calrec_recbole.errors import ConfigError
 from calrec_recbole.evaluation import ranks_without, read_ranks, tie_ranks
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import load_dataset, loaders
-from calrec_recbole.plugin.drawn import SAMPLES_FILE, read_samples
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.plugin.sequences import longest_sequences
 from calrec_recbole.plugin.trainer import trainer_for
 from calrec_recbole.recommender import Recommender
+from calrec_recbole.runs.names import SAMPLES_FILE
+from calrec_recbole.runs.user_samples import read_samples
 
 
 @pytest.fixture
@@ -102,15 +103,17 @@ def test_what_comes_after_sampling_can_change_without_sampling_again(settings, m
     same = [json.loads((one.folder / "environment.json").read_text())["samples"] for one in (trained, pooled)]
     assert same[0] == same[1]
     tested, both = (read_samples(one.folder / SAMPLES_FILE) for one in (trained, pooled))
-    assert both.items() >= tested.items()
-    assert len(both) == len(tested) + 1
+    assert [one.split for one in both] == ["valid"] + 8 * ["test"]
+    assert both[1:] == tested
+    assert [one.user for one in tested] == [f"u{number}" for number in range(8)]
     asked.clear()
     last = run(
         "CALRec", overrides={**settings, **after, "pre_model_path": str(pooled.folder), "epsilon": 0}, show=False
     )
     assert asked == []  # the weights were not trained between: the validation's samples are kept too
     assert last.valid.keys() == pooled.valid.keys()
-    assert read_samples(anew.folder / SAMPLES_FILE).keys().isdisjoint(read_samples(trained.folder / SAMPLES_FILE))
+    keys = [{one.key for one in read_samples(run_.folder / SAMPLES_FILE)} for run_ in (anew, trained)]
+    assert keys[0].isdisjoint(keys[1])
 
 
 def test_constrained_decoding_of_finished_weights(settings):
@@ -210,7 +213,7 @@ def test_the_loss_of_recboles_rows_is_finite_and_trainable(settings):
     [
         (
             {"retrieval": "lucine"},
-            "retrieval='lucine' must be one of lucene, okapi, milvus, hierarchical, rerank; did you mean 'lucene'",
+            "retrieval='lucine' must be one of lucene, okapi, milvus, hierarchical, rerank, none; did you mean 'lucene",
         ),
         ({"tau_c": 0}, "tau_c=0 must be greater than 0"),
         ({"n_gen": 0}, "n_gen=0"),
@@ -222,7 +225,7 @@ def test_the_loss_of_recboles_rows_is_finite_and_trainable(settings):
         ({"backbone": "./no/such/folder"}, "backbone=./no/such/folder cannot be loaded"),
         ({"max_input_length": 5}, "max_input_length=5 leaves no room"),
         ({"prompt_template": "gpt"}, "prompt_template='gpt' must be one of calrec, gpt4rec"),
-        ({"retrieval": "hierarchic"}, "okapi, milvus, hierarchical, rerank; did you mean 'hierarchical'"),
+        ({"retrieval": "hierarchic"}, "okapi, milvus, hierarchical, rerank, none; did you mean 'hierarchical'"),
         ({"pooling": "sum"}, "pooling='sum' must be one of max, mean, min"),
     ],
 )

@@ -17,13 +17,13 @@ def test_an_adapted_run_leaves_a_merged_backbone(calrec_settings, tmp_path, monk
     folder = str(base.folder / "checkpoint" / "best")
     changes = {"backbone": folder, "lora_rank": 2, "warmup_steps": 0, "gradient_checkpointing": True}
     kept = []
-    original = CALRecTrainer.finished
+    original = CALRecTrainer._drop_state
 
     def watched(self):
         kept.extend(load_file(self.last / "state.safetensors"))
         original(self)
 
-    monkeypatch.setattr(CALRecTrainer, "finished", watched)
+    monkeypatch.setattr(CALRecTrainer, "_drop_state", watched)
     result = run("CALRec", overrides={**calrec_settings, **changes, "learning_rate": 1e-2}, show=False)
     assert all(".lora_" in name for name in kept if name.startswith("model."))
     best = result.folder / "checkpoint" / "best"

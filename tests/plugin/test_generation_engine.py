@@ -10,9 +10,10 @@ from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation import sample
 from calrec_recbole.plugin import runner
 from calrec_recbole.plugin.calrec_settings import check_generation
-from calrec_recbole.plugin.drawn import SAMPLES_FILE, read_samples
 from calrec_recbole.plugin.run_folder import run_id
 from calrec_recbole.plugin.runner import run
+from calrec_recbole.runs.names import SAMPLES_FILE
+from calrec_recbole.runs.user_samples import read_samples
 
 UNTUNED = {"train_steps": 0, "warmup_steps": 0, "valid_users": 1}
 
@@ -45,9 +46,9 @@ def test_a_run_samples_with_the_engine_that_is_named_and_shares_no_samples(calre
     untuned = {**settings, **UNTUNED, "pre_model_path": str(trained.folder), "generation_engine": "vllm"}
     drawn = run("CALRec", overrides=untuned, show=False)
     assert [one["asked"] for one in played] == [1, 8]  # an engine of the weights as read, one of checkpoint/best
-    native, theirs = (read_samples(one.folder / SAMPLES_FILE) for one in (trained, drawn))
+    native, theirs = ({own.key for own in read_samples(one.folder / SAMPLES_FILE)} for one in (trained, drawn))
     assert len(theirs) >= 8
-    assert native.keys().isdisjoint(theirs)
+    assert native.isdisjoint(theirs)
 
 
 def refused(match, overrides, monkeypatch):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from calrec_recbole.plugin.runner import run
@@ -19,11 +20,15 @@ CALREC = {  # a run whose validations at steps 2, 3 and 6 are the best so far, t
     **{"scratch_num_hidden_layers": 1, "scratch_num_attention_heads": 2, "train_batch_size": 4, "valid_users": 0},
     **{"n_gen": 8, "max_new_tokens": 12, "retrieval": "okapi", "valid_metric": "mrr_pes", "lr_schedule": "cosine"},
     **{"checkpoint_minutes": 0.0, "report_interval": 2},  # the state of every step is written
+    "eval_batch_size": 3,  # eight users are three batches
 }
 EVERYWHERE = ["step", "validation", "sync"] + [
     f"{what} {name}{ending}"
     for what in ("rename to", "removal of")
-    for name in ("last", "best", "config.yaml", "ranks.parquet", "environment.json", "metrics.json")
+    for name in (
+        *("last", "best", "config.yaml", "trained.json", "samples", "samples.parquet"),
+        *("part-00000.parquet", "part-00001.parquet", "ranks.parquet", "environment.json", "metrics.json"),
+    )
     for ending in ("", ".old")
 ]
 
@@ -38,7 +43,9 @@ def result_of(folder):
     best = folder / "checkpoint" / "best"
     files = [folder / "metrics.json", folder / "ranks.parquet", *sorted(best.iterdir())]
     assert not (folder / "checkpoint" / "last").exists()
-    return {file.name: file.read_bytes() for file in files}
+    assert not (folder / "samples").exists()
+    samples = pq.read_table(folder / "samples.parquet").replace_schema_metadata(None)  # it tells how long they took
+    return {file.name: file.read_bytes() for file in files} | {"samples": samples}
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +94,17 @@ LIVES = [
     ("rename to best", "after", ("best", "last")),  # recovered, as the next life begins
     ("rename to best", "after", ("best", "best.old", "last")),
     ("step", "after", ("best", "last")),
-    ("rename to ranks.parquet", "before", ("best", "last")),  # training is over
-    ("rename to metrics.json", "before", ("best", "last")),
+    ("rename to trained.json", "before", ("best", "last")),
+    ("rename to trained.json", "after", ("best", "last", "trained.json")),  # training is over
+    ("rename to part-00000.parquet", "before", ("best", "trained.json")),  # sampled, and not on disk
+    ("rename to part-00000.parquet", "after", ("best", "trained.json")),
+    ("rename to part-00001.parquet", "before", ("best", "trained.json")),
+    ("rename to part-00002.parquet", "after", ("best", "trained.json")),
+    ("rename to samples.parquet", "before", ("best", "trained.json")),
+    ("rename to samples.parquet", "after", ("best", "trained.json")),
+    ("removal of samples", "after", ("best", "trained.json")),
+    ("rename to ranks.parquet", "before", ("best", "trained.json")),
+    ("rename to metrics.json", "before", ("best", "trained.json")),
 ]
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -43,10 +44,30 @@ def test_two_processes_leave_the_run_of_one(calrec_settings, tmp_path):
     found, wanted = (json.loads((place / "environment.json").read_text()) for place in (folder, alone.folder))
     assert found["devices"]["processes"] == 2
     assert found["samples"] == wanted["samples"]
-    assert found["users"] == wanted["users"] == {"valid": 3, "test": 8}
+    assert found["users"] == wanted["users"] == {"valid": 3, "test": 8, "test_in_all": 8}
     log = (folder / "log.txt").read_text()
     assert log.count("samples of 8 users") == 1
     assert done.stdout.count("run folder:") == 1
+
+
+def test_a_limit_ends_both_after_the_same_batch_and_they_go_on(calrec_settings, tmp_path):
+    """Two processes with two users a batch: four users at once."""
+    settings = {**calrec_settings, "scratch_dropout": 0.0, "precision": "float32", "eval_batch_size": 2}
+    whole = by_two("CALRec", {**settings, "output_dir": str(tmp_path / "whole")})
+    limited = by_two("CALRec", {**settings, "evaluate_minutes": 1e-9})
+    assert whole.returncode == limited.returncode == 0, limited.stderr[-3000:]
+    (folder,) = (tmp_path / "runs" / "Tiny" / "CALRec").iterdir()
+    (expected,) = (tmp_path / "whole" / "Tiny" / "CALRec").iterdir()
+    first = np.random.default_rng([3]).permutation(8)[:4]
+    assert pq.read_table(folder / "ranks.parquet")["user_id"].to_pylist() == [f"u{number}" for number in sorted(first)]
+    assert json.loads((folder / "metrics.json").read_text())["left"] == 4
+    rest = by_two("CALRec", settings)
+    assert rest.returncode == 0, rest.stderr[-3000:]
+    for name in ("metrics.json", "ranks.parquet"):
+        assert (folder / name).read_bytes() == (expected / name).read_bytes()
+    tables = [pq.read_table(one / "samples.parquet").replace_schema_metadata(None) for one in (folder, expected)]
+    assert tables[0].equals(tables[1])
+    assert (folder / "log.txt").read_text().count("training is over") == 1
 
 
 def test_a_fault_is_told_by_the_first_process_and_ends_all(calrec_settings):

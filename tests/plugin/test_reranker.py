@@ -195,6 +195,7 @@ def test_recommend_names_the_run_behind(rerank, capsys):
         ({"rerank_from": "nowhere"}, "rerank_from='nowhere' is no folder"),
         ({"rerank_from": "towers", "beta": -0.025, "allow_other_objective": True}, "beta >= 0"),
         ({"rerank_by": "logprobs"}, "did you mean 'logprob'"),
+        ({"evaluate_minutes": 5.0}, "rerank_by=logprob draws none: set rerank_by=texts, or evaluate_minutes=0"),
         ({"rerank_weight": 2}, "rerank_weight=2 must be auto or a number"),
         ({"rerank_weight": "automatic"}, "rerank_weight='automatic' must be auto or a number"),
         ({"rerank_candidates": 0}, "rerank_candidates=0 must be at least 1"),

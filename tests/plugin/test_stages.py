@@ -34,7 +34,9 @@ def test_a_joint_run_feeds_a_second_stage(settings, joint):
         ("Tiny", 2, 8),
         ("Films", 0, 5),
     ]
-    assert sorted(path.name for path in (first.folder / "checkpoint").iterdir()) == ["best", "step-3", "step-6"]
+    assert sorted(path.name for path in (first.folder / "checkpoint").iterdir()) == [
+        *("best", "step-3", "step-6", "trained.json")
+    ]
     found = json.loads((first.folder / "environment.json").read_text())
     assert {"inter", "item", "Films.inter", "Films.item"} <= set(found["data_sha256"])
     assert found["validated_on"] == "Tiny"
@@ -74,7 +76,7 @@ def test_another_data_set_can_select(joint):
     result = run("CALRec", overrides={**joint, "selection_dataset": "Films", "valid_users": 4}, show=False)
     found = json.loads((result.folder / "environment.json").read_text())
     assert found["validated_on"] == "Films"
-    assert found["users"] == {"valid": 4, "test": 8}
+    assert found["users"] == {"valid": 4, "test": 8, "test_in_all": 8}
     assert json.loads((result.folder / "trained_on.json").read_text())["Films"]["held_out"] == 1
     assert "4 users of Films" in (result.folder / "log.txt").read_text()
 

@@ -34,38 +34,28 @@ def test_the_best_baseline_is_the_reference(rows, write_run):
 
 def test_the_p_values_are_scipys_on_the_stored_ranks(rows):
     found = rows("SASRec", "LIR")
-    tests, left_out = compared(found, "SASRec")
-    assert left_out == []
+    tests = compared(found, "SASRec")
     line = tests[(tests["model"] == "LIR") & (tests["metric"] == "mrr_pes")].iloc[0]
     own, other = (metric_vector("mrr_pes", read_ranks(row.runs[0].folder)) for row in found)
     assert line["t_p"] == pytest.approx(scipy.stats.ttest_rel(own, other).pvalue)
     assert tests[tests["model"] == "SASRec"]["t_p"].isna().all()
 
 
-def test_a_run_without_ranks_is_left_out_and_named(rows):
-    found = rows("SASRec", "LIR")
-    (found[1].runs[0].folder / "ranks.parquet").unlink()
-    tests, left_out = compared(found, "SASRec")
-    assert left_out == ["LIR has no ranks.parquet: no tests."]
-    assert set(tests["model"]) == {"SASRec"}
-    assert "difference" not in compared(found[:1], "")[0]
+def test_without_a_reference_there_are_intervals_alone(rows):
+    found = rows("SASRec")
+    assert "difference" not in compared(found, "")
+    assert compared([], "").empty
 
 
-def test_a_row_of_fewer_users_has_intervals_alone(rows):
-    found = rows("SASRec", "LIR") + rows("CALRec", ranks=[(1, 1), (2, 2)], test_users=2)
-    tests, left_out = compared(found, "SASRec")
-    own = tests[tests["model"] == "CALRec"]
-    assert own["units"].tolist() == [2] * 8
-    assert own["difference"].isna().all()
-    assert own[own["metric"] == "mrr_opt"]["mean"].item() == (1 + 1 / 2) / 2
-    assert tests[tests["model"] == "LIR"]["t_p"].notna().all()
-    assert left_out == ["CALRec was tested on 2 users, the reference on others: its intervals alone, no tests."]
+def test_rows_on_other_users_are_not_tested(rows):
+    with pytest.raises(DataError, match="differ in 2 users"):
+        compared(rows("SASRec") + rows("CALRec", ranks=[(1, 1), (2, 2)]), "SASRec")
 
 
 def test_seeds_are_averaged_user_by_user(write_run):
     folders = [write_run("SASRec", seed=seed, ranks=pairs) for seed, pairs in ((1, [(1, 1)] * 2), (2, [(2, 2)] * 2))]
     found = rows_of(Manifest("x", "X", entries=[Entry("a", "SASRec", "Tiny", str(folder)) for folder in folders]))
-    tests, _ = compared(found, "")
+    tests = compared(found, "")
     line = tests[tests["metric"] == "mrr_opt"].iloc[0]
     assert (line["mean"], line["low"], line["high"], line["units"]) == (0.75, 0.75, 0.75, 2)
 

@@ -105,7 +105,8 @@ def test_the_same_runs_are_not_rendered_again(written, manifest, tmp_path, no_pl
 
 
 def test_runs_on_other_users_are_shown_and_not_tested(manifest, write_run, tmp_path, no_plots):
-    other = Entry("other", "Pop", "Scientific", str(write_run("Pop", dataset="Scientific", ranks=[(1, 1)])))
+    folder = write_run("Pop", dataset="Scientific", ranks=[(1, 1)], targets="x")
+    other = Entry("other", "Pop", "Scientific", str(folder))
     write_report(manifest.changed(entries=[*manifest.entries, other]), tmp_path / "out")
     assert "No intervals and tests: " in (tmp_path / "out" / "report.html").read_text()
     assert not (tmp_path / "out" / "tests.csv").exists()

@@ -1,0 +1,78 @@
+"""What a run came to: as files in its folder, and as a table for people."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from calrec_recbole.durable import write_json
+from calrec_recbole.evaluation import RankTable
+from calrec_recbole.plugin.calrec_progress import NATS
+from calrec_recbole.plugin.run_folder import LEFT, METRICS_FILE
+
+__all__ = ["ENVIRONMENT_FILE", "RunResult", "print_result", "write_results"]
+
+ENVIRONMENT_FILE = "environment.json"
+RANKS_FILE = "ranks.parquet"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where the run lies, and its metrics by name; ``test`` is empty where nothing was ranked.
+
+    ``users``: how many were evaluated, ``valid`` and ``test``; ``test_in_all``: those of the split. ``left``: how many
+    of those to be tested ``evaluate_minutes`` left out.
+    """
+
+    folder: Path
+    valid: dict[str, float]
+    test: dict[str, float]
+    best_valid_score: float
+    users: dict[str, int]
+    left: int = 0
+
+
+def write_results(
+    folder: Path, ranks: RankTable, tokens: tuple[list[str], list[str]], found: dict[str, Any], result: RunResult
+) -> None:
+    """ranks.parquet (``tokens``: user and item ids), environment.json and, last of all, metrics.json."""
+    if len(ranks):
+        ranks.write(folder / RANKS_FILE, *tokens)
+    else:
+        (folder / RANKS_FILE).unlink(missing_ok=True)
+    write_json(folder / ENVIRONMENT_FILE, found)
+    left = {LEFT: result.left} if result.left else {}
+    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, **left})
+
+
+def print_result(result: RunResult) -> None:
+    """Valid and test metrics beside each other, optimistic and pessimistic, and the run's folder."""
+    table = Table("metric", title=" ".join(result.folder.parts[-3:-1]))
+    for column in ("valid opt", "valid pes", "test opt", "test pes"):
+        table.add_column(column, justify="right")
+    absent = float("nan")
+    for name in result.test:
+        if "_opt" in name:
+            names = (name, name.replace("_opt", "_pes"))
+            values = (part.get(key, absent) for part in (result.valid, result.test) for key in names)
+            table.add_row(name.replace("_opt", ""), *("" if value != value else f"{value:.4f}" for value in values))
+    console = Console(soft_wrap=True)
+    if result.test:
+        console.print(table)
+    for line in _told(result):
+        console.print(line, highlight=False, markup=False)
+
+
+def _told(result: RunResult) -> Iterator[str]:
+    """What stands below the table."""
+    if NATS in result.valid:
+        yield f"valid: {result.valid[NATS]:.2f} nats an item"
+    users = result.users
+    wanted = f" of {users['test'] + result.left}: the run's command goes on with the others" if result.left else ""
+    yield f"users: {users.get('valid', 0)} valid, {users['test']} test{wanted}"
+    if not result.test:
+        yield f"no ranks, by retrieval=none: calrec rank --run={result.folder} makes them from its samples"
+    yield f"run folder: {result.folder}"

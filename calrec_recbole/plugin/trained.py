@@ -1,0 +1,50 @@
+"""What training came to, on disk once it is over: an interrupted evaluation goes on without it."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from calrec_recbole.durable import write_json
+from calrec_recbole.errors import DataError
+from calrec_recbole.plugin.best_weights import best_step, check_best
+
+__all__ = ["TRAINED", "Trained"]
+
+TRAINED = "trained.json"  # in the checkpoint folder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """``score`` and ``valid`` are those of the best validation, which was of step ``step`` and of ``users`` users of
+    ``validated_on``; ``chosen``: what it chose besides; ``seconds``: of training.
+    """
+
+    run: str
+    step: int
+    score: float
+    valid: dict[str, float]
+    users: int
+    validated_on: str
+    chosen: dict[str, Any]
+    seconds: float
+
+    @classmethod
+    def found(cls, checkpoint: Path, run: str) -> Self | None:
+        """None where training is not over, or where its best weights are gone."""
+        file = checkpoint / TRAINED
+        if not file.is_file():
+            return None
+        try:
+            own = cls(**json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as problem:
+            raise DataError(
+                f"{file} is damaged ({' '.join(str(problem).split())}): remove the run's folder, run it again"
+            ) from problem
+        if own.run != run or best_step(checkpoint / "best", run) != own.step:
+            return None
+        check_best(checkpoint / "best")
+        return own
+
+    def write(self, checkpoint: Path) -> None:
+        write_json(checkpoint / TRAINED, asdict(self))
