@@ -7,8 +7,8 @@ from typing import Any
 
 from calrec_recbole.durable import recover_folder, replacing_folder, write_json
 from calrec_recbole.errors import DataError
-from calrec_recbole.plugin.best_weights import best_step, check_best
-from calrec_recbole.plugin.calrec_progress import Progress, vocabulary_hash
+from calrec_recbole.training.best_weights import best_step, check_best
+from calrec_recbole.training.progress import Progress, vocabulary_hash
 from calrec_recbole.plugin.model_card import model_card
 from calrec_recbole.plugin.retriever import NONE
 from calrec_recbole.training import Processes, Training, load_state, save_state

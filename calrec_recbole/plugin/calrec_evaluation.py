@@ -10,7 +10,7 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.plugin.best_weights import best_step, check_best, finished_weights, weights_name
+from calrec_recbole.training.best_weights import best_step, check_best, finished_weights, weights_name
 from calrec_recbole.plugin.calrec_checkpoints import CALRecCheckpoints
 from calrec_recbole.plugin.chosen_mix import ChoosesMix
 from calrec_recbole.plugin.processes import in_order, share_of

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from calrec_recbole.backbone import add_adapters
 from calrec_recbole.durable import write_json
 from calrec_recbole.plugin.calrec_evaluation import CALRecEvaluation
-from calrec_recbole.plugin.calrec_progress import NATS, Progress
+from calrec_recbole.training.progress import NATS, Progress
 from calrec_recbole.plugin.joint import Category, own_category, record
 from calrec_recbole.plugin.meter import Meter, line
 from calrec_recbole.plugin.reranker import Reranker

@@ -11,7 +11,7 @@ import yaml
 from calrec_recbole.durable import replacing_file, write_text
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.plugin.calrec_progress import NATS
+from calrec_recbole.training.progress import NATS
 from calrec_recbole.plugin.dataset import data_hash, item_tokens, load_dataset, loaders, user_tokens
 from calrec_recbole.plugin.environment import Cost, environment
 from calrec_recbole.plugin.reload import run_config

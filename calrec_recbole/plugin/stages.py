@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from calrec_recbole.errors import ConfigError, did_you_mean
-from calrec_recbole.plugin.best_weights import weights_name
+from calrec_recbole.training.best_weights import weights_name
 from calrec_recbole.plugin.dataset import data_hash
 from calrec_recbole.plugin.joint import held_out_items
 from calrec_recbole.plugin.run_folder import CHECKPOINT, TRAINED_ON

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from calrec_recbole.durable import write_json
 from calrec_recbole.errors import DataError
-from calrec_recbole.plugin.best_weights import best_step, check_best
+from calrec_recbole.training.best_weights import best_step, check_best
 
 __all__ = ["TRAINED", "Trained"]
 

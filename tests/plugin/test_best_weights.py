@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.plugin.best_weights import best_step, check_best
+from calrec_recbole.training.best_weights import best_step, check_best
 from calrec_recbole.plugin.calrec_trainer import CALRecTrainer
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run

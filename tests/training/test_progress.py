@@ -4,7 +4,7 @@ import math
 import pytest
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.plugin.calrec_progress import Progress
+from calrec_recbole.training.progress import Progress
 
 FRESH = Progress("7-ab", "words")
 
