@@ -41,7 +41,7 @@ from calrec_recbole.recommender import CONSTRAINED, InferenceSettings, Recommend
 from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.runs.saved_samples import SavedSamples
 from calrec_recbole.runs.user_samples import Samples, UserSamples, sample_key
-from calrec_recbole.training import Mixture, TrainingSettings, objective
+from calrec_recbole.training import FitSettings, Mixture, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
 
 __all__ = ["CALRec", "padded"]
@@ -55,6 +55,7 @@ class CALRec(SequentialRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         check_intervals(config)
+        settings_of(FitSettings, config)
         check_stage(config)
         check_rerank(config)
         self.seed = int(config["seed"])

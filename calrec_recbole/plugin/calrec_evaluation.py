@@ -10,7 +10,6 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.training.best_weights import best_step, check_best, finished_weights, weights_name
 from calrec_recbole.plugin.calrec_checkpoints import CALRecCheckpoints
 from calrec_recbole.plugin.chosen_mix import ChoosesMix
 from calrec_recbole.plugin.processes import in_order, share_of
@@ -20,6 +19,7 @@ from calrec_recbole.plugin.time_limit import Limited
 from calrec_recbole.plugin.trained import Trained
 from calrec_recbole.plugin.trainer import Tested
 from calrec_recbole.runs.saved_samples import SavedSamples
+from calrec_recbole.training.best_weights import best_step, check_best, finished_weights, weights_name
 
 __all__ = ["CALRecEvaluation"]
 

@@ -8,11 +8,11 @@ from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.generation import check_vllm
 from calrec_recbole.prompts import PROMPTS, Prompt
 from calrec_recbole.recommender import VLLM, InferenceSettings
-from calrec_recbole.training import TrainingSettings
+from calrec_recbole.training import FitSettings, TrainingSettings
 
 __all__ = ["check_generation", "check_intervals", "check_positions", "prompt_of", "settings_of"]
 
-Settings = TypeVar("Settings", TrainingSettings, AdapterSettings, InferenceSettings, ScratchSizes)
+Settings = TypeVar("Settings", FitSettings, TrainingSettings, AdapterSettings, InferenceSettings, ScratchSizes)
 
 
 def prompt_of(name: Any) -> Prompt:
@@ -25,11 +25,7 @@ def prompt_of(name: Any) -> Prompt:
 
 def check_intervals(config: Any) -> None:
     """Raises ``ConfigError`` for an interval, or a number of users or minutes, that is too small."""
-    for name, least in (
-        *(("eval_interval", 1), ("report_interval", 1), ("keep_interval", 0)),
-        *(("valid_users", 0), ("test_users", 0), ("stopping_step", 0)),
-        *(("checkpoint_minutes", 0), ("evaluate_minutes", 0)),
-    ):
+    for name, least in (*(("report_interval", 1), ("valid_users", 0), ("test_users", 0), ("evaluate_minutes", 0)),):
         if config[name] < least:
             raise ConfigError(f"{name}={config[name]} must be at least {least}")
 

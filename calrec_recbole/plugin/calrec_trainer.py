@@ -1,6 +1,5 @@
-"""Trains CALRec by the core's loop, in steps; validates, keeps the best weights, stops early, resumes."""
+"""Trains CALRec: hands RecBole's data, validation and log to the core's ``Fit``."""
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,15 +11,17 @@ from tqdm import tqdm
 from calrec_recbole.backbone import add_adapters
 from calrec_recbole.durable import write_json
 from calrec_recbole.plugin.calrec_evaluation import CALRecEvaluation
-from calrec_recbole.training.progress import NATS, Progress
+from calrec_recbole.plugin.calrec_settings import settings_of
 from calrec_recbole.plugin.joint import Category, own_category, record
 from calrec_recbole.plugin.meter import Meter, line
 from calrec_recbole.plugin.reranker import Reranker
 from calrec_recbole.plugin.selection import Selection, selection_of
 from calrec_recbole.plugin.sequences import longest_sequences
+from calrec_recbole.plugin.settings import write_settings
 from calrec_recbole.plugin.sigterm import Terminated, sigterm_waits
 from calrec_recbole.plugin.stages import TRAINED_ON, trained_on_before
-from calrec_recbole.training import Training, nats_per_item
+from calrec_recbole.training import Fit, FitSettings, StoppedError, Training, Validation, nats_per_item
+from calrec_recbole.training.progress import NATS, Progress, vocabulary_hash
 
 __all__ = ["CALRecTrainer"]
 
@@ -58,62 +59,58 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         """
         add_adapters(self.model.backbone_model, self.model.adapter_settings, self.model.seed)
         training = self._training(train_data)
-        progress = self._resume(training) if saved else self._fresh()
         selection = selection_of(self.config, self.model, valid_data) if valid_data else None
         self.validated_on = selection.name if selection else ""
-        steps = training.settings.train_steps
-        if selection and training.step == 0 < steps:  # of weights that stay, the validation tells
-            self.logger.info(f"step 0: {self._held_out_nats(selection):.2f} nats an item, {selection.users} users")
-        self.began = time.perf_counter() - progress.seconds
-        with tqdm(total=steps, initial=training.step, desc="Train", unit="step", disable=not show_progress) as bar:
-            reports = Meter(bar, self.device, int(self.config["report_interval"]), self._report)
-            while progress.validated < steps and not self._stops(progress):
-                self._train_until(self._next_stop(training, progress), training, progress, reports, saved)
-                if selection:
-                    score = self._validate(selection, training, progress, show_progress)
-                    if callback_fn:
-                        callback_fn(training.step, score)
-                progress.validated = training.step
-                if saved:
-                    self._save(training, progress)
-        if selection and steps == 0:
-            self._validate(selection, training, progress, show_progress)
-            if saved:
-                self._save(training, progress)
-                if self.model.reranker:
-                    self.model.reranker.keep(self.checkpoint_dir)
-        if saved and not selection:
-            self.save_weights(self.checkpoint_dir, {"run": progress.run, "step": training.step})
-        self._add_hparam_to_tensorboard(progress.best_score)
-        self.best_valid_score, self.best_valid_result = progress.best_score, progress.best_result
-        return progress.best_score, progress.best_result
+        bar = tqdm(desc="Train", unit="step", disable=not show_progress)
+        log = Meter(bar, self.device, int(self.config["report_interval"]), self._report)
+        fit = self._fit_of(training, log, saved)
+        if fit.resume():
+            self.resumed_seconds = fit.progress.seconds
+            self.tensorboard.resume(training.step)
+        training.plan()
+        self._write_plan(training, fit)
+        bar.reset(training.settings.train_steps)
+        bar.update(training.step)
+        if selection:
+            fit.validate = partial(self._validate, selection, fit, show_progress, callback_fn)
+            if training.step == 0 < training.settings.train_steps:  # of weights that stay, the validation tells
+                self.logger.info(f"step 0: {self._held_out_nats(selection):.2f} nats an item, {selection.users} users")
+        try:
+            found = fit.run()
+        except StoppedError:
+            raise Terminated from None  # where another process was told
+        finally:
+            bar.close()
+        self.began = fit.began
+        if saved and self.model.reranker and not training.settings.train_steps:
+            self.model.reranker.keep(self.checkpoint_dir)
+        self._add_hparam_to_tensorboard(found.best_score)
+        self.best_valid_score, self.best_valid_result = found.best_score, found.best_result
+        return found.best_score, found.best_result
 
-    def _train_until(self, stop: int, training: Training, progress: Progress, reports: Meter, saved: bool) -> None:
-        """Trains up to step ``stop``; leaves the state on disk there and every ``checkpoint_minutes``, and weights for
-        good every ``keep_interval``. A SIGTERM ends it after its step, with the state written.
-        """
-        with sigterm_waits() as came:
-            ends = partial(self._any, came)
-            ended = ends()
-            while training.step < stop and not ended:
-                due = time.monotonic() + 60 * float(self.config["checkpoint_minutes"])
-                until = min(stop, self._next_kept(training))
-                training.run(until, reports.add, partial(self._pauses, came, due))
-                if saved:
-                    self._keep(training.step, progress)
-                    self._save(training, progress)
-                ended = ends()
-            reports.flush()
-        if ended:
-            raise Terminated  # where another process was told
+    def _fit_of(self, training: Training, log: Meter, saved: bool) -> Fit:
+        fresh = Progress(self.config["run_id"] or "", vocabulary_hash(self.model.recommender.backbone.tokenizer))
+        return Fit(
+            training,
+            settings_of(FitSettings, self.config),
+            fresh,
+            log,
+            self.write_weights,
+            self.checkpoint_dir if saved else None,
+            score_name=self.valid_metric if self.ranks else "",
+            told=sigterm_waits,
+        )
 
-    def _pauses(self, came: Callable[[], bool], due: float) -> bool:
-        """Whether training makes a break after the present step, to write its state."""
-        return self._any(lambda: came() or time.monotonic() >= due)
-
-    def _any(self, answer: Callable[[], bool]) -> bool:
-        """Whether one of the processes says so: they stop and go on together."""
-        return any(self.processes.gather(answer()))
+    def _write_plan(self, training: Training, fit: Fit) -> None:
+        """What ``auto`` and a budget of minutes came to goes into the run's config.yaml: it repeats the run."""
+        if not training.settings.train_steps:
+            return
+        planned = {name: value for name, value in training.planned().items() if name in self.config.settings}
+        planned |= {"train_minutes": 0.0, "packing": training.packed, "eval_interval": fit.eval_interval}
+        self.planned = planned
+        asked = {name: self.config[name] for name in planned if self.config[name] != planned[name]}
+        if self.config["run_dir"] and self.processes.first and asked:
+            write_settings(Path(self.config["run_dir"]) / "config.yaml", self.config.settings | planned, asked)
 
     def _report(self, step: int, phase: str, values: dict[str, float]) -> None:
         """What the steps before ``step`` came to, to the log, TensorBoard and wandb."""
@@ -144,28 +141,27 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
                 f"{category.removed} events left out that another category holds out"
             )
 
-    def _next_stop(self, training: Training, progress: Progress) -> int:
-        """The step of the next validation; the warm-up ends with one, and so does training."""
-        interval, settings = int(self.config["eval_interval"]), training.settings
-        step = min((progress.validated // interval + 1) * interval, settings.train_steps)
-        return min(step, settings.warmup_steps) if progress.validated < settings.warmup_steps else step
-
-    def _stops(self, progress: Progress) -> bool:
-        return progress.worse >= int(self.config["stopping_step"]) > 0
-
-    def _validate(self, selection: Selection, training: Training, progress: Progress, show_progress: bool) -> float:
+    def _validate(
+        self,
+        selection: Selection,
+        fit: Fit,
+        show_progress: bool,
+        callback_fn: Callable[[int, float], None] | None,
+    ) -> Validation:
         score, result, nats = self._judged(selection, show_progress)
-        better = score > progress.best_score
-        mark = "best so far" if better else f"best was {abs(progress.best_score):.5f} at step {progress.best_step}"
+        step, best = fit.training.step, fit.progress
+        mark = (
+            "best so far"
+            if score > best.best_score
+            else f"best was {abs(best.best_score):.5f} at step {best.best_step}"
+        )
         told = f"valid {self.valid_metric} {score:.5f} ({mark}), {nats:.2f} nats an item"
         told = told if self.ranks else f"{nats:.5f} nats an item ({mark}), no ranks by retrieval=none"
-        self.logger.info(f"step {training.step}: {told}, {selection.users} users of {selection.name}")
-        self.log_values("valid", {**result, **self.scored(score), NATS: nats}, training.step)
-        if better:
-            progress.best_score, progress.best_step, progress.best_result = score, training.step, result
-            progress.best_nats, progress.users = nats, selection.users
-        progress.worse = 0 if better or training.in_warmup else progress.worse + 1
-        return score
+        self.logger.info(f"step {step}: {told}, {selection.users} users of {selection.name}")
+        self.log_values("valid", {**result, **self.scored(score), NATS: nats}, step)
+        if callback_fn:
+            callback_fn(step, score)
+        return Validation(score, result, nats, selection.users)
 
     def _judged(self, selection: Selection, show_progress: bool) -> tuple[float, dict[str, float], float]:
         """The score of the present weights, higher is better, the metrics, and the nats of a held-out item."""

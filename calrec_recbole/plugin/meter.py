@@ -1,5 +1,6 @@
 """What the optimiser steps since the last report came to: for the log, TensorBoard, wandb and the progress bar."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from calrec_recbole.training import StepReport
 
 __all__ = ["Meter", "line"]
 
-MEANS = ("total", "nig", "tt", "ut", "nats_per_token", "gradient_norm", "padding")
+MEANS = ("total", "nig", "tt", "ut", "chance", "nats_per_token", "gradient_norm", "padding")
 
 
 class Meter:
@@ -51,9 +52,10 @@ class Meter:
 
 
 def line(values: dict[str, float]) -> str:
-    """What ``Meter.values`` answers, for the log."""
+    """What ``Meter.values`` answers, for the log; the contrastive losses stand beside what chance gives, ln B."""
+    contrast = "" if math.isnan(values["tt"]) else ", tt {tt:.3f}, ut {ut:.3f}, ln B {chance:.3f}"
     return (
-        "loss {total:.3f} (nig {nig:.3f}, tt {tt:.3f}, ut {ut:.3f}), {nats_per_token:.3f} nats a token, "
+        "loss {total:.3f} (nig {nig:.3f}" + contrast + "), {nats_per_token:.3f} nats a token, "
         "gradient {gradient_norm:.2f}, rate {learning_rate:.2e}, {tokens_per_second:.0f} tokens/s, "
         "padding {padding:.1%}, {memory_mib:.0f} MiB"
     ).format(**values)

@@ -1,5 +1,6 @@
 """The README.md of fine-tuned weights, with the metadata header that model hubs read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ The licence is that of the base model and of the data.
 """
 
 
-def model_card(config: Any, parameters: int, state: dict[str, Any]) -> ModelCard:
+def model_card(config: Mapping[str, Any], parameters: int, state: dict[str, Any]) -> ModelCard:
     """For weights of ``parameters`` numbers: ``state`` holds their ``step`` and, after a validation, ``valid`` (metrics
     by name), ``nats`` (a held-out item) and ``users`` (on how many).
     """
@@ -72,7 +73,7 @@ def model_card(config: Any, parameters: int, state: dict[str, Any]) -> ModelCard
     )
     rows = "\n".join(f"| {name} | {value:.5f} |" for name, value in measured.items())
     table = f"{state.get('users')} users.\n\n| | |\n|-|-|\n{rows}"
-    names = [name for name in TrainingSettings.__dataclass_fields__ if config[name] is not None]
+    names = [name for name in TrainingSettings.__dataclass_fields__ if config.get(name) is not None]
     text = TEXT.format(
         base="A small Llama-architecture decoder, made from nothing" if backbone == "scratch" else f"`{backbone}`",
         valid=table if measured else "None: there was no validation.",

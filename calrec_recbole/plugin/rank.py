@@ -11,7 +11,6 @@ import yaml
 from calrec_recbole.durable import replacing_file, write_text
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.training.progress import NATS
 from calrec_recbole.plugin.dataset import data_hash, item_tokens, load_dataset, loaders, user_tokens
 from calrec_recbole.plugin.environment import Cost, environment
 from calrec_recbole.plugin.reload import run_config
@@ -23,6 +22,7 @@ from calrec_recbole.plugin.settings import read_settings
 from calrec_recbole.retrieval import ENGINES
 from calrec_recbole.runs.names import SAMPLES_FILE
 from calrec_recbole.runs.user_samples import samples_of_users
+from calrec_recbole.training.progress import NATS
 
 __all__ = ["rank"]
 

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from calrec_recbole.durable import write_json
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.training.progress import NATS
 from calrec_recbole.plugin.run_folder import LEFT, METRICS_FILE
+from calrec_recbole.training.progress import NATS
 
 __all__ = ["ENVIRONMENT_FILE", "RunResult", "print_result", "write_results"]
 

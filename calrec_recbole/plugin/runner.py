@@ -7,10 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import yaml
 from recbole.utils import init_seed
 
-from calrec_recbole.durable import write_text
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.plugin.calrec_settings import check_generation
 from calrec_recbole.plugin.config import Config
@@ -23,6 +21,7 @@ from calrec_recbole.plugin.results import RunResult, print_result, write_results
 from calrec_recbole.plugin.resume import LAST
 from calrec_recbole.plugin.retriever import check_retrieval
 from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, run_id
+from calrec_recbole.plugin.settings import write_settings
 from calrec_recbole.plugin.sigterm import sigterm_raises
 from calrec_recbole.plugin.sources import source_hashes
 from calrec_recbole.plugin.split import check_same_split
@@ -76,7 +75,7 @@ def _run_jointly(config: Config, processes: Processes) -> RunResult:
     with claimed(processes, parent, config["run_id"], trainer_class.resumes) as folder, ExitStack() as stack:
         config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
         if processes.first:
-            write_text(folder / "config.yaml", yaml.safe_dump(config.settings, allow_unicode=True))
+            write_settings(folder / "config.yaml", config.settings)
             stack.enter_context(logging_to(folder / "log.txt", config["state"]))
             stack.enter_context(wandb_run(config, folder))
         else:

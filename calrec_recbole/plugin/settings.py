@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
+from calrec_recbole.durable import write_text
 from calrec_recbole.errors import ConfigError, did_you_mean
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "parse_value",
     "read_settings",
     "shipped_settings",
+    "write_settings",
 ]
 
 CONFIGS = files("calrec_recbole.configs")
@@ -32,6 +35,9 @@ EITHER_KIND: dict[str, tuple[type, ...]] = {  # settings that RecBole takes in m
     "rerank_weight": (str, float),
     "rerank_unseen": (str, float),
     "rerank_from": (str, list),
+    "packing": (str, bool),
+    "micro_batch_tokens": (str, int),
+    "micro_batch_cost": (str, int),
     "load_col": (dict,),
     "clip_grad_norm": (dict,),
     "reranker_CAN_NUM": (int, str),
@@ -51,6 +57,14 @@ KINDS = {
     list: "a list",
     dict: "a mapping",
 }
+
+
+def write_settings(file: Path, settings: Mapping[str, Any], asked: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """``settings`` as a YAML file that ``read_settings`` reads; ``asked`` are those that stood otherwise before."""
+    head = (
+        f"# asked for: {yaml.safe_dump(dict(asked), default_flow_style=True, width=10_000).strip()}\n" if asked else ""
+    )
+    write_text(file, head + yaml.safe_dump(dict(settings), allow_unicode=True))
 
 
 class SettingsLoader(yaml.SafeLoader):

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from calrec_recbole.errors import ConfigError, did_you_mean
-from calrec_recbole.training.best_weights import weights_name
 from calrec_recbole.plugin.dataset import data_hash
 from calrec_recbole.plugin.joint import held_out_items
 from calrec_recbole.plugin.run_folder import CHECKPOINT, TRAINED_ON
 from calrec_recbole.plugin.settings import read_settings
 from calrec_recbole.runs.names import SAMPLES_FILE
 from calrec_recbole.runs.user_samples import UserSamples, origin_of, read_samples
+from calrec_recbole.training.best_weights import weights_name
 
 __all__ = ["STAGES", "TRAINED_ON", "check_stage", "samples_before", "starting_weights", "trained_on_before"]
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from calrec_recbole.errors import DataError
 from calrec_recbole.training.loop import Training
 from calrec_recbole.training.sharding import placed_as, whole
 
-__all__ = ["load_state", "save_state"]
+__all__ = ["StateWriter", "load_state", "save_state"]
 
 
 def save_state(training: Training, progress: dict[str, Any], folder: Path) -> None:
@@ -23,6 +24,57 @@ def save_state(training: Training, progress: dict[str, Any], folder: Path) -> No
 
     Of several processes the first writes.
     """
+    StateWriter(background=False).write(training, progress, folder)
+
+
+class StateWriter:
+    """Writes states as ``save_state`` does; with ``background`` in a thread, while training goes on.
+
+    Then training waits for a copy of the state, not for the disk. One state is written at a time.
+    """
+
+    def __init__(self, background: bool) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="state") if background else None
+        self._pending: Future[None] | None = None
+
+    def write(self, training: Training, progress: dict[str, Any], folder: Path) -> None:
+        """The state at this moment -> ``folder``. Raises what went wrong with the one before."""
+        self.finish()
+        tensors = _tensors(training)
+        text = json.dumps({"step": training.step, "plan": training.planned(), **progress}, allow_nan=False)
+        if not training.processes.first:
+            return
+        if self._thread is None:
+            _write(tensors, text, folder)
+        else:
+            copies = _copies(tensors, training.device)
+            self._pending = self._thread.submit(_write, copies, text, folder)
+
+    def finish(self) -> None:
+        """Returns when nothing is left to write; raises what went wrong."""
+        pending, self._pending = self._pending, None
+        if pending:
+            pending.result()
+
+
+def _write(tensors: dict[str, Tensor], text: str, folder: Path) -> None:
+    with replacing_folder(folder) as temporary:
+        save_file(tensors, temporary / "state.safetensors")
+        (temporary / "progress.json").write_text(text, encoding="utf-8")
+
+
+def _copies(tensors: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """On the CPU, with memory of their own; the device is waited for once."""
+    if device.type != "cuda":
+        return {name: value.clone() for name, value in tensors.items()}
+    copies = {name: torch.empty_like(value, device="cpu", pin_memory=True) for name, value in tensors.items()}
+    for name, value in tensors.items():
+        copies[name].copy_(value, non_blocking=True)
+    torch.cuda.synchronize(device)
+    return copies
+
+
+def _tensors(training: Training) -> dict[str, Tensor]:
     tensors = {f"model.{name}": value for name, value in _trained(training)}
     for number, optimiser in enumerate(training.optimisers):
         for place, state in optimiser.state_dict()["state"].items():
@@ -30,16 +82,7 @@ def save_state(training: Training, progress: dict[str, Any], folder: Path) -> No
     tensors["random.cpu"] = torch.get_rng_state()
     if training.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(training.device)
-    if not training.processes.first:
-        return
-    with replacing_folder(folder) as temporary:
-        save_file(
-            {name: value.detach().contiguous() for name, value in tensors.items()}, temporary / "state.safetensors"
-        )
-        (temporary / "progress.json").write_text(
-            json.dumps({"step": training.step, "plan": training.planned(), **progress}, allow_nan=False),
-            encoding="utf-8",
-        )
+    return {name: value.detach().contiguous() for name, value in tensors.items()}
 
 
 def load_state(training: Training, folder: Path) -> dict[str, Any]:

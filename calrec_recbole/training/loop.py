@@ -36,6 +36,7 @@ class StepReport:
     nig: float
     tt: float
     ut: float
+    chance: float  # ln B, which tt and ut are where every one of B users looks alike
     nats_per_token: float
     gradient_norm: float
     learning_rate: float
@@ -49,6 +50,7 @@ class Training(Feed):
     """A backbone in training; see ``run``."""
 
     optimisers: list[torch.optim.Optimizer] = field(init=False)
+    _batches: Prefetch[BatchGradient | FixedShapes] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,9 +66,9 @@ class Training(Feed):
         model, stop = self.engine.backbone.model, min(until, self.settings.train_steps)
         model.train()
         try:
-            with self.attending(), Prefetch(self.batch) as batches:
+            with self.attending(), Prefetch(self.batch) as self._batches:
                 while self.step < stop:
-                    report(self._one_step(batches))
+                    report(self._one_step())
                     self.step += 1
                     if pause():
                         break
@@ -79,14 +81,14 @@ class Training(Feed):
         trained = self.engine.backbone.model.parameters()
         return whole(torch.nn.utils.clip_grad_norm_(trained, self.settings.max_grad_norm))
 
-    def _one_step(self, batches: Prefetch[BatchGradient | FixedShapes]) -> StepReport:
+    def _one_step(self) -> StepReport:
         started = time.perf_counter()
         rate = learning_rate(self.step, self.settings)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate
         self.processes.seed_step(self.seed, self.step)
-        batch, parts = self._accumulated(batches)
+        batch, parts = self._accumulated()
         self.engine.sum_gradients()
         norm = self._clipped_norm()
         *losses, gradient_norm = torch.stack([*parts, norm]).tolist()  # the one time that a step waits for the device
@@ -104,16 +106,15 @@ class Training(Feed):
             learning_rate=rate,
             tokens=sum(len(example.tokens) for example in batch.examples),
             padding=batch.padding,
+            chance=math.log(len(batch.examples)) if batch.contrasts else math.nan,
             seconds=time.perf_counter() - started,
             **dict(zip(LossParts._fields, losses, strict=True)),
         )
 
-    def _accumulated(
-        self, batches: Prefetch[BatchGradient | FixedShapes]
-    ) -> tuple[BatchGradient | FixedShapes, LossParts]:
+    def _accumulated(self) -> tuple[BatchGradient | FixedShapes, LossParts]:
         """The present batch, its gradient accumulated, and its losses; in smaller groups where memory runs out."""
         while True:
-            batch, state = batches.get(self.step), RandomState(self.device)
+            batch, state = self._batches.get(self.step), RandomState(self.device)
             try:
                 return batch, batch.accumulate()
             except torch.OutOfMemoryError as problem:
@@ -121,7 +122,7 @@ class Training(Feed):
             self._shrink(max(len(example.tokens) for example in batch.examples), reason)
             del batch  # and with it what it holds on the device
             state.set()
-            batches.forget()
+            self._batches.forget()
             self.clear_gradients()
             torch.cuda.empty_cache()
 

@@ -9,11 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.training.best_weights import best_step, check_best
-from calrec_recbole.plugin.calrec_trainer import CALRecTrainer
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run
-from calrec_recbole.training import Training
+from calrec_recbole.training import Fit, Training
+from calrec_recbole.training.best_weights import best_step, check_best
 
 
 @pytest.fixture
@@ -90,7 +89,7 @@ def test_a_damaged_best_is_found_before_training_goes_on(interrupted, calrec_set
     checkpoint = interrupted()
     weights = checkpoint / "best" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-10])
-    monkeypatch.setattr(CALRecTrainer, "_train_until", None)
+    monkeypatch.setattr(Fit, "run", None)
     with pytest.raises(DataError, match=rf"checkpoint {weights} is damaged"):
         run("CALRec", overrides={**calrec_settings, "checkpoint_minutes": 0.0}, show=False)
 

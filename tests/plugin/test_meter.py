@@ -8,7 +8,7 @@ from calrec_recbole.training import StepReport
 
 def step(number, **values):
     nan = float("nan")
-    given = {"total": 4.0, "nig": 4.0, "tt": nan, "ut": nan, "nats_per_token": 1.0, "gradient_norm": 0.5}
+    given = {"total": 4.0, "nig": 4.0, "tt": nan, "ut": nan, "chance": nan, "nats_per_token": 1.0, "gradient_norm": 0.5}
     rest = {"learning_rate": 0.1, "tokens": 100, "padding": 0.1, "seconds": 2.0}
     return StepReport(step=number, phase="warm-up", **{**given, **rest, **values})
 
@@ -28,5 +28,7 @@ def test_reports_hold_means_over_their_steps_and_the_sum_of_tokens_by_the_sum_of
     assert (values["total"], values["learning_rate"], values["padding"]) == (3.0, 0.2, pytest.approx(0.1))
     assert values["tokens_per_second"] == 600 / 3  # not the mean of 100 and 250
     assert seen[1][2]["total"] == 9.0
-    assert "loss 3.000 (nig 4.000, tt nan, ut nan), 1.000 nats a token" in line(values)
+    assert "loss 3.000 (nig 4.000), 1.000 nats a token" in line(values)
+    contrast = line({**values, "tt": 2.1, "ut": 3.9, "chance": 3.871})
+    assert "loss 3.000 (nig 4.000, tt 2.100, ut 3.900, ln B 3.871), 1.000 nats a token" in contrast
     assert "rate 2.00e-01, 200 tokens/s, padding 10.0%" in line(values)

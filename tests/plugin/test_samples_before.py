@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from calrec_recbole.training.best_weights import weights_name
 from calrec_recbole.plugin.stages import samples_before
 from calrec_recbole.runs.names import SAMPLES_FILE
 from calrec_recbole.runs.user_samples import Origin, UserSamples, write_samples
+from calrec_recbole.training.best_weights import weights_name
 
 DRAWN = [UserSamples("test", "u1", "a", [("Title: Tape.", -1.5)]), UserSamples("test", "u2", "b", [("Glue", -3.0)])]
 BY_KEY = {one.key: one for one in DRAWN}

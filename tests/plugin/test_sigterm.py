@@ -96,7 +96,7 @@ def ended_run(monkeypatch, calrec_settings):
         original = getattr(owner, name)
 
         def terminated(self, *arguments):
-            training = self if isinstance(self, Training) else arguments[1]
+            training = self if isinstance(self, Training) else arguments[1].training
             if training.step == step:
                 send()
             return original(self, *arguments)
