@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from calrec_recbole.training.budget import laid_over, seconds_of, steps_within
 from calrec_recbole.training.engines import Engine, engine
 from calrec_recbole.training.fixed_shapes import FixedShapes
 from calrec_recbole.training.gradients import BatchGradient
+from calrec_recbole.training.kernels import COMPILE, LIGER, compiled, liger_nll, use_kernels
 from calrec_recbole.training.mixture import Mixture
 from calrec_recbole.training.packed_attention import attending_packed
 from calrec_recbole.training.packing import packed_passes
@@ -54,6 +55,7 @@ class Feed:
     processes: Processes = field(default_factory=Processes.present)
     precision: torch.dtype = field(init=False)
     engine: Engine = field(init=False)
+    kernels: str = field(init=False)  # those in use
     packed: bool = field(init=False)  # whether sequences stand in rows without pads
     sizes: Sizes | None = field(init=False, default=None)  # None until they are planned
     asked: TrainingSettings = field(init=False)  # ``settings`` as given; they change where they are a budget
@@ -67,6 +69,7 @@ class Feed:
             self.backbone.model.tie_weights()  # moving a model there copies its shared weights: two would be trained
         self.processes.check_batch(len(self.examples(0)))
         self.asked = self.settings
+        self.kernels = use_kernels(self.backbone.model, self.settings.kernels, self.device)
         self.precision = resolve_precision(self.settings.precision, self.device)
         self.packed = reads_packed(self.backbone, self.settings.packing, self.device, self.precision)
         self.engine = engine(self.backbone, self.settings.parallel, self.processes)
@@ -90,10 +93,15 @@ class Feed:
             return self.mixture.users(size, step, self.seed)
         return step_users(len(self.sequences), size, step, self.seed)
 
-    def attending(self) -> AbstractContextManager[None]:
-        """The backbone with the attention that ``batch`` is made for."""
+    @contextmanager
+    def attending(self) -> Iterator[None]:
+        """The backbone with the attention that ``batch`` is made for, its blocks compiled where that is asked for."""
         model = self.engine.backbone.model
-        return attending_packed(model) if self.packed else fast_attention(model, self.precision)
+        with ExitStack() as stack:
+            stack.enter_context(attending_packed(model) if self.packed else fast_attention(model, self.precision))
+            if self.kernels == COMPILE:
+                stack.enter_context(compiled(model))
+            yield
 
     def batch(self, step: int, sizes: Sizes | None = None) -> BatchGradient | FixedShapes:
         """The examples of ``step``, ready to go through the backbone inside ``attending``."""
@@ -117,6 +125,7 @@ class Feed:
             "mean" if warmup else settings.nig_reduction,
             sizes.head_rows,
             self.processes,
+            liger_nll() if self.kernels == LIGER else None,
         )
 
     def fixed_shapes(self, examples: Sequence[Example], contrasts: bool) -> FixedShapes:

@@ -7,7 +7,7 @@ through the backbone group by group. The first pass keeps the activations of the
 again, where dropout draws the same masks. A batch that is one group is so read once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,7 @@ class BatchGradient:
     reduction: str  # of the generation loss: sum over a user's tokens, or mean over all tokens
     head_rows: int | None = None  # logits of so many predictions exist at once; None: as many as suit a CPU
     processes: Processes = ALONE  # the passes are this one's share; the losses are of the whole batch
+    fused_nll: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None  # (weight, hidden, tokens) -> summed nats
 
     @property
     def padding(self) -> float:
@@ -107,7 +108,7 @@ class BatchGradient:
         loss = summed = torch.zeros((), device=self.device)
         if len(towers.labels):
             with autocast(self.precision, self.device):
-                summed = summed_generation(self.backbone, towers.hidden, towers.labels, self.head_rows)
+                summed = summed_generation(self.backbone, towers.hidden, towers.labels, self.head_rows, self.fused_nll)
             loss = weight * summed / self._size
         if gradients:
             loss = loss + (towers.user * gradients.user[towers.sequences]).sum()

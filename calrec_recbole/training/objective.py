@@ -1,5 +1,6 @@
 """The objective of section 3.4 on one batch that goes through the backbone in one piece."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -51,14 +52,23 @@ def generation(backbone: Backbone, tower: SequenceTower, n_users: int, reduction
     return next_item_generation(nll, tower.rows, n_users, reduction), nll.detach().mean()
 
 
-def summed_generation(backbone: Backbone, hidden: Tensor, labels: Tensor, rows_at_once: int | None = None) -> Tensor:
+def summed_generation(
+    backbone: Backbone,
+    hidden: Tensor,
+    labels: Tensor,
+    rows_at_once: int | None = None,
+    fused_nll: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
+) -> Tensor:
     """-log P of the (P,) ``labels`` after (P, D) ``hidden``, summed -> scalar float32, nats.
 
-    Where the head is a plain matrix the logits of at most ``rows_at_once`` rows exist at a time.
+    Where the head is a plain matrix the logits of at most ``rows_at_once`` rows exist at a time, or ``fused_nll`` takes
+    (matrix, hidden, labels) and does the same.
     """
     weight = backbone.head_weight
     if weight is None:
         return token_nll(backbone.logits(hidden), labels).sum()
+    if fused_nll:
+        return fused_nll(weight, hidden, labels)
     return summed_nll(hidden, weight, labels, rows_at_once)
 
 

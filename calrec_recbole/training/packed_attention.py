@@ -91,7 +91,7 @@ def packed_attention(
         row, window = packing.segments, sliding_window
         out, _ = varlen_attention(q, k, v, row, row, causal=True, scaling=scaling, window=window, dropout=dropout)
     else:
-        out = torch.cat([_in_block((q, k, v), block, scaling, sliding_window, dropout) for block in packing.blocks])
+        out = _in_blocks((q, k, v), packing, scaling, sliding_window, dropout)
     return out.unsqueeze(0), None
 
 
@@ -100,6 +100,12 @@ def _packed(states: Tensor) -> Tensor:
     device = states.device.type
     states = states.squeeze(0).transpose(0, 1)
     return states.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else states
+
+
+@torch.compiler.disable  # blocks are as many and as long as the batch has them: each batch would be compiled anew
+def _in_blocks(states: Sequence[Tensor], packing: Row, scaling: float, window: int | None, dropout: float) -> Tensor:
+    """Attention of the whole row, block by block -> (N, H, D)."""
+    return torch.cat([_in_block(states, block, scaling, window, dropout) for block in packing.blocks])
 
 
 def _in_block(states: Sequence[Tensor], block: Block, scaling: float, window: int | None, dropout: float) -> Tensor:

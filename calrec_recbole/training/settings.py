@@ -31,6 +31,7 @@ class TrainingSettings:
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     packing: bool | Literal["auto"] = AUTO  # sequences in rows without pads; auto: where the backbone can be read so
+    kernels: Literal["auto", "plain", "liger", "compile"] = "auto"  # auto: Liger's on CUDA where it is installed
     micro_batch_tokens: int | Literal["auto"] = AUTO  # whose activations are in memory at once
     micro_batch_cost: int | Literal["auto"] = AUTO  # of one more padded piece, in tokens
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -76,6 +77,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "precision": ("auto", "float32", "bfloat16"),
     "parallel": ("ddp", "fsdp"),
     "packing": (AUTO, True, False),
+    "kernels": ("auto", "plain", "liger", "compile"),
 }
 
 

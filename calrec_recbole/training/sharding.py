@@ -14,6 +14,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from calrec_recbole.backbone import Backbone
+from calrec_recbole.training.kernels import repeated_blocks
 
 __all__ = ["Sharded", "placed_as", "whole"]
 
@@ -24,9 +25,8 @@ class Sharded:
     def __init__(self, backbone: Backbone) -> None:
         self.source = backbone
         model = copy.deepcopy(backbone.model)
-        blocks = [part for part in model.modules() if type(part).__name__ in (model._no_split_modules or ())]
         root = _Trunk(model)
-        for part in (*blocks, root):
+        for part in (*repeated_blocks(model), root):
             fully_shard(part)
         for part in root.modules():
             if isinstance(part, FSDPModule):
