@@ -90,7 +90,7 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
         return Tested(ranks, users, wanted - users)
 
     def _limited(self, ordered: Any) -> Limited:
-        rounds = ceil(len(ordered._dataset) / self.processes.world / int(self.config["eval_batch_size"]))
+        rounds = ceil(len(ordered._dataset) / (self.processes.world * int(self.config["eval_batch_size"])))
         return Limited(
             share_of(ordered, self.config, self.processes),
             ordered._dataset,

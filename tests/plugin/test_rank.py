@@ -9,6 +9,7 @@ import yaml
 from calrec_recbole.cli.calrec import main
 from calrec_recbole.evaluation import read_ranks
 from calrec_recbole.plugin.reload import load_run
+from calrec_recbole.plugin.run_folder import alone_in
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.report.runs import read_run
 
@@ -143,6 +144,8 @@ def test_what_cannot_be_ranked_is_told_in_one_line(untuned, tiny_settings, tmp_p
         capsys,
         "--retrieval=lucen",
     )
+    with alone_in(none):
+        refused(none, "another process works in", capsys)
     refused(none, "reranking needs the weights: run_recbole", capsys, "--retrieval=rerank")
     refused(none, "--retrieval=none must be one of", capsys, "--retrieval=none")
     refused(none, "is not empty: give a folder that is not there yet", capsys, f"--out={none.parent}")

@@ -127,14 +127,14 @@ def test_nothing_learnt_is_younger_than_what_is_tested(timeline, write_dataset):
 
 def test_a_run_evaluates_the_users_of_the_last_period(timeline):
     result = run("Pop", overrides=timeline, show=False)
-    assert result.users == {"valid": 2, "test": 1}
+    assert result.users == {"valid": 2, "test": 1, "test_in_all": 1}
     assert list(facts_of_run(result.folder).index) == ["w"]
 
 
 def test_calrec_runs(timeline, calrec_settings):
     by_time = {key: timeline[key] for key in ("dataset", "data_path", *BY_TIME)}
     result = run("CALRec", overrides=calrec_settings | by_time, show=False)
-    assert result.users == {"valid": 2, "test": 1}
+    assert result.users == {"valid": 2, "test": 1, "test_in_all": 1}
 
 
 def test_a_period_without_events_is_told(timeline):
@@ -161,7 +161,7 @@ def test_a_run_that_was_split_otherwise_is_no_source(timeline, calrec_settings):
     by_time, untuned = settings | BY_TIME, {"train_steps": 0, "warmup_steps": 0}
     trained = run("CALRec", overrides=by_time, show=False).folder
     again = run("CALRec", overrides={**by_time, **untuned, "pre_model_path": str(trained)}, show=False)
-    assert again.users == {"valid": 2, "test": 1}
+    assert again.users == {"valid": 2, "test": 1, "test_in_all": 1}
     assert metrics_of(again.folder) == metrics_of(trained)
     for setting in ("pre_model_path", "rerank_from"):
         for path in (trained, trained / "checkpoint" / "best"):
