@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import settings
 
 from calrec_recbole.plugin.resume import EpochwiseResume
@@ -11,6 +12,12 @@ from calrec_recbole.plugin.runner import run
 
 settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 settings.load_profile("no deadline")
+
+
+def pytest_collection_finish() -> None:
+    """Tests import RecBole's models themselves, past ``registry.load``, and one of them turns this on for all."""
+    torch.autograd.set_detect_anomaly(False)
+
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

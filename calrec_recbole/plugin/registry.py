@@ -54,9 +54,19 @@ def known_models() -> list[str]:
 
 
 def load(address: str) -> Any:
-    """The object at ``module:name``."""
+    """The object at ``module:name``.
+
+    RecBole's SINE, which comes in with every sequential model, turns on torch's anomaly detection for the whole
+    process: each backward pass then makes twice the calls and waits for the device after each. It is left as it was.
+    """
+    import torch  # takes a second, which a typo in a name need not wait for
+
     module, _, name = address.partition(":")
-    return getattr(importlib.import_module(module), name)
+    before = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+    try:
+        return getattr(importlib.import_module(module), name)
+    finally:
+        torch.set_anomaly_enabled(*before)
 
 
 def known_model(name: str) -> str:

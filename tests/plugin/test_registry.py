@@ -1,4 +1,6 @@
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,16 @@ def test_recboles_models_are_recboles_own_classes():
     for name in found:
         assert model_class(name) is get_model(name)
         assert name == "Pop" or model_class(name).type is ModelType.SEQUENTIAL
+
+
+def test_loading_a_model_leaves_torchs_anomaly_detection_as_it_was():
+    """In a process of its own: RecBole's SINE turns it on when it is first imported."""
+    code = (
+        "import torch; from calrec_recbole.plugin.registry import model_class; model_class('SASRec'); "
+        "import sys; assert 'recbole.model.sequential_recommender.sine' in sys.modules; "
+        "sys.exit(torch.is_anomaly_enabled())"
+    )
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0
 
 
 def test_ours_come_first():
