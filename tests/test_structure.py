@@ -21,7 +21,7 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "data": {"configs", "prompts"},
     "catalogue": {"prompts"},
     "examples": {"prompts"},
-    "backbone": {"prompts"},
+    "backbone": {"generation", "prompts"},
     "two_tower": {"examples"},
     "paper": {"data"},
     "report": {"data", "evaluation", "paper"},

@@ -55,15 +55,14 @@ def best_texts(
     rows = [torch.as_tensor(prompt, dtype=torch.int64).flatten().cpu() for prompt in prompts]
     check_prompts(model, rows, trie.longest + 1)
     found: list[BestTexts | None] = [None] * len(rows)
-    with torch.inference_mode(), evaluating(model):
-        if rows:
-            check_backbone(model, rows[0])
-        with sharing_prompts(model):
-            room = free_bytes(model.device) if memory_bytes is None else memory_bytes
-            for batch in batches(model, rows, beams, trie.longest + 1, room):
-                best = _search(model, [rows[index] for index in batch], trie, k, beams, ends)
-                for index, one in zip(batch, best, strict=True):
-                    found[index] = one
+    if rows:
+        check_backbone(model)
+    with torch.inference_mode(), evaluating(model), sharing_prompts(model):
+        room = free_bytes(model.device) if memory_bytes is None else memory_bytes
+        for batch in batches(model, rows, beams, trie.longest + 1, room):
+            best = _search(model, [rows[index] for index in batch], trie, k, beams, ends)
+            for index, one in zip(batch, best, strict=True):
+                found[index] = one
     return [one for one in found if one is not None]
 
 

@@ -43,18 +43,17 @@ def text_logprobs(
     longest = max((len(text) for own in wanted for text in own), default=0)
     check_prompts(model, rows, longest + 1)
     nats: list[dict[tuple[int, ...], float]] = [{} for _ in rows]
-    with torch.inference_mode(), evaluating(model):
-        if rows:
-            check_backbone(model, rows[0])
-        with sharing_prompts(model):
-            room = free_bytes(model.device) if memory_bytes is None else memory_bytes
-            parts = _parts(model, rows, [list(dict.fromkeys(own)) for own in wanted], longest + 1, room)
-            most = max((len(own) for _, own in parts), default=0)
-            for batch in batches(model, [rows[user] for user, _ in parts], most, longest + 1, room):
-                users, own = zip(*(parts[place] for place in batch), strict=True)
-                values = _score(model, [rows[user] for user in users], list(own), ends)
-                for user, its, found in zip(users, own, values, strict=True):
-                    nats[user].update(zip(its, found, strict=True))
+    if rows:
+        check_backbone(model)
+    with torch.inference_mode(), evaluating(model), sharing_prompts(model):
+        room = free_bytes(model.device) if memory_bytes is None else memory_bytes
+        parts = _parts(model, rows, [list(dict.fromkeys(own)) for own in wanted], longest + 1, room)
+        most = max((len(own) for _, own in parts), default=0)
+        for batch in batches(model, [rows[user] for user, _ in parts], most, longest + 1, room):
+            users, own = zip(*(parts[place] for place in batch), strict=True)
+            values = _score(model, [rows[user] for user in users], list(own), ends)
+            for user, its, found in zip(users, own, values, strict=True):
+                nats[user].update(zip(its, found, strict=True))
     return [np.array([found[text] for text in own]) for found, own in zip(nats, wanted, strict=True)]
 
 

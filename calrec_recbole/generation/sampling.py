@@ -86,18 +86,17 @@ def sample(
     results: list[list[Sample]] = [[] for _ in rows]
     costs = [Work(0, 0) for _ in rows]
     places = 1 if proposer is None else 1 + proposer.longest
-    with torch.inference_mode(), evaluating(model):
-        if rows:
-            check_backbone(model, rows[0])
-        with sharing_prompts(model):
-            room = free_bytes(model.device) if memory_bytes is None else memory_bytes
-            for batch in batches(model, rows, n, max_new_tokens, room, places):
-                uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
-                down = descend if proposer is None else partial(speculate, proposer=proposer)
-                drawn = down(model, [rows[index] for index in batch], uniforms, temperature, ends)
-                for index, *of_prompt in zip(batch, *(part.tolist() for part in drawn), strict=True):
-                    ids, nats, *cost = of_prompt
-                    results[index], costs[index] = _distinct(ids, nats), Work(*cost)
+    if rows:
+        check_backbone(model)
+    with torch.inference_mode(), evaluating(model), sharing_prompts(model):
+        room = free_bytes(model.device) if memory_bytes is None else memory_bytes
+        for batch in batches(model, rows, n, max_new_tokens, room, places):
+            uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
+            down = descend if proposer is None else partial(speculate, proposer=proposer)
+            drawn = down(model, [rows[index] for index in batch], uniforms, temperature, ends)
+            for index, *of_prompt in zip(batch, *(part.tolist() for part in drawn), strict=True):
+                ids, nats, *cost = of_prompt
+                results[index], costs[index] = _distinct(ids, nats), Work(*cost)
     if work is not None:
         work += costs
     return results

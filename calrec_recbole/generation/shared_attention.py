@@ -102,6 +102,8 @@ def evaluating(model: PreTrainedModel) -> Iterator[None]:
 @contextmanager
 def sharing_prompts(model: PreTrainedModel) -> Iterator[None]:
     """The model with `shared_prompt_attention`; set back at the end, also after an error. Raises BackboneError."""
+    if not model._can_set_attn_implementation():  # asked first: setting it would warn in many words, and go on
+        raise BackboneError(f"the attention of {type(model).__name__} cannot be replaced; choose another backbone")
     ALL_ATTENTION_FUNCTIONS.register(NAME, shared_prompt_attention)
     before = model.config._attn_implementation
     try:

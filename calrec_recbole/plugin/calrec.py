@@ -35,7 +35,7 @@ from calrec_recbole.plugin.joint import read_categories
 from calrec_recbole.plugin.reranker import Parts, Reranker, check_rerank
 from calrec_recbole.plugin.retriever import HIERARCHICAL, RERANK, retriever_of
 from calrec_recbole.plugin.stages import check_stage, starting_weights
-from calrec_recbole.recommender import CONSTRAINED, InferenceSettings, Recommender
+from calrec_recbole.recommender import CONSTRAINED, VLLM, InferenceSettings, Recommender
 from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.training import Mixture, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
@@ -74,10 +74,11 @@ class CALRec(SequentialRecommender):
 
     def _backbone(self, config: Any, catalogue: Catalogue, max_new_tokens: int) -> Backbone:
         source = str(config["backbone"])
+        samples = config["generation_engine"] != VLLM  # another engine need not know what ours does
         if config["pre_model_path"]:
-            backbone = read_backbone(starting_weights(config["pre_model_path"]))
+            backbone = read_backbone(starting_weights(config["pre_model_path"]), samples=samples)
         elif source != "scratch":
-            backbone = load_backbone(source)
+            backbone = load_backbone(source, samples=samples)
         else:
             backbone = self._new_backbone(catalogue, max_new_tokens)
         if source == "scratch":
