@@ -10,12 +10,12 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.generation.batches import batches, free_bytes
-from calrec_recbole.generation.descent import Descent
 from calrec_recbole.generation.likelihood import next_logprobs
 from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
-from calrec_recbole.generation.shared_attention import evaluating, sharing_prompts
+from calrec_recbole.generation.shared_prefix.budget import batches, free_bytes
+from calrec_recbole.generation.shared_prefix.descent import Descent
+from calrec_recbole.generation.shared_prefix.shared_attention import evaluating, sharing_prompts
 from calrec_recbole.generation.trie import Trie
 
 __all__ = ["BestTexts", "best_texts"]

@@ -10,9 +10,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.errors import BackboneError, CalrecError
-from calrec_recbole.generation.descent import Descent
 from calrec_recbole.generation.requirements import check_layers
-from calrec_recbole.generation.shared_attention import evaluating, sharing_prompts
+from calrec_recbole.generation.shared_prefix.descent import Descent
+from calrec_recbole.generation.shared_prefix.shared_attention import evaluating, sharing_prompts
 
 __all__ = ["check_backbone"]
 

@@ -9,13 +9,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.generation.batches import batches, free_bytes
-from calrec_recbole.generation.descent import descend
 from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
 from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.proposals import Proposer
 from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
-from calrec_recbole.generation.shared_attention import evaluating, sharing_prompts
+from calrec_recbole.generation.shared_prefix.budget import batches, free_bytes
+from calrec_recbole.generation.shared_prefix.descent import descend
+from calrec_recbole.generation.shared_prefix.shared_attention import evaluating, sharing_prompts
 from calrec_recbole.generation.speculation import speculate
 
 __all__ = ["Sample", "Work", "sample"]

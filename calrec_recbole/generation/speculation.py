@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from calrec_recbole.generation.descent import Descent, Drawn
 from calrec_recbole.generation.draws import draw
 from calrec_recbole.generation.proposals import Proposer
-from calrec_recbole.generation.tree import branch
+from calrec_recbole.generation.shared_prefix.descent import Descent, Drawn
+from calrec_recbole.generation.shared_prefix.tree import branch
 
 
 def speculate(

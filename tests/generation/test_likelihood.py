@@ -5,7 +5,7 @@ import pytest
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.generation import text_logprobs
-from calrec_recbole.generation.batches import prompt_bytes
+from calrec_recbole.generation.shared_prefix.budget import prompt_bytes
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6]]
 TEXTS = [[[1, 2, 3], [1, 2], [1, 2, 3], []], [[9, 8, 7, 6, 5, 4, 3, 2, 1]], [[5], [6], [1, 2, 3]]]

@@ -8,9 +8,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import MixtralConfig, MixtralForCausalLM
 
 from calrec_recbole.errors import BackboneError
-from calrec_recbole.generation import sample, shared_attention
-from calrec_recbole.generation.memory import Memory
+from calrec_recbole.generation import sample
 from calrec_recbole.generation.probe import check_backbone
+from calrec_recbole.generation.shared_prefix import shared_attention
+from calrec_recbole.generation.shared_prefix.key_values import Memory
 
 HALVES = [torch.bfloat16, torch.float16]
 PRODUCTS = ("linear", "matmul", "mm", "addmm", "bmm", "baddbmm", "_scaled_dot_product_flash_attention_for_cpu")

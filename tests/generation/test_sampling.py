@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.generation import Sample, attention, sample
+from calrec_recbole.generation import Sample, sample
+from calrec_recbole.generation.shared_prefix import attention
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6], [1, 2, 3, 4, 5, 6, 7]]
 STEPS = 9

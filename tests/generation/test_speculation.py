@@ -8,7 +8,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation import CatalogueProposer, sample
-from calrec_recbole.generation.batches import prompt_bytes
+from calrec_recbole.generation.shared_prefix.budget import prompt_bytes
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6], [1, 2, 3, 4, 5, 6, 7]]
 STEPS, SEEDS = 20, [11, 12, 13, 14]

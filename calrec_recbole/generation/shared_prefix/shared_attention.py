@@ -10,9 +10,9 @@ from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from calrec_recbole.errors import BackboneError
-from calrec_recbole.generation.attention import attend, merge
-from calrec_recbole.generation.layout import Layout
-from calrec_recbole.generation.memory import LayerMemory
+from calrec_recbole.generation.shared_prefix.attention import attend, merge
+from calrec_recbole.generation.shared_prefix.key_values import LayerMemory
+from calrec_recbole.generation.shared_prefix.packing import Layout
 
 NAME = "calrec_shared_prompt"
 UNSUPPORTED = ("softcap", "s_aux", "position_bias")  # what some layers ask of their attention and this one lacks

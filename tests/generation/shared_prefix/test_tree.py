@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from calrec_recbole.generation.tree import branch
+from calrec_recbole.generation.shared_prefix.tree import branch
 
 
 def test_by_hand():

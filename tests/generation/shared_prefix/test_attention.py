@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from calrec_recbole.generation.attention import attend, attend_in_steps, merge
+from calrec_recbole.generation.shared_prefix.attention import attend, attend_in_steps, merge
 
 
 def random_states(*shape, seed=0):

@@ -2,7 +2,7 @@
 
 import torch
 
-from calrec_recbole.generation.batches import batches, prompt_bytes
+from calrec_recbole.generation.shared_prefix.budget import batches, prompt_bytes
 
 
 def test_bytes_of_a_prompt_by_hand(llama):

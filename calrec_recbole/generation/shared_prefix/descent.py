@@ -7,9 +7,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.generation.draws import draw
-from calrec_recbole.generation.layout import Spans
-from calrec_recbole.generation.memory import Memory
-from calrec_recbole.generation.tree import Children, branch
+from calrec_recbole.generation.shared_prefix.key_values import Memory
+from calrec_recbole.generation.shared_prefix.packing import Spans
+from calrec_recbole.generation.shared_prefix.tree import Children, branch
 
 
 class Drawn(NamedTuple):

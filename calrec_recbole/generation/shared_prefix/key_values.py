@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from calrec_recbole.generation.layout import Layout, Spans, additive, by_user
+from calrec_recbole.generation.shared_prefix.packing import Layout, Spans, additive, by_user
 
 LIVE_SHARE = 0.75  # the prompts of finished users are dropped when no more than this share of the users goes on
 
