@@ -14,8 +14,8 @@ from calrec_recbole.generation.likelihood import next_logprobs
 from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
 from calrec_recbole.generation.shared_prefix.budget import batches, free_bytes
+from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder
 from calrec_recbole.generation.shared_prefix.descent import Descent
-from calrec_recbole.generation.shared_prefix.shared_attention import evaluating, sharing_prompts
 from calrec_recbole.generation.trie import Trie
 
 __all__ = ["BestTexts", "best_texts"]
@@ -57,10 +57,11 @@ def best_texts(
     found: list[BestTexts | None] = [None] * len(rows)
     if rows:
         check_backbone(model)
-    with torch.inference_mode(), evaluating(model), sharing_prompts(model):
+    decoder = ModelDecoder(model)
+    with torch.inference_mode(), decoder.passing():
         room = free_bytes(model.device) if memory_bytes is None else memory_bytes
         for batch in batches(model, rows, beams, trie.longest + 1, room):
-            best = _search(model, [rows[index] for index in batch], trie, k, beams, ends)
+            best = _search(decoder, [rows[index] for index in batch], trie, k, beams, ends)
             for index, one in zip(batch, best, strict=True):
                 found[index] = one
     return [one for one in found if one is not None]
@@ -90,14 +91,14 @@ class _Found:
 
 
 def _search(
-    model: PreTrainedModel, prompts: list[Tensor], trie: Trie, k: int, beams: int, ends: list[int]
+    decoder: Decoder, prompts: list[Tensor], trie: Trie, k: int, beams: int, ends: list[int]
 ) -> list[BestTexts]:
-    device, found = model.device, _Found(len(prompts), k)
+    device, found = decoder.device, _Found(len(prompts), k)
     end_ids = torch.tensor(ends, device=device)
     users = np.arange(len(prompts))  # of each beam, ascending
     nodes, nats = np.zeros(len(prompts), np.int64), np.zeros(len(prompts))
     rows = torch.arange(len(prompts), device=device)
-    tree = Descent(model, prompts, len(prompts) * beams, trie.longest + 1)
+    tree = Descent(decoder, prompts, len(prompts) * beams, trie.longest + 1)
     while True:
         ending = np.flatnonzero(trie.text[nodes] >= 0)
         if len(ending):

@@ -12,8 +12,8 @@ from calrec_recbole.errors import DataError
 from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
 from calrec_recbole.generation.shared_prefix.budget import batches, free_bytes, prompt_bytes
+from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder
 from calrec_recbole.generation.shared_prefix.descent import Descent
-from calrec_recbole.generation.shared_prefix.shared_attention import evaluating, sharing_prompts
 
 __all__ = ["next_logprobs", "text_logprobs"]
 
@@ -45,13 +45,14 @@ def text_logprobs(
     nats: list[dict[tuple[int, ...], float]] = [{} for _ in rows]
     if rows:
         check_backbone(model)
-    with torch.inference_mode(), evaluating(model), sharing_prompts(model):
+    decoder = ModelDecoder(model)
+    with torch.inference_mode(), decoder.passing():
         room = free_bytes(model.device) if memory_bytes is None else memory_bytes
         parts = _parts(model, rows, [list(dict.fromkeys(own)) for own in wanted], longest + 1, room)
         most = max((len(own) for _, own in parts), default=0)
         for batch in batches(model, [rows[user] for user, _ in parts], most, longest + 1, room):
             users, own = zip(*(parts[place] for place in batch), strict=True)
-            values = _score(model, [rows[user] for user in users], list(own), ends)
+            values = _score(decoder, [rows[user] for user in users], list(own), ends)
             for user, its, found in zip(users, own, values, strict=True):
                 nats[user].update(zip(its, found, strict=True))
     return [np.array([found[text] for text in own]) for found, own in zip(nats, wanted, strict=True)]
@@ -70,10 +71,10 @@ def _parts(
 
 
 def _score(
-    model: PreTrainedModel, prompts: list[Tensor], texts: list[list[tuple[int, ...]]], ends: list[int]
+    decoder: Decoder, prompts: list[Tensor], texts: list[list[tuple[int, ...]]], ends: list[int]
 ) -> list[list[float]]:
     """The nats of distinct ``texts`` after each prompt; a text walks down the tree by its own tokens."""
-    device = model.device
+    device = decoder.device
     flat = [text for own in texts for text in own]
     lengths = torch.tensor([len(text) for text in flat], device=device)
     width = int(lengths.max())
@@ -85,7 +86,7 @@ def _score(
     rows = torch.repeat_interleave(
         torch.arange(len(texts), device=device), torch.tensor([len(own) for own in texts], device=device)
     )
-    tree = Descent(model, prompts, len(flat), width + 1)
+    tree = Descent(decoder, prompts, len(flat), width + 1)
     for step in range(width + 1):
         ended = lengths[going] == step
         nats[going[ended]] += next_logprobs(tree.logits, rows[ended], None, end_ids)

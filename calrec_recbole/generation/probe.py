@@ -11,8 +11,8 @@ from transformers import PreTrainedModel
 
 from calrec_recbole.errors import BackboneError, CalrecError
 from calrec_recbole.generation.requirements import check_layers
+from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder, evaluating
 from calrec_recbole.generation.shared_prefix.descent import Descent
-from calrec_recbole.generation.shared_prefix.shared_attention import evaluating, sharing_prompts
 
 __all__ = ["check_backbone"]
 
@@ -91,8 +91,9 @@ def _shared(model: PreTrainedModel, seed: int) -> Tensor:
     """What `_plain` returns, in the passes of sampling. Raises BackboneError where these cannot run."""
     prompts, tails = zip(*_rows(model, seed), strict=True)
     try:
-        with sharing_prompts(model):
-            found = _read(model, list(prompts), torch.cat(tails))
+        decoder = ModelDecoder(model)
+        with decoder.passing():
+            found = _read(decoder, list(prompts), torch.cat(tails))
     except CalrecError:
         raise
     except Exception as error:
@@ -103,9 +104,9 @@ def _shared(model: PreTrainedModel, seed: int) -> Tensor:
     return found.to(torch.promote_types(model.dtype, torch.float32))
 
 
-def _read(model: PreTrainedModel, prompts: list[Tensor], tails: Tensor) -> Tensor:
+def _read(decoder: Decoder, prompts: list[Tensor], tails: Tensor) -> Tensor:
     """(rows, 1 + TAIL, V) logits of rows that share their prompt and part after their first token."""
-    tree = Descent(model, prompts, max_rows=len(tails), max_steps=TAIL)
+    tree = Descent(decoder, prompts, max_rows=len(tails), max_steps=TAIL)
     rows = torch.arange(len(prompts), device=tails.device).repeat_interleave(len(tails) // len(prompts))
     found = [tree.logits[rows]]
     for tokens in tails.T:

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from calrec_recbole.errors import ConfigError
+from calrec_recbole.errors import BackboneError, ConfigError
 from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
 from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.proposals import Proposer
 from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
 from calrec_recbole.generation.shared_prefix.budget import batches, free_bytes
-from calrec_recbole.generation.shared_prefix.descent import descend
-from calrec_recbole.generation.shared_prefix.shared_attention import evaluating, sharing_prompts
+from calrec_recbole.generation.shared_prefix.decoder import ModelDecoder
 from calrec_recbole.generation.speculation import speculate
+from calrec_recbole.generation.walk import descend
 
 __all__ = ["Sample", "Work", "sample"]
 
@@ -88,12 +88,17 @@ def sample(
     places = 1 if proposer is None else 1 + proposer.longest
     if rows:
         check_backbone(model)
-    with torch.inference_mode(), evaluating(model), sharing_prompts(model):
+    decoder = ModelDecoder(model)
+    with torch.inference_mode(), decoder.passing():
         room = free_bytes(model.device) if memory_bytes is None else memory_bytes
         for batch in batches(model, rows, n, max_new_tokens, room, places):
             uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
             down = descend if proposer is None else partial(speculate, proposer=proposer)
-            drawn = down(model, [rows[index] for index in batch], uniforms, temperature, ends)
+            drawn = down(decoder, [rows[index] for index in batch], uniforms, temperature, ends)
+            if bool(drawn.nats.isnan().any()):
+                raise BackboneError(
+                    "the model's logits are not numbers (NaN); its training has diverged: lower learning_rate"
+                )
             for index, *of_prompt in zip(batch, *(part.tolist() for part in drawn), strict=True):
                 ids, nats, *cost = of_prompt
                 results[index], costs[index] = _distinct(ids, nats), Work(*cost)

@@ -10,8 +10,9 @@ from transformers import MixtralConfig, MixtralForCausalLM
 from calrec_recbole.errors import BackboneError
 from calrec_recbole.generation import sample
 from calrec_recbole.generation.probe import check_backbone
-from calrec_recbole.generation.shared_prefix import shared_attention
-from calrec_recbole.generation.shared_prefix.key_values import Memory
+from calrec_recbole.generation.shared_prefix import decoder as decoders
+from calrec_recbole.generation.shared_prefix.key_values import KeyValues
+from calrec_recbole.generation.shared_prefix.packing import Spans
 
 HALVES = [torch.bfloat16, torch.float16]
 PRODUCTS = ("linear", "matmul", "mm", "addmm", "bmm", "baddbmm", "_scaled_dot_product_flash_attention_for_cpu")
@@ -74,13 +75,13 @@ def test_a_mixture_of_experts_passes(dtype):
     check_backbone(MixtralForCausalLM(config).to(dtype))
 
 
-def hidden_token(attention, module, query, key, *rest, **options):
-    mask = key.owner.prompt_mask
-    key.owner.prompt_mask = lambda *asked: first_hidden(mask(*asked))
+def hidden_token(attention, states, *rest):
+    mask = states.prompt_mask
+    states.prompt_mask = lambda *asked: first_hidden(mask(*asked))
     try:
-        return attention(module, query, key, *rest, **options)
+        return attention(states, *rest)
     finally:
-        key.owner.prompt_mask = mask
+        del states.prompt_mask
 
 
 def first_hidden(mask):
@@ -89,12 +90,12 @@ def first_hidden(mask):
     return mask
 
 
-def other_scale(attention, *asked, scaling, **options):
-    return attention(*asked, scaling=1.5 * scaling, **options)
+def other_scale(attention, states, layer, query, scaling, window):
+    return attention(states, layer, query, 1.5 * scaling, window)
 
 
-def wider_window(attention, *asked, sliding_window=None, **options):
-    return attention(*asked, sliding_window=sliding_window and sliding_window + 2, **options)
+def wider_window(attention, states, layer, query, scaling, window):
+    return attention(states, layer, query, scaling, window and window + 2)
 
 
 WRONG = {"mask": ("llama", hidden_token), "scale": ("llama", other_scale), "window": ("gemma3", wider_window)}
@@ -103,14 +104,14 @@ WRONG = {"mask": ("llama", hidden_token), "scale": ("llama", other_scale), "wind
 @pytest.fixture
 def attention_is(monkeypatch):
     def attention_is(wrong, dtypes):
-        right = shared_attention.shared_prompt_attention
+        right = decoders.shared_attention
 
-        def attention(module, query, *rest, **options):
+        def attention(states, layer, query, *rest):
             if query.dtype in dtypes:
-                return wrong(right, module, query, *rest, **options)
-            return right(module, query, *rest, **options)
+                return wrong(right, states, layer, query, *rest)
+            return right(states, layer, query, *rest)
 
-        monkeypatch.setattr(shared_attention, "shared_prompt_attention", attention)
+        monkeypatch.setattr(decoders, "shared_attention", attention)
 
     return attention_is
 
@@ -137,13 +138,13 @@ def test_an_attention_that_is_wrong_in_that_precision_alone_is_refused_in_it(bui
 
 @pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
 def test_wrong_positions_are_refused(llama, monkeypatch, dtype):
-    descend = Memory.descend
+    begin = KeyValues.begin
 
-    def late(self, *asked):
-        descend(self, *asked)
-        self.positions = self.positions + 1
+    def late(self, read, *asked):
+        begin(self, read, *asked)
+        self.positions = self.positions + isinstance(read, Spans)
 
-    monkeypatch.setattr(Memory, "descend", late)
+    monkeypatch.setattr(KeyValues, "begin", late)
     with pytest.raises(BackboneError, match="is off by"):
         check_backbone(llama.to(dtype))
 

@@ -22,13 +22,13 @@ class Table:
 
     def chains(self, texts, lengths):
         found = np.full((len(texts), self.longest), -1)
-        for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
-            assert length >= 1
-            assert (text[:length] >= 0).all()
-            assert (text[length:] == -1).all()
-            chain = self.table.get(tuple(text[:length]), self.otherwise)[: self.longest]
-            found[row, : len(chain)] = chain
-        return found
+        for row, (text, length) in enumerate(zip(texts.numpy(), lengths.tolist(), strict=True)):
+            if length:
+                assert (text[:length] >= 0).all()
+                assert (text[length:] == -1).all()
+                chain = self.table.get(tuple(text[:length].tolist()), self.otherwise)[: self.longest]
+                found[row, : len(chain)] = chain
+        return torch.from_numpy(found)
 
 
 class Garbage:
@@ -41,7 +41,8 @@ class Garbage:
 
     def chains(self, texts, lengths):
         found = self.random.integers(0, 12, (len(texts), self.longest))
-        return np.where(np.arange(self.longest) < self.random.integers(0, 7, (len(texts), 1)), found, -1)
+        shown = np.arange(self.longest) < self.random.integers(0, 7, (len(texts), 1))
+        return torch.from_numpy(np.where(shown, found, -1))
 
 
 def right(samples, longest):

@@ -1,95 +1,163 @@
 """From the prompts down a tree of prefixes: one forward pass a depth, for all users of a batch at once."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from calrec_recbole.generation.draws import draw
-from calrec_recbole.generation.shared_prefix.key_values import Memory
-from calrec_recbole.generation.shared_prefix.packing import Spans
-from calrec_recbole.generation.shared_prefix.tree import Children, branch
+from calrec_recbole.generation.shared_prefix.decoder import Decoder
+from calrec_recbole.generation.shared_prefix.key_values import KeyValues
+from calrec_recbole.generation.shared_prefix.packing import Prompts, Size, Spans
+from calrec_recbole.generation.shared_prefix.tree import Children, branch, compact
 
-
-class Drawn(NamedTuple):
-    """n samples of each of U prompts, and what they cost."""
-
-    tokens: Tensor  # (U, n, T), -1 from the end token on
-    nats: Tensor  # (U, n) float64, log-probabilities at temperature 1
-    passes: Tensor  # (U,) passes that read a token of the user, the prompt's among them
-    reads: Tensor  # (U,) tokens read after the prompt
+LIVE_SHARE = 0.75  # padded prompts of finished users are dropped when no more than this share of the users goes on
 
 
 class Descent:
-    """The rows of a batch: distinct prefixes, at first the U prompts themselves, one token longer with each `read`.
+    """The rows of a batch: distinct prefixes, at first the U prompts themselves, longer with each pass.
 
-    ``logits`` (R, V) are those after each row. The model's attention must be the shared one (`sharing_prompts`).
+    ``hidden`` (N, D) and ``logits`` (N, V) are those after each token of the last pass, at first after each prompt. A
+    pass asks the device for numbers once.
     """
 
-    def __init__(self, model: PreTrainedModel, prompts: list[Tensor], max_rows: int, max_steps: int):
-        """``prompts``: U tensors of token ids. At most ``max_rows`` rows and ``max_steps`` tokens come after them."""
-        self.model = model
-        self.memory = Memory([len(prompt) for prompt in prompts], max_rows, max_steps, model.device)
-        self.logits = self._forward(torch.cat(prompts).to(model.device), self.memory.lengths.cumsum(0) - 1)
+    def __init__(
+        self,
+        decoder: Decoder,
+        prompts: list[Tensor],
+        max_rows: int,
+        max_steps: int,
+        prompt_tokens: int | None = None,
+    ):
+        """``prompts``: U tensors of token ids. At most ``max_rows`` rows and ``max_steps`` tokens come after them.
+
+        The prompts are read ``prompt_tokens`` at a time, by default at once.
+        """
+        self.decoder, device = decoder, decoder.device
+        self._logits: Tensor | None = None
+        lengths = [len(prompt) for prompt in prompts]
+        layers = decoder.model.config.get_text_config().num_hidden_layers
+        self.states = KeyValues(lengths, max_rows, max_steps, layers, device)
+        self.users = self.slots = torch.arange(len(lengths), device=device)  # (R,) of each row, its user and its slot
+        self.names = self.users  # (U,) the first numbers of the users
+        self.passes = torch.ones_like(self.users)  # (users at first,) those that read a token of the user
+        self.reads = torch.zeros_like(self.users)  # tokens read after the prompt
+        self.stop = 0  # places filled in the longest suffix
+        parts = []
+        for users in _pieces(lengths, prompt_tokens or len(lengths) * max(lengths)):
+            read = Prompts(lengths[users], device)
+            self.states.begin(read, users.start)
+            parts.append(decoder(torch.cat(prompts[users]).to(device), self.states, read.lasts))
+        self.hidden = torch.cat(parts)
+
+    @property
+    def hidden(self) -> Tensor:
+        return self._hidden
+
+    @hidden.setter
+    def hidden(self, hidden: Tensor) -> None:
+        self._hidden, self._logits = hidden, None
+
+    @property
+    def logits(self) -> Tensor:
+        if self._logits is None:
+            self._logits = self.decoder.logits(self._hidden)
+        return self._logits
 
     def read(self, rows: Tensor, tokens: Tensor) -> Tensor:
         """The prefix of ``rows`` (S,) with one of ``tokens`` (S,) after it -> (S,) the row of each.
 
         Equal ones share a row; the rows that nobody goes on from are forgotten.
         """
-        children = branch(rows, tokens)
-        self.memory.descend(children.parents, children.source, children.target)
-        self.logits = self._forward(children.tokens, torch.arange(len(children.tokens), device=tokens.device))
-        return children.rows
+        children = branch(rows, tokens, self.slots)
+        self.go(children, torch.zeros_like(children.counts[0]))
+        found = torch.empty_like(rows)
+        found[children.order] = children.rows
+        return found
 
-    def read_spans(self, children: Children, depths: Tensor, tokens: Tensor, lengths: Tensor) -> Spans:
-        """Reads ``lengths`` (K,) of ``tokens`` (K, W) for ``children`` of the rows; ``logits`` (N, V) are after each.
+    def go(self, children: Children, alarm: Tensor) -> tuple[int, bool]:
+        """Reads the token of each child -> how many samples go on, and ``alarm``; without any there is no pass."""
+        counts = self._counts(children, self.there(children).long())
+        rows, copies, goes, most, live, alarmed = _told(children, counts, alarm)
+        if rows and not alarmed:
+            depths = torch.full((rows,), self.stop, device=counts.device)
+            size = Size(tokens=rows, most=most, widest=1, stop=self.stop + 1, level=True)
+            self._take_over(children, rows, copies)
+            self._pass(depths, torch.ones_like(depths), counts, live, size)
+            self.hidden = self.decoder(children.tokens[:rows], self.states)
+        return goes, bool(alarmed)
 
-        Of the suffix of child k the first ``depths[k]`` tokens stand; the others were not drawn, and are written over.
+    def go_far(
+        self, children: Children, depths: Tensor, lengths: Tensor, tokens: Tensor, alarm: Tensor, asked: Tensor
+    ) -> tuple[int, bool, int]:
+        """Reads ``lengths`` (S,) of ``tokens`` (S, W) for each child -> what `go` tells, and the number ``asked``.
+
+        Of the suffix of a child the first ``depths`` (S,) tokens stand; what was read behind them was not drawn, and is
+        written over. ``lengths`` is 0 where there is no child.
         """
-        spans = Spans(depths, lengths)
-        self.memory.descend(children.parents, children.source, children.target, spans)
-        packed = spans.layout.pack(tokens)
-        self.logits = self._forward(packed, torch.arange(len(packed), device=tokens.device))
-        return spans
+        counts = self._counts(children, lengths)
+        sizes = lengths.sum(), lengths.max(), (depths + lengths).max()
+        rows, copies, goes, most, live, alarmed, answer, total, widest, stop = _told(
+            children, counts, alarm, asked, *sizes
+        )
+        if rows and not alarmed:
+            size = Size(total, most, widest, stop, level=False)
+            if not self.states.packed:
+                self.states.clear(rows, stop)
+            self._take_over(children, rows, copies)
+            read = self._pass(depths[:rows], lengths[:rows], counts, live, size)
+            self.hidden = self.decoder(tokens[read.rows, read.order], self.states)
+        return goes, bool(alarmed), answer
 
-    def _forward(self, tokens: Tensor, keep: Tensor) -> Tensor:
-        """A pass over packed tokens (N,), the model's head on the positions ``keep`` (K,) alone -> (K, V)."""
-        logits: Tensor = self.model(
-            input_ids=tokens[None],
-            position_ids=self.memory.positions[None],
-            past_key_values=self.memory,
-            use_cache=True,
-            logits_to_keep=keep,
-        ).logits[0]
-        return logits
+    def there(self, children: Children) -> Tensor:
+        """(S,) which of the new rows there are."""
+        return torch.arange(len(children.parents), device=self.slots.device) < children.counts[0]
+
+    def _counts(self, children: Children, lengths: Tensor) -> Tensor:
+        """(U,) of ``lengths`` (S,), the tokens that each new row reads, the sum of each user."""
+        users = self.users[children.parents.clamp(max=len(self.users) - 1)]
+        return torch.zeros_like(self.states.lengths).scatter_add_(0, users, lengths)
+
+    def _take_over(self, children: Children, rows: int, copies: int) -> None:
+        """The rows become the children; suffixes move to where these look for them."""
+        if copies and self.stop:
+            self.states.copy(children.source[:copies], children.target[:copies], self.stop)
+        self.users, self.slots = self.users[children.parents[:rows]], children.slots[:rows]
+
+    def _pass(self, depths: Tensor, lengths: Tensor, counts: Tensor, live: int, size: Size) -> Spans:
+        """The next pass reads ``lengths`` (R,) tokens of each row behind ``depths`` (R,), ``counts`` (U,) a user."""
+        self.passes[self.names] += counts > 0
+        self.reads[self.names] += counts
+        if not self.states.packed and live <= LIVE_SHARE * len(counts):
+            counts = self._keep(counts, live)
+        self.spans = Spans(self.users, self.slots, depths, lengths, counts, size)
+        self.states.begin(self.spans)
+        self.stop = size.stop
+        return self.spans
+
+    def _keep(self, counts: Tensor, live: int) -> Tensor:
+        """Forgets the users that read nothing any more; ``counts`` of the others."""
+        lives = counts > 0
+        kept = compact(torch.arange(len(counts), device=counts.device), lives)[:live]
+        self.users = (lives.cumsum(0) - 1)[self.users]
+        self.names = self.names[kept]
+        self.states.keep(kept)
+        return counts[kept]
 
 
-def descend(
-    model: PreTrainedModel, prompts: list[Tensor], uniforms: Tensor, temperature: float, ends: list[int]
-) -> Drawn:
-    """n samples of each of U prompts, by ``uniforms`` (U, T, n), one token a pass.
+def _told(children: Children, counts: Tensor, *more: Tensor) -> list[int]:
+    """Numbers of the device: new rows, copies, samples that go on, tokens of the user with most, users that go on;
+    then ``more`` scalars. This is a pass's one synchronisation."""
+    ours = torch.stack([counts.max(), (counts > 0).sum(), *(one.long() for one in more)])
+    told: list[int] = torch.cat((children.counts, ours)).tolist()
+    return told
 
-    The model's attention must be the shared one (`sharing_prompts`).
-    """
-    users, steps, n = uniforms.shape
-    device = model.device
-    uniforms = uniforms.to(device).transpose(1, 2).flatten(0, 1)  # (U, T, n) -> (U * n, T)
-    tokens = torch.full((users * n, steps), -1, device=device)
-    nats = torch.zeros(users * n, dtype=torch.float64, device=device)
-    end_ids = torch.tensor(ends, device=device)
-    samples = torch.arange(users * n, device=device)  # the samples that go on, in the order of their rows
-    rows = samples // n  # the row of each
-    tree = Descent(model, prompts, users * n, steps)
-    for step in range(steps):
-        drawn, logprobs = draw(tree.logits, rows, uniforms[samples, step], temperature, end_ids)
-        nats[samples] += logprobs
-        going = ~torch.isin(drawn, end_ids)
-        samples, rows, drawn = samples[going], rows[going], drawn[going]
-        tokens[samples, step] = drawn
-        if step + 1 == steps or not len(samples):
-            break
-        rows, order = tree.read(rows, drawn).sort()
-        samples = samples[order]
-    return Drawn(tokens.view(users, n, steps), nats.view(users, n), tree.memory.passes, tree.memory.reads)
+
+def _pieces(lengths: list[int], tokens: int) -> Iterator[slice]:
+    """Neighbours that hold at most ``tokens`` tokens together, padded to their longest; at least one at a time."""
+    start, longest = 0, 0
+    for place, length in enumerate(lengths):
+        longest = max(longest, length)
+        if place > start and longest * (place + 1 - start) > tokens:
+            yield slice(start, place)
+            start, longest = place, length
+    yield slice(start, len(lengths))

@@ -1,150 +1,135 @@
-"""Keys and values of a batch: each user's prompt once, and the suffix of each row; handed to the model as its cache."""
+"""Keys and values of a batch: each user's prompt once, and the suffix of each row."""
+
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from calrec_recbole.generation.shared_prefix.packing import Layout, Spans, additive, by_user
+from calrec_recbole.generation.shared_prefix.packing import Prompts, Spans, additive
+from calrec_recbole.generation.varlen import Segments, fused
 
-LIVE_SHARE = 0.75  # the prompts of finished users are dropped when no more than this share of the users goes on
-
-
-class LayerMemory:
-    """One layer's keys and values: prompts (U, H, P, D), suffixes (max_rows, H, max_steps, D)."""
-
-    def __init__(self, keys: Tensor, values: Tensor, owner: "Memory"):
-        self.owner = owner
-        self.keys, self.values = (
-            owner.layout.spread(states[0].transpose(0, 1)).transpose(1, 2).contiguous() for states in (keys, values)
-        )
-        _, heads, _, width = self.keys.shape
-        size = (owner.max_rows, heads, owner.max_steps, width)
-        self.suffix_keys, self.suffix_values = keys.new_empty(size), values.new_empty(size)
-
-    def append(self, keys: Tensor, values: Tensor) -> None:
-        """The keys and values (1, H, N, D) of what rows 0..R-1 read: their next token, or their spans."""
-        spans, step, rows = self.owner.spans, self.owner.step, keys.shape[2]
-        for suffix, new in ((self.suffix_keys, keys), (self.suffix_values, values)):
-            if spans is None:
-                suffix[:rows, :, step] = new[0].transpose(0, 1)
-            else:
-                suffix[spans.rows, :, spans.places] = new[0].transpose(0, 1)
-
-    def clear(self, rows: slice, places: slice) -> None:
-        """Zeros where nothing was ever written: a mask hides any number, but not NaN."""
-        for suffix in (self.suffix_keys, self.suffix_values):
-            suffix[rows, :, places] = 0
-
-    def suffix(self, window: int | None) -> tuple[Tensor, Tensor]:
-        """Keys and values (R, H, S, D) that a row sees of its own suffix, all of it or the last ``window`` tokens.
-
-        Of rows that read spans it is always all of it: what each token sees is for `Spans.mask` to say.
-        """
-        rows, spans = len(self.owner.users), self.owner.spans
-        stop = self.owner.step + 1 if spans is None else spans.stop
-        start = 0 if window is None or spans is not None else max(0, stop - window)
-        return self.suffix_keys[:rows, :, start:stop], self.suffix_values[:rows, :, start:stop]
-
-    def copy(self, source: Tensor, target: Tensor) -> None:
-        """The suffix of each row in ``source`` to the row in ``target``."""
-        for suffix in (self.suffix_keys, self.suffix_values):
-            suffix[target, :, : self.owner.step] = suffix[source, :, : self.owner.step]
-
-    def keep(self, users: Tensor) -> None:
-        """Forgets the prompts of all but these users."""
-        self.keys, self.values = self.keys[users], self.values[users]
+COPIED = 1 << 26  # bytes at once when suffixes move: little beside all keys and values
 
 
-class Memory:
-    """What `transformers` sees as `past_key_values`: the first pass reads the prompts, each next one what follows.
+class KeyValues:
+    """Of every layer, keys beside values (.., 2 H, D): of prompts, and of suffixes (max_rows, max_steps).
 
-    A row is a prefix that some sample has reached: its user's prompt and its own suffix of generated tokens. ``update``
-    hands the layer's memory, in the place of keys, to the attention function (`shared_attention`). A row reads one
-    token a pass, all suffixes being of one length; or, with `Spans`, several, after a suffix of its own length.
+    A row is a prefix that some sample has reached: its user's prompt and its own suffix of generated tokens. ``read``
+    is what the pass under way reads: prompts, at first, then `Spans` of rows; ``positions`` (N,) are its tokens'.
     """
 
-    def __init__(self, lengths: list[int], max_rows: int, max_steps: int, device: torch.device):
+    def __init__(self, lengths: list[int], max_rows: int, max_steps: int, layers: int, device: torch.device):
         self.max_rows, self.max_steps = max_rows, max_steps
-        self.longest = max(lengths)
+        self.longest, self.bounds = max(lengths), [0, *accumulate(lengths)]
         self.lengths = torch.tensor(lengths, device=device)  # (U,) tokens a prompt
-        self.layers: dict[int, LayerMemory] = {}
-        self.step = -1  # tokens in each suffix, with spans in the longest, before this pass; -1: the prompts are read
-        self.spans: Spans | None = None
-        inside = torch.arange(self.longest, device=device) < self.lengths[:, None]
-        self.layout = Layout(inside.flatten().nonzero()[:, 0], len(lengths), self.longest)
-        self.positions = inside.nonzero()[:, 1]  # (N,) of the tokens of this pass
-        self.users = torch.arange(len(lengths), device=device)  # (R,) the user of each row; first, a row is a prompt
+        self.starts = self.lengths.cumsum(0) - self.lengths  # (U,) of prompts that stand one after another
+        self.packed = False  # whether they do so, for the variable-length kernel; else each is padded to the longest
+        self.prompts: dict[int, Tensor] = {}  # (tokens, 2 H, D) packed, else (U, P, 2 H, D)
+        self.suffixes: dict[int, Tensor] = {}  # (max_rows, max_steps, 2 H, D)
+        self._layers, self._alike = layers, torch.empty(0)  # the suffixes of all layers that are like the first
+        self._cleared = 0, 0  # rows and places of the suffixes that hold numbers
+        self._first = 0  # of the users whose prompts are read
+
+    def begin(self, read: Prompts | Spans, first_user: int = 0) -> None:
+        """The next pass reads this; of prompts, those of the users from ``first_user`` on."""
+        self.read, self._first = read, first_user
         self._masks: dict[tuple[int | None, int], Tensor] = {}
-        self._cleared = 0, 0  # rows and places of the suffixes that hold numbers, where spans are read
-        self._names = self.users  # (U,) the first numbers of the users
-        self.passes = torch.ones_like(self.lengths)  # (users at first,) those that read a token of the user
-        self.reads = torch.zeros_like(self.lengths)  # tokens read after the prompt
+        if isinstance(read, Prompts):
+            self.positions = read.positions
+            return
+        self.positions = self.lengths[read.users] + read.places
+        row_starts = read.slots * self.max_steps
+        self._places = row_starts[read.rows] + read.places  # (N,) among a layer's suffixes, row after row
+        if self.packed:
+            self.of_suffixes = Segments(_and_an_end(row_starts), read.size.stop)
+            self.of_prompts = Segments(_and_an_end(self.starts), self.longest)
+            self.used_prompts = self.lengths.int()
 
-    def descend(self, parents: Tensor, source: Tensor, target: Tensor, spans: Spans | None = None) -> None:
-        """The next pass reads one token, or its span, for each of R new rows, children of the rows ``parents`` (R,).
+    def write(self, layer: int, states: Tensor) -> None:
+        """The keys beside the values (N, 2 H, D) of what the pass reads, in one layer."""
+        if isinstance(self.read, Spans):
+            self.suffixes[layer].flatten(0, 1).index_copy_(0, self._places, states)
+            return
+        if layer not in self.prompts:
+            self._make(layer, states)
+        if self.packed:
+            self.prompts[layer][self.bounds[self._first] :][: len(states)] = states
+        else:
+            padded = self.read.layout.spread(states)
+            self.prompts[layer][self._first :][: len(padded), : self.read.layout.width] = padded
 
-        New row i takes over the suffix that stands at place i; before, suffixes are copied ``source`` -> ``target``.
+    def prompts_read(self, layer: int) -> Tensor:
+        """Keys beside values of the prompts that the pass reads: (N, 2 H, D) packed, else (U, P, 2 H, D)."""
+        assert isinstance(self.read, Prompts)
+        if self.packed:
+            return self.prompts[layer][self.bounds[self._first] :][: len(self.positions)]
+        return self.prompts[layer][self._first :][: self.read.layout.groups, : self.read.layout.width]
+
+    def padded_prompts(self, layer: int) -> Tensor:
+        """(U, P, 2 H, D) keys beside values of all prompts."""
+        if not self.packed:
+            return self.prompts[layer]
+        place = torch.arange(self.longest, device=self.lengths.device)
+        inside = place < self.lengths[:, None]
+        return self.prompts[layer][(self.starts[:, None] + place).where(inside, 0)]
+
+    def _make(self, layer: int, like: Tensor) -> None:
+        """The room of a layer. The first one tells how the others will look, mostly."""
+        if not self.prompts:
+            self.packed = fused(like)
+            self._alike = like.new_empty(self._layers, self.max_rows, self.max_steps, *like.shape[1:])
+        lead = (self.bounds[-1],) if self.packed else (len(self.lengths), self.longest)
+        self.prompts[layer] = like.new_zeros(*lead, *like.shape[1:])
+        alike = layer < self._layers and self._alike.shape[3:] == like.shape[1:]
+        self.suffixes[layer] = self._alike[layer] if alike else like.new_empty(*self._alike.shape[1:3], *like.shape[1:])
+
+    def _groups(self) -> list[Tensor]:
+        """All suffixes (layers, max_rows, max_steps, 2 H, D)."""
+        apart = [one[None] for one in self.suffixes.values() if one._base is not self._alike]
+        return [self._alike, *apart]
+
+    def clear(self, rows: int, stop: int) -> None:
+        """Zeros in the first ``stop`` places of the first ``rows`` suffixes where nothing was ever written or copied.
+
+        A mask hides any number, but not NaN.
         """
-        assert self.step < 0 or (self.spans is None) == (spans is None), "a descent reads spans or it does not"
-        if spans is not None:
-            self._clear(len(parents), spans.stop)
-        self.step = self.step + 1 if spans is None else spans.depth
-        self.spans, self._masks = spans, {}
-        self.users = self.users[parents]
-        if len(source):
-            for layer in self.layers.values():
-                layer.copy(source, target)
-        counts = torch.bincount(self.users if spans is None else self.users[spans.rows], minlength=len(self.lengths))
-        live = counts.nonzero()[:, 0]
-        self.passes[self._names[live]] += 1
-        self.reads[self._names] += counts
-        if len(live) <= LIVE_SHARE * len(counts):
-            counts = counts[live]
-            self._keep(live)
-        users = self.users if spans is None else self.users[spans.rows]  # (N,) of the tokens of this pass
-        self.positions = self.lengths[users] + (self.step if spans is None else spans.places)
-        self.layout = by_user(users, counts)
-
-    def _clear(self, rows: int, stop: int) -> None:
-        """Makes the first ``stop`` places of the first ``rows`` suffixes readable."""
         old_rows, old_stop = self._cleared
         self._cleared = max(rows, old_rows), max(stop, old_stop)
-        for layer in self.layers.values():
-            layer.clear(slice(0, old_rows), slice(old_stop, stop))
-            layer.clear(slice(old_rows, rows), slice(0, self._cleared[1]))
+        for group in self._groups():
+            group[:, :old_rows, old_stop:stop] = 0
+            group[:, old_rows:rows, : self._cleared[1]] = 0
 
-    def _keep(self, users: Tensor) -> None:
-        """Forgets all but these users (ascending), who have all the rows."""
-        self.users = torch.searchsorted(users, self.users)
-        self.lengths, self._names = self.lengths[users], self._names[users]
-        for layer in self.layers.values():
-            layer.keep(users)
+    def copy(self, source: Tensor, target: Tensor, depth: int) -> None:
+        """The first ``depth`` places of the suffixes in slots ``source`` to ``target``, in every layer."""
+        for group in self._groups():
+            filled = group[:, :, :depth]
+            size = max(1, len(source) * filled[0, 0].numel() * group.element_size())
+            for part in filled.split(max(1, COPIED // size)):
+                part.index_copy_(1, target, part.index_select(1, source))
 
-    def get_seq_length(self, *_: object) -> int:
-        """Asked by models that count positions which they were not given; ours are given."""
-        return 0
-
-    def update(
-        self, keys: Tensor, values: Tensor, layer_idx: int, *_: object, **__: object
-    ) -> tuple[LayerMemory, Tensor]:
-        """Called by each attention layer with its new keys and values (1, H, N, D)."""
-        if self.step < 0:
-            self.layers[layer_idx] = LayerMemory(keys, values, self)
-        else:
-            self.layers[layer_idx].append(keys, values)
-        return self.layers[layer_idx], values
+    def keep(self, users: Tensor) -> None:
+        """Forgets the prompts of all but these users (ascending)."""
+        self.lengths, self.starts = self.lengths[users], self.starts[users]
+        if not self.packed:
+            for layer, states in self.prompts.items():
+                self.prompts[layer] = states[users]
 
     def prompt_mask(self, window: int | None, dtype: torch.dtype, group: int) -> Tensor:
-        """Additive, the lowest number where a user's next token does not see that token of the prompt.
+        """Additive, the lowest number where a user's tokens do not see that token of the prompt.
 
-        (U, 1, 1, P) where it is one for all rows of a user, else (U, 1, M * group, P): for M tokens of a user each.
+        (U, 1, 1, P) where it is one for all tokens of a user, else (U, 1, M * group, P): for M tokens of a user each.
         """
+        assert isinstance(self.read, Spans)
         if (window, group) not in self._masks:
             place = torch.arange(self.longest, device=self.lengths.device)
             seen = (place < self.lengths[:, None])[:, None]
-            if window is not None and self.spans is None:
-                seen = seen & (place > (self.lengths + (self.step - window))[:, None, None])
-            elif window is not None:
-                near = place > (self.layout.spread(self.positions) - window)[..., None]  # (U, M, P)
+            if window is not None:
+                near = place > (self.read.by_user.spread(self.positions) - window)[..., None]  # (U, M, P)
                 seen = (seen & near).repeat_interleave(group, 1)
             self._masks[window, group] = additive(seen, dtype)[:, None]
         return self._masks[window, group]
+
+
+def _and_an_end(starts: Tensor) -> Tensor:
+    """The kernel wants one start more than there are sequences; how many keys count it is told beside."""
+    return torch.nn.functional.pad(starts, (0, 1)).int()

@@ -1,9 +1,12 @@
 """Where the packed tokens of a pass stand: among their users, and in the suffixes of their rows."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from calrec_recbole.generation.varlen import Segments
 
 
 class Layout(NamedTuple):
@@ -23,43 +26,99 @@ class Layout(NamedTuple):
         return states.flatten(0, 1)[self.places]
 
 
-def by_user(users: Tensor, counts: Tensor) -> Layout:
-    """Tokens of ``users`` (N,) in any order, ``counts`` (U,) of each -> each user's tokens side by side."""
-    order = torch.argsort(users)
-    rank = torch.empty_like(users)
-    rank[order] = torch.arange(len(users), device=users.device) - (counts.cumsum(0) - counts)[users[order]]
-    width = int(counts.max())
-    return Layout(users * width + rank, len(counts), width)
+class Prompts:
+    """Users' prompts read in one pass: N tokens, user after user."""
+
+    def __init__(self, lengths: list[int], device: torch.device):
+        self.segments = Segments.of(lengths, device)
+        self.width = max(lengths)
+        starts = self.segments.starts.long()
+        self.lasts = starts[1:] - 1  # (U,) of each prompt's tokens the last
+        self.users = torch.repeat_interleave(
+            torch.arange(len(lengths), device=device), starts.diff(), output_size=sum(lengths)
+        )
+        self.positions = torch.arange(sum(lengths), device=device) - starts[self.users]  # (N,)
+        self.layout = Layout(self.users * self.width + self.positions, len(lengths), self.width)
 
 
 class Spans:
     """A pass in which row r, with ``depths[r]`` tokens in its suffix, reads ``lengths[r]`` >= 1 more: N in all.
 
-    ``rows`` (N,) and ``places`` (N,) are the row of each packed token and its place in that row's suffix; the tokens
-    of row r begin at ``starts[r]``. ``layout`` has them by row; ``stop`` is behind the last place.
+    Rows of a user stand side by side. ``rows`` (N,) and ``places`` (N,) are the row of each packed token and its place
+    in that row's suffix; the tokens of row r begin at ``starts[r]``. ``size`` says what only the device would know.
     """
 
-    def __init__(self, depths: Tensor, lengths: Tensor):
-        width = int(lengths.max())
-        inside = torch.arange(width, device=lengths.device) < lengths[:, None]
-        self.rows, order = inside.nonzero(as_tuple=True)
-        self.places = depths[self.rows] + order
-        self.lengths = lengths
-        self.starts = lengths.cumsum(0) - lengths
-        self.layout = Layout(self.rows * width + order, len(lengths), width)
-        self.depth, self.stop = int(depths.max()), int(self.places.max()) + 1
+    def __init__(self, users: Tensor, slots: Tensor, depths: Tensor, lengths: Tensor, counts: Tensor, size: "Size"):
+        """``counts`` (U,) are the tokens of each user."""
+        self.slots, self.depths, self.lengths, self.counts, self.size = slots, depths, lengths, counts, size
+        number = torch.arange(size.tokens, device=slots.device)
+        if size.widest == 1:
+            self.starts = self.rows = number
+            self.places, self.order = depths, torch.zeros_like(number)
+        else:
+            self.starts = lengths.cumsum(0) - lengths
+            self.rows = torch.repeat_interleave(
+                torch.arange(len(slots), device=slots.device), lengths, output_size=size.tokens
+            )
+            self.order = number - self.starts[self.rows]
+            self.places = depths[self.rows] + self.order
+        self.users = users[self.rows]  # (N,) of each token
         self._masks: dict[tuple[int | None, int], Tensor] = {}
 
-    def mask(self, window: int | None, dtype: torch.dtype, group: int) -> Tensor:
-        """Additive (R, 1, W * group, S): the lowest number where a token of a row does not see that suffix place."""
+    @cached_property
+    def by_user(self) -> Layout:
+        """Each user's tokens side by side."""
+        number = torch.arange(self.size.tokens, device=self.slots.device)
+        before = self.counts.cumsum(0) - self.counts
+        return Layout(self.users * self.size.most + number - before[self.users], len(self.counts), self.size.most)
+
+    @cached_property
+    def by_slot(self) -> Layout:
+        """Each row's tokens side by side, rows by their slots."""
+        return Layout(self.slots[self.rows] * self.size.widest + self.order, len(self.slots), self.size.widest)
+
+    @cached_property
+    def of_users(self) -> Segments:
+        return Segments(_starts(self.counts), self.size.most)
+
+    @cached_property
+    def of_rows(self) -> Segments:
+        return Segments(_starts(self.lengths), self.size.widest)
+
+    @cached_property
+    def used(self) -> Tensor:
+        """(R,) int32, tokens in the suffix of each row after this pass."""
+        return (self.depths + self.lengths).int()
+
+    def mask(self, window: int | None, dtype: torch.dtype, group: int) -> Tensor | None:
+        """Additive (R, 1, W * group, S): the lowest number where a token of a row does not see that suffix place.
+
+        None where every row reads one token at the same depth, and so sees all that there is.
+        """
+        if self.size.level:
+            return None
         if (window, group) not in self._masks:
-            key = torch.arange(self.stop, device=self.places.device)
-            query = self.layout.spread(self.places)[..., None]  # (R, W, 1)
+            key = torch.arange(self.size.stop, device=self.places.device)
+            query = self.by_slot.spread(self.places)[..., None]  # (R, W, 1)
             seen = key <= query
             if window is not None:
                 seen &= key > query - window
             self._masks[window, group] = additive(seen.repeat_interleave(group, 1), dtype)[:, None]
         return self._masks[window, group]
+
+
+class Size(NamedTuple):
+    """Of a pass, what the host must know."""
+
+    tokens: int  # N
+    most: int  # tokens of one user
+    widest: int  # tokens of one row
+    stop: int  # places in the longest suffix after it
+    level: bool  # one token a row, all at the same depth
+
+
+def _starts(counts: Tensor) -> Tensor:
+    return torch.nn.functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
 
 
 def additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
