@@ -11,12 +11,12 @@ from transformers import PreTrainedModel
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation.likelihood import next_logprobs
-from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
 from calrec_recbole.generation.shared_prefix.budget import batches, free_bytes
-from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder
+from calrec_recbole.generation.shared_prefix.decoder import Decoder
 from calrec_recbole.generation.shared_prefix.descent import Descent
 from calrec_recbole.generation.trie import Trie
+from calrec_recbole.generation.weights import decoder_of
 
 __all__ = ["BestTexts", "best_texts"]
 
@@ -55,9 +55,9 @@ def best_texts(
     rows = [torch.as_tensor(prompt, dtype=torch.int64).flatten().cpu() for prompt in prompts]
     check_prompts(model, rows, trie.longest + 1)
     found: list[BestTexts | None] = [None] * len(rows)
-    if rows:
-        check_backbone(model)
-    decoder = ModelDecoder(model)
+    if not rows:
+        return []
+    decoder = decoder_of(model)
     with torch.inference_mode(), decoder.passing():
         room = free_bytes(model.device) if memory_bytes is None else memory_bytes
         for batch in batches(model, rows, beams, trie.longest + 1, room):

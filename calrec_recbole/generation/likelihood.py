@@ -9,11 +9,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
 from calrec_recbole.generation.shared_prefix.budget import batches, free_bytes, prompt_bytes
-from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder
+from calrec_recbole.generation.shared_prefix.decoder import Decoder
 from calrec_recbole.generation.shared_prefix.descent import Descent
+from calrec_recbole.generation.weights import decoder_of
 
 __all__ = ["next_logprobs", "text_logprobs"]
 
@@ -43,9 +43,9 @@ def text_logprobs(
     longest = max((len(text) for own in wanted for text in own), default=0)
     check_prompts(model, rows, longest + 1)
     nats: list[dict[tuple[int, ...], float]] = [{} for _ in rows]
-    if rows:
-        check_backbone(model)
-    decoder = ModelDecoder(model)
+    if not rows:
+        return []
+    decoder = decoder_of(model)
     with torch.inference_mode(), decoder.passing():
         room = free_bytes(model.device) if memory_bytes is None else memory_bytes
         parts = _parts(model, rows, [list(dict.fromkeys(own)) for own in wanted], longest + 1, room)

@@ -1,6 +1,6 @@
 """A check that the passes of sampling compute what the model's own passes do: only rounding may part them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,7 +14,7 @@ from calrec_recbole.generation.requirements import check_layers
 from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder, evaluating
 from calrec_recbole.generation.shared_prefix.descent import Descent
 
-__all__ = ["check_backbone"]
+__all__ = ["check_backbone", "fault", "product_precisions"]
 
 LENGTH = 64  # tokens of the longer prompt ...
 WIDEST_WINDOW = 1024  # ... or a few more than a layer's window, up to this one
@@ -30,47 +30,56 @@ _checked: "WeakKeyDictionary[PreTrainedModel, set[tuple[Any, ...]]]" = WeakKeyDi
 def check_backbone(model: PreTrainedModel) -> None:
     """Raises BackboneError where ``model`` on shared prompts is not itself, before it makes silently wrong samples.
 
-    Two prompts of unequal length, and two ways to go on from each, are read by plain passes and by those of sampling.
-    In float32, with products in full precision, the logits must agree: so position biases, state spaces and whatever
-    else the shared attention does not know are refused. In the precision that the model has here, the shared passes
-    may be off the float32 logits by twice what the plain passes are. Done once a model object, device and precision.
+    Done once a model object, device and precision.
     """
     done = _checked.setdefault(model, set())
-    here = model.device.type, model.dtype, *_product_precisions()
+    here = model.device.type, model.dtype, *product_precisions()
     if here in done:
         return
-    with evaluating(model):
-        check_layers(model)
-        _check(model)
+    check_layers(model)
+    found = fault(model, model, lambda _: ModelDecoder(model))
+    if found is not None:
+        raise BackboneError(f"{type(model).__name__} {found}; choose another backbone")
     done.add(here)
 
 
-def _check(model: PreTrainedModel) -> None:
-    with _exact(model):
-        reference = _plain(model, 0)
-        if not bool(reference.isfinite().all()):
-            raise BackboneError(f"the logits of {type(model).__name__} are not numbers (NaN); its weights are broken")
-        size, gap = _error(reference, 0 * reference), _error(_shared(model, 0), reference)
-    if not gap <= EXACT * size + SMALLEST:
-        raise BackboneError(
-            f"{type(model).__name__} on shared prompts is off by {gap:.2g} in logits of {size:.2g}: its attention is "
-            "not known here; choose another backbone"
-        )
-    if torch.equal(_plain(model, 0), reference):
-        return  # nothing is rounded here that was not above
-    if not any(_rounds_alike(model, seed) for seed in range(TRIES)):
-        raise BackboneError(
-            f"{type(model).__name__} in {str(model.dtype).removeprefix('torch.')} on shared prompts is off by more "
-            f"than {ROUNDING:g} times what a plain pass is; choose another precision or backbone"
-        )
+def fault(model: PreTrainedModel, plain: PreTrainedModel, decoder: Callable[[torch.dtype], Decoder]) -> str | None:
+    """What is wrong with a way of sampling from ``model``, None where nothing is.
+
+    Two prompts of unequal length, and two ways to go on from each, are read by plain passes and by those of
+    ``decoder``, asked for by its precision. In float32, with products in full precision, the logits must agree: so
+    position biases, state spaces and whatever else the shared attention does not know are found. In the precision of
+    ``plain``, which has the weights of ``model``, they may be off the float32 logits by twice what its own passes are.
+
+    Raises BackboneError where the weights are broken, or the passes cannot run.
+    """
+    with evaluating(model), evaluating(plain):
+        with _exact(model):
+            reference = _plain(model, 0)
+            if not bool(reference.isfinite().all()):
+                raise BackboneError(
+                    f"the logits of {type(model).__name__} are not numbers (NaN); its weights are broken"
+                )
+            size = _error(reference, 0 * reference)
+            gap = _error(_shared(model, decoder(model.dtype), 0), reference)
+        if not gap <= EXACT * size + SMALLEST:
+            return f"on shared prompts is off by {gap:.2g} in logits of {size:.2g}: its attention is not known here"
+        if torch.equal(_plain(plain, 0), reference):
+            return None  # nothing is rounded here that was not above
+        lower = decoder(plain.dtype)
+        if not any(_rounds_alike(model, plain, lower, seed) for seed in range(TRIES)):
+            precision = str(plain.dtype).removeprefix("torch.")
+            return f"in {precision} on shared prompts is off by more than {ROUNDING:g} times what a plain pass is"
+    return None
 
 
-def _rounds_alike(model: PreTrainedModel, seed: int) -> bool:
+def _rounds_alike(model: PreTrainedModel, plain: PreTrainedModel, decoder: Decoder, seed: int) -> bool:
     """Whether the shared passes are as near the exact logits as the plain ones are."""
     with _exact(model):
         reference = _plain(model, seed)
     floor = EXACT * _error(reference, 0 * reference) + SMALLEST
-    return _error(_shared(model, seed), reference) <= ROUNDING * _error(_plain(model, seed), reference) + floor
+    found = _error(_shared(plain, decoder, seed), reference)
+    return found <= ROUNDING * _error(_plain(plain, seed), reference) + floor
 
 
 def _error(found: Tensor, expected: Tensor) -> float:
@@ -87,11 +96,10 @@ def _plain(model: PreTrainedModel, seed: int) -> Tensor:
 
 
 @torch.inference_mode()
-def _shared(model: PreTrainedModel, seed: int) -> Tensor:
+def _shared(model: PreTrainedModel, decoder: Decoder, seed: int) -> Tensor:
     """What `_plain` returns, in the passes of sampling. Raises BackboneError where these cannot run."""
     prompts, tails = zip(*_rows(model, seed), strict=True)
     try:
-        decoder = ModelDecoder(model)
         with decoder.passing():
             found = _read(decoder, list(prompts), torch.cat(tails))
     except CalrecError:
@@ -101,7 +109,7 @@ def _shared(model: PreTrainedModel, seed: int) -> Tensor:
             f"{type(model).__name__} cannot sample on shared prompts: its attention has its own way with keys and "
             f"values ({error}); choose another backbone"
         ) from error
-    return found.to(torch.promote_types(model.dtype, torch.float32))
+    return found.to(torch.promote_types(decoder.dtype, torch.float32))
 
 
 def _read(decoder: Decoder, prompts: list[Tensor], tails: Tensor) -> Tensor:
@@ -134,7 +142,7 @@ def _length(model: PreTrainedModel) -> int:
 @contextmanager
 def _exact(model: PreTrainedModel) -> Iterator[None]:
     """The model in float32 at least, its products in full precision; all is put back as it was."""
-    before = _product_precisions()
+    before = product_precisions()
     lifted = [one for one in model.parameters() if one.dtype in (torch.float16, torch.bfloat16)]
     kept = [one.data for one in lifted]
     try:
@@ -149,7 +157,7 @@ def _exact(model: PreTrainedModel) -> Iterator[None]:
             one.data = data
 
 
-def _product_precisions() -> tuple[str, str]:
+def product_precisions() -> tuple[str, str]:
     """How CUDA and a CPU multiply float32 matrices: "ieee" or "none" as they are, "tf32" or "bf16" rounded."""
     mkldnn: Any = torch.backends.mkldnn
     return torch.backends.cuda.matmul.fp32_precision, mkldnn.matmul.fp32_precision

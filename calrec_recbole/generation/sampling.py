@@ -10,13 +10,12 @@ from transformers import PreTrainedModel
 
 from calrec_recbole.errors import BackboneError, ConfigError
 from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
-from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.proposals import Proposer
 from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
 from calrec_recbole.generation.shared_prefix.budget import batches, free_bytes
-from calrec_recbole.generation.shared_prefix.decoder import ModelDecoder
 from calrec_recbole.generation.speculation import speculate
 from calrec_recbole.generation.walk import descend
+from calrec_recbole.generation.weights import decoder_of
 
 __all__ = ["Sample", "Work", "sample"]
 
@@ -86,9 +85,9 @@ def sample(
     results: list[list[Sample]] = [[] for _ in rows]
     costs = [Work(0, 0) for _ in rows]
     places = 1 if proposer is None else 1 + proposer.longest
-    if rows:
-        check_backbone(model)
-    decoder = ModelDecoder(model)
+    if not rows:
+        return []
+    decoder = decoder_of(model)
     with torch.inference_mode(), decoder.passing():
         room = free_bytes(model.device) if memory_bytes is None else memory_bytes
         for batch in batches(model, rows, n, max_new_tokens, room, places):

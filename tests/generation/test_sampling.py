@@ -153,7 +153,7 @@ def test_attention_and_mode_come_back_after_an_error(llama):
     def broken(module, arguments):
         raise RuntimeError("broken")
 
-    hook = llama.model.layers[1].register_forward_pre_hook(broken)
+    hook = llama.get_input_embeddings().register_forward_pre_hook(broken)
     with pytest.raises(RuntimeError, match="broken"):
         sample(llama, PROMPTS)
     hook.remove()

@@ -22,7 +22,10 @@ UNSUPPORTED = ("softcap", "s_aux", "position_bias")  # what some layers ask of t
 class Decoder(Protocol):
     """Weights and how to pass tokens through them."""
 
-    model: PreTrainedModel  # whose logits it computes
+    @property
+    def layers(self) -> int:
+        """How many there are with keys and values."""
+        ...
 
     @property
     def device(self) -> torch.device: ...
@@ -50,6 +53,10 @@ class ModelDecoder:
 
     def __init__(self, model: PreTrainedModel):
         self.model = model
+
+    @property
+    def layers(self) -> int:
+        return int(self.model.config.get_text_config().num_hidden_layers)
 
     @property
     def device(self) -> torch.device:
@@ -122,7 +129,7 @@ def attention_function(
 
 
 @contextmanager
-def evaluating(model: PreTrainedModel) -> Iterator[None]:
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
     """The model in evaluation mode; set back at the end, also after an error."""
     training = model.training
     model.eval()

@@ -35,8 +35,7 @@ class Descent:
         self.decoder, device = decoder, decoder.device
         self._logits: Tensor | None = None
         lengths = [len(prompt) for prompt in prompts]
-        layers = decoder.model.config.get_text_config().num_hidden_layers
-        self.states = KeyValues(lengths, max_rows, max_steps, layers, device)
+        self.states = KeyValues(lengths, max_rows, max_steps, decoder.layers, device)
         self.users = self.slots = torch.arange(len(lengths), device=device)  # (R,) of each row, its user and its slot
         self.names = self.users  # (U,) the first numbers of the users
         self.passes = torch.ones_like(self.users)  # (users at first,) those that read a token of the user

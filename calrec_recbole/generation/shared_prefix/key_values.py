@@ -26,6 +26,8 @@ class KeyValues:
         self.packed = False  # whether they do so, for the variable-length kernel; else each is padded to the longest
         self.prompts: dict[int, Tensor] = {}  # (tokens, 2 H, D) packed, else (U, P, 2 H, D)
         self.suffixes: dict[int, Tensor] = {}  # (max_rows, max_steps, 2 H, D)
+        self.flat: dict[int, Tensor] = {}  # (max_rows * max_steps, 2 H, D), the same
+        self.parts: dict[int, tuple[Tensor, ...]] = {}  # packed prompts' keys and values, and those of flat suffixes
         self._layers, self._alike = layers, torch.empty(0)  # the suffixes of all layers that are like the first
         self._cleared = 0, 0  # rows and places of the suffixes that hold numbers
         self._first = 0  # of the users whose prompts are read
@@ -48,7 +50,7 @@ class KeyValues:
     def write(self, layer: int, states: Tensor) -> None:
         """The keys beside the values (N, 2 H, D) of what the pass reads, in one layer."""
         if isinstance(self.read, Spans):
-            self.suffixes[layer].flatten(0, 1).index_copy_(0, self._places, states)
+            self.flat[layer].index_copy_(0, self._places, states)
             return
         if layer not in self.prompts:
             self._make(layer, states)
@@ -82,6 +84,9 @@ class KeyValues:
         self.prompts[layer] = like.new_zeros(*lead, *like.shape[1:])
         alike = layer < self._layers and self._alike.shape[3:] == like.shape[1:]
         self.suffixes[layer] = self._alike[layer] if alike else like.new_empty(*self._alike.shape[1:3], *like.shape[1:])
+        self.flat[layer] = self.suffixes[layer].flatten(0, 1)
+        if self.packed:
+            self.parts[layer] = *self.prompts[layer].chunk(2, 1), *self.flat[layer].chunk(2, 1)
 
     def _groups(self) -> list[Tensor]:
         """All suffixes (layers, max_rows, max_steps, 2 H, D)."""

@@ -35,7 +35,7 @@ def _packed_prompts(states: KeyValues, layer: int, query: Tensor, scaling: float
 def _packed_rows(states: KeyValues, layer: int, query: Tensor, scaling: float, window: int | None) -> Tensor:
     """The tokens of each row over prompt and suffix, by the variable-length kernel."""
     assert isinstance(states.read, Spans)
-    keys, values = _parts(states.suffixes[layer].flatten(0, 1))
+    prompt_keys, prompt_values, keys, values = states.parts[layer]
     suffix, suffix_log_sum = varlen_attention(
         query, keys, values, states.read.of_rows, states.of_suffixes,
         causal=True, scaling=scaling, window=window, used=states.read.used,
@@ -44,12 +44,11 @@ def _packed_rows(states: KeyValues, layer: int, query: Tensor, scaling: float, w
         prompt, log_sum = _over_prompts(states, layer, query, scaling, window)
         prompt_log_sum = log_sum.T
     else:
-        keys, values = _parts(states.prompts[layer])
         prompt, prompt_log_sum = varlen_attention(
-            query, keys, values, states.read.of_users, states.of_prompts,
+            query, prompt_keys, prompt_values, states.read.of_users, states.of_prompts,
             causal=False, scaling=scaling, used=states.used_prompts,
         )  # fmt: skip
-    return merge(prompt, prompt_log_sum.T, suffix, suffix_log_sum.T)
+    return merge(prompt, suffix, (prompt_log_sum - suffix_log_sum).T)
 
 
 def _padded_prompts(states: KeyValues, layer: int, query: Tensor, scaling: float, window: int | None) -> Tensor:
@@ -79,7 +78,7 @@ def _padded_rows(states: KeyValues, layer: int, query: Tensor, scaling: float, w
     suffixes = states.suffixes[layer][: len(read.slots), start : read.size.stop]
     mask = read.mask(window, query.dtype, _group(query, suffixes))
     suffix, suffix_log_sum = _over_groups(query, read.by_slot, suffixes, scaling, mask)
-    return merge(prompt, prompt_log_sum, suffix, suffix_log_sum)
+    return merge(prompt, suffix, prompt_log_sum - suffix_log_sum)
 
 
 def _over_prompts(
@@ -114,8 +113,8 @@ def _over_groups(
 
 def _parts(states: Tensor) -> tuple[Tensor, Tensor]:
     """(.., 2 H, D) -> keys and values (.., H, D)."""
-    heads = states.shape[-2] // 2
-    return states[..., :heads, :], states[..., heads:, :]
+    keys, values = states.chunk(2, -2)
+    return keys, values
 
 
 def _group(query: Tensor, states: Tensor) -> int:
