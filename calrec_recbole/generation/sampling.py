@@ -1,7 +1,6 @@
 """Samples from a language model: n independent draws a prompt at the price of one forward row a distinct prefix."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -12,9 +11,10 @@ from calrec_recbole.errors import BackboneError, ConfigError
 from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
 from calrec_recbole.generation.proposals import Proposer
 from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
-from calrec_recbole.generation.shared_prefix.budget import batches, free_bytes
+from calrec_recbole.generation.shared_prefix.budget import Budget, in_halves, room_of
+from calrec_recbole.generation.shared_prefix.descent import Descent
 from calrec_recbole.generation.speculation import speculate
-from calrec_recbole.generation.walk import descend
+from calrec_recbole.generation.walk import Drawn, Draws, descend
 from calrec_recbole.generation.weights import decoder_of
 
 __all__ = ["Sample", "Work", "sample"]
@@ -47,6 +47,7 @@ def sample(
     memory_bytes: int | None = None,
     proposer: Proposer | None = None,
     work: list[Work] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> list[list[Sample]]:
     """``n`` independent samples of each prompt (token ids, not empty); per prompt the distinct ones.
 
@@ -55,13 +56,14 @@ def sample(
     then token ids. ``temperature`` is that of the draws; log-probabilities are at temperature 1, in nats.
 
     The same state of ``generator`` (default: torch's own) and the same prompts give the same samples up to float
-    rounding, however the prompts are batched. ``memory_bytes`` bounds keys, values and logits of one batch of prompts
-    (default: 1 GiB, on CUDA half of what is free); more of it makes larger batches. ``seeds``, one a prompt, take the
-    generator's place: then a prompt's samples do not depend on the other prompts at all. The model keeps its attention
-    and its training mode.
+    rounding, however the prompts are batched. ``memory_bytes`` bounds what a batch of prompts takes beside the weights
+    (default: 1 GiB, on CUDA four fifths of what is free); more of it makes larger batches. ``seeds``, one a prompt,
+    take the generator's place: then a prompt's samples do not depend on the other prompts at all. The model keeps its
+    attention and its training mode.
 
     ``proposer`` guesses how a text goes on, so that one pass reads several tokens of it; it changes what is read, and
     no sample but by float rounding. ``work`` is a list that takes what each prompt cost, in their order (not on XLA).
+    ``dtype`` is the precision of the passes, by default the model's: in a lower one a copy of the weights is read.
 
     Raises ConfigError (a setting), DataError (a prompt) or BackboneError (a model that cannot share prompts).
     """
@@ -82,28 +84,45 @@ def sample(
             _distinct(*draw_in_fixed_shapes(model, row, _uniforms(seed, max_new_tokens, n), temperature, ends))
             for row, seed in zip(rows, seeds, strict=True)
         ]
-    results: list[list[Sample]] = [[] for _ in rows]
-    costs = [Work(0, 0) for _ in rows]
-    places = 1 if proposer is None else 1 + proposer.longest
     if not rows:
         return []
-    decoder = decoder_of(model)
+    results: list[list[Sample]] = [[] for _ in rows]
+    costs = [Work(0, 0) for _ in rows]
+    decoder = decoder_of(model, dtype)
+    room = room_of(model.device) if memory_bytes is None else memory_bytes
+    budget = Budget(decoder, room, n, max_new_tokens, 1 if proposer is None else 1 + proposer.longest)
+
+    def run(batch: list[int]) -> None:
+        uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
+        drawn = _drawn(budget, [rows[index] for index in batch], uniforms, temperature, ends, proposer)
+        for index, *of_prompt in zip(batch, *(part.tolist() for part in drawn), strict=True):
+            ids, nats, *cost = of_prompt
+            results[index], costs[index] = _distinct(ids, nats), Work(*cost)
+
     with torch.inference_mode(), decoder.passing():
-        room = free_bytes(model.device) if memory_bytes is None else memory_bytes
-        for batch in batches(model, rows, n, max_new_tokens, room, places):
-            uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
-            down = descend if proposer is None else partial(speculate, proposer=proposer)
-            drawn = down(decoder, [rows[index] for index in batch], uniforms, temperature, ends)
-            if bool(drawn.nats.isnan().any()):
-                raise BackboneError(
-                    "the model's logits are not numbers (NaN); its training has diverged: lower learning_rate"
-                )
-            for index, *of_prompt in zip(batch, *(part.tolist() for part in drawn), strict=True):
-                ids, nats, *cost = of_prompt
-                results[index], costs[index] = _distinct(ids, nats), Work(*cost)
+        in_halves(budget.batches([len(row) for row in rows]), run)
     if work is not None:
         work += costs
     return results
+
+
+def _drawn(
+    budget: Budget,
+    prompts: list[Tensor],
+    uniforms: Tensor,
+    temperature: float,
+    ends: list[int],
+    proposer: Proposer | None,
+) -> Drawn:
+    draws = Draws(uniforms, temperature, ends, budget.logits_at_once)
+    tree = Descent(budget.decoder, prompts, len(prompts) * budget.n, budget.steps, budget.prompt_tokens)
+    if proposer is None:
+        drawn = descend(tree, draws)
+    else:
+        drawn = speculate(tree, draws, proposer, budget.positions(len(prompts)))
+    if bool(drawn.nats.isnan().any()):
+        raise BackboneError("the model's logits are not numbers (NaN); its training has diverged: lower learning_rate")
+    return drawn
 
 
 def _uniforms(seed: int, steps: int, n: int) -> Tensor:

@@ -9,36 +9,23 @@ is drawn from the model's own distribution, and the proposal holds where it is t
 import torch
 from torch import Tensor
 
-from calrec_recbole.generation.draws import draw
 from calrec_recbole.generation.proposals import Proposer
-from calrec_recbole.generation.shared_prefix.decoder import Decoder
 from calrec_recbole.generation.shared_prefix.descent import Descent
 from calrec_recbole.generation.shared_prefix.tree import Children, branch
-from calrec_recbole.generation.walk import Drawn
+from calrec_recbole.generation.walk import Drawn, Draws
 
 __all__ = ["speculate"]
 
 
-def speculate(
-    decoder: Decoder,
-    prompts: list[Tensor],
-    uniforms: Tensor,
-    temperature: float,
-    ends: list[int],
-    prompt_tokens: int | None = None,
-    *,
-    proposer: Proposer,
-    positions: int | None = None,
-) -> Drawn:
+def speculate(tree: Descent, draws: Draws, proposer: Proposer, positions: int) -> Drawn:
     """The samples of `descend` in fewer passes: each row reads its drawn token and the chain proposed after it.
 
     A pass reads ``positions`` tokens at most, or one of each row where that is more.
     """
-    walk = _Walk(decoder, prompts, uniforms, temperature, ends, prompt_tokens, positions)
+    walk = _Walk(tree, draws, positions)
     while walk.go(proposer):
         pass
-    users, steps, n = uniforms.shape
-    return Drawn(walk.tokens.view(users, n, steps), walk.nats.view(users, n), walk.tree.passes, walk.tree.reads)
+    return draws.drawn(tree)
 
 
 class _Walk:
@@ -48,31 +35,16 @@ class _Walk:
     and ``counts`` (R,) how many are its own. ``pairs`` counts, over the samples, the tokens that their rows read.
     """
 
-    def __init__(
-        self,
-        decoder: Decoder,
-        prompts: list[Tensor],
-        uniforms: Tensor,
-        temperature: float,
-        ends: list[int],
-        prompt_tokens: int | None,
-        positions: int | None,
-    ):
-        users, self.steps, n = uniforms.shape
-        device = decoder.device
-        self.uniforms = uniforms.to(device).transpose(1, 2).flatten(0, 1)  # (U, T, n) -> (U * n, T)
-        self.temperature, self.end_ids = temperature, torch.tensor(ends, device=device)
-        self._drawn = torch.full((users * n * self.steps + 1,), -1, device=device)  # the last takes what is none
-        self.tokens = self._drawn[:-1].view(users * n, self.steps)
-        self.nats = torch.zeros(users * n, dtype=torch.float64, device=device)
-        self.lengths = torch.zeros(users * n, dtype=torch.int64, device=device)  # tokens drawn for each sample
-        self.samples = torch.arange(users * n, device=device)  # (S,) by their rows
-        self.rows = self.samples // n  # (S,) the row of each
-        self.positions = positions
-        self.tree = Descent(decoder, prompts, users * n, self.steps, prompt_tokens)
-        self.block = torch.zeros(users, 1, dtype=torch.int64, device=device)  # the prompt's last token stands for it
-        self.starts, self.counts = torch.arange(users, device=device), torch.ones_like(self.block[:, 0])
-        self.pairs = users * n
+    def __init__(self, tree: Descent, draws: Draws, positions: int):
+        device = tree.decoder.device
+        draws.begin(device)
+        self.tree, self.draws, self.positions = tree, draws, positions
+        self.samples = torch.arange(draws.users * draws.n, device=device)  # (S,) by their rows
+        self.lengths = torch.zeros_like(self.samples)  # tokens drawn for each sample
+        self.rows = self.samples // draws.n  # (S,) the row of each
+        self.block = torch.zeros(draws.users, 1, dtype=torch.int64, device=device)  # for the prompts' last tokens
+        self.starts, self.counts = torch.arange(draws.users, device=device), torch.ones_like(self.block[:, 0])
+        self.pairs = len(self.samples)
 
     def go(self, proposer: Proposer) -> bool:
         """Every sample draws along its row's tokens, as far as the row read what it draws; whether any goes on.
@@ -80,16 +52,17 @@ class _Walk:
         It leaves where it draws another token, where it ends, or after the last token of the row.
         """
         drawn, nats = self._draw()
-        ending = torch.isin(drawn, self.end_ids)
+        ending = self.draws.ends_at(drawn)
         read_next = torch.nn.functional.pad(self.block[:, 1:], (0, 1), value=-1)[self.rows]  # (S, W)
         follows = (drawn == read_next) & (drawn >= 0) & ~ending
         taken = follows.long().cumprod(1).sum(1)  # (S,) tokens of the row that each takes over
         used = torch.arange(drawn.shape[1], device=drawn.device) <= taken[:, None]
-        self.nats.index_add_(0, self.samples, nats.where(used, 0.0).sum(1))
-        self._keep(drawn, used & ~ending)
+        self.draws.nats.index_add_(0, self.samples, nats.where(used, 0.0).sum(1))
+        places = self.lengths[self.samples][:, None] + torch.arange(drawn.shape[1], device=drawn.device)
+        self.draws.write(self.samples[:, None], places, drawn, used & ~ending)
         self.lengths.index_add_(0, self.samples, taken + 1)
         last = drawn.gather(1, taken[:, None])[:, 0]
-        going = ~torch.isin(last, self.end_ids) & (self.lengths[self.samples] < self.steps)
+        going = ~self.draws.ends_at(last) & (self.lengths[self.samples] < self.draws.steps)
         return self._descend(taken, last, going, nats.isnan().any(), proposer)
 
     def _draw(self) -> tuple[Tensor, Tensor]:
@@ -103,20 +76,13 @@ class _Walk:
         )
         place = torch.arange(self.pairs, device=places.device) - (places.cumsum(0) - places)[sample]
         which = self.samples[sample]
-        chances = self.uniforms[which, self.lengths[which] + place]
         positions = self.starts[self.rows[sample]] + place
-        found, nats = draw(self.tree.logits, positions, chances, self.temperature, self.end_ids)
+        found, nats = self.draws.at(self.tree.logits, positions, which, self.lengths[which] + place)
         shape = len(places), self.block.shape[1]
         drawn = torch.full(shape, -1, device=found.device)
         every = torch.zeros(shape, dtype=torch.float64, device=found.device)
         drawn[sample, place], every[sample, place] = found, nats.double()
         return drawn, every
-
-    def _keep(self, drawn: Tensor, wanted: Tensor) -> None:
-        """Writes down the tokens of ``drawn`` (S, W) that are ``wanted``, behind those that each sample has."""
-        starts = self.samples * self.steps + self.lengths[self.samples]
-        places = starts[:, None] + torch.arange(drawn.shape[1], device=drawn.device)
-        self._drawn.scatter_(0, places.where(wanted, len(self._drawn) - 1).flatten(), drawn.flatten())
 
     def _descend(self, taken: Tensor, last: Tensor, going: Tensor, alarm: Tensor, proposer: Proposer) -> bool:
         """A pass over the last drawn token of each new row and its chain; whether any sample goes on.
@@ -126,10 +92,9 @@ class _Walk:
         vocabulary = self.tree.logits.shape[1]
         children = branch(self.rows, taken * vocabulary + last, self.tree.slots, going)
         lengths, chains = self._chains(children, proposer)
-        room = self.steps - lengths  # the token of the last step is never read
+        room = self.draws.steps - lengths  # the token of the last step is never read
         counts = 1 + (chains >= 0).long().cumprod(1).sum(1).minimum(room - 1)
-        if self.positions is not None:
-            counts = counts.minimum((self.positions // children.counts[0].clamp(min=1)).clamp(min=1))
+        counts = counts.minimum((self.positions // children.counts[0].clamp(min=1)).clamp(min=1))
         counts = counts.where(self.tree.there(children), 0)
         goes = torch.arange(len(taken), device=taken.device) < children.counts[2]
         pairs = counts[children.rows].where(goes, 0).sum()
@@ -156,4 +121,4 @@ class _Walk:
         some = number.new_zeros(size + 1).scatter_(0, rows, self.samples[children.order])[:size]  # any of a row will do
         there = self.tree.there(children)
         lengths = self.lengths[some].where(there, 1)
-        return lengths, proposer.chains(self.tokens[some], lengths.where(there, 0))
+        return lengths, proposer.chains(self.draws.tokens[some], lengths.where(there, 0))

@@ -12,10 +12,11 @@ from transformers import PreTrainedModel
 
 from calrec_recbole.generation.probe import check_backbone, fault, product_precisions
 from calrec_recbole.generation.requirements import check_layers
+from calrec_recbole.generation.shared_prefix.budget import free_memory
 from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder
 from calrec_recbole.generation.shared_prefix.lean import LeanDecoder, NotLeanError
 
-__all__ = ["decoder_of", "free_memory"]
+__all__ = ["decoder_of"]
 
 KEPT = 0.1  # share of the free memory that a copy may hold between calls
 TAKEN = 0.5  # ... and at most during one
@@ -48,7 +49,7 @@ def decoder_of(model: PreTrainedModel, dtype: torch.dtype | None = None) -> Deco
         del kept
         decoder = LeanDecoder(model, dtype) if lean else ModelDecoder(_cast(model, dtype))
         kept = _Copy(decoder, of)
-    if _bytes(model, dtype) <= KEPT * free_memory(model.device):
+    if _bytes(model, dtype) <= KEPT * _free(model.device):
         _copies[model] = kept
     return kept.decoder
 
@@ -67,7 +68,7 @@ def _checked_lean(model: PreTrainedModel, dtype: torch.dtype) -> bool:
 
 
 def _fits(model: PreTrainedModel, plain: PreTrainedModel) -> bool:
-    if _bytes(model, plain.dtype) > TAKEN * free_memory(model.device):
+    if _bytes(model, plain.dtype) > TAKEN * _free(model.device):
         return False
     check_layers(model)
     try:
@@ -104,9 +105,8 @@ def _bytes(model: PreTrainedModel, dtype: torch.dtype) -> int:
     return sum(one.numel() for one in model.parameters()) * dtype.itemsize
 
 
-def free_memory(device: torch.device) -> int:
-    """Bytes that are free on ``device``, those that torch keeps for whoever asks next among them."""
+def _free(device: torch.device) -> int:
+    """Bytes that are free where the copy would lie."""
     if device.type == "cuda":
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(torch.cuda.mem_get_info(device)[0]) + kept
+        return free_memory(device)
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -8,7 +8,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation import CatalogueProposer, sample
-from calrec_recbole.generation.shared_prefix.budget import prompt_bytes
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6], [1, 2, 3, 4, 5, 6, 7]]
 STEPS, SEEDS = 20, [11, 12, 13, 14]
@@ -196,9 +195,14 @@ def test_the_suffix_of_a_row_hides_what_was_never_written(build):
         torch.Tensor.new_empty = new_empty
 
 
-def test_logits_of_chains_count_in_the_memory_of_a_batch(llama):
-    one, five = (prompt_bytes(llama, 10, 8, 20, places) for places in (1, 5))
-    assert five - one == 4 * 8 * 4 * llama.config.vocab_size
+def test_a_pass_reads_no_more_tokens_than_it_may(llama, passes):
+    """8 rows a prompt may read 4 tokens each on average: chains of 20 tokens are cut where rows are many."""
+    settings = {"n": 8, "temperature": 0.9, "max_new_tokens": STEPS, "seeds": SEEDS}
+    plain = sample(llama, PROMPTS, **settings)
+    rows = passes(llama)
+    assert_same(sample(llama, PROMPTS, proposer=Table(otherwise=(9,) * 20, longest=20), **settings), plain)
+    assert max(rows[1:]) <= 8 * 4 * len(PROMPTS)
+    assert max(rows[1:]) > 8 * 2 * len(PROMPTS)
 
 
 def test_xla_takes_no_proposals(llama, monkeypatch):

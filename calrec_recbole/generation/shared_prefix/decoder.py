@@ -23,8 +23,8 @@ class Decoder(Protocol):
     """Weights and how to pass tokens through them."""
 
     @property
-    def layers(self) -> int:
-        """How many there are with keys and values."""
+    def config(self) -> Any:
+        """The text model's, for its sizes."""
         ...
 
     @property
@@ -55,8 +55,8 @@ class ModelDecoder:
         self.model = model
 
     @property
-    def layers(self) -> int:
-        return int(self.model.config.get_text_config().num_hidden_layers)
+    def config(self) -> Any:
+        return self.model.config.get_text_config()
 
     @property
     def device(self) -> torch.device:

@@ -1,6 +1,6 @@
 """From the prompts down a tree of prefixes: one forward pass a depth, for all users of a batch at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class Descent:
         self.decoder, device = decoder, decoder.device
         self._logits: Tensor | None = None
         lengths = [len(prompt) for prompt in prompts]
-        self.states = KeyValues(lengths, max_rows, max_steps, decoder.layers, device)
+        self.states = KeyValues(lengths, max_rows, max_steps, decoder.config.num_hidden_layers, device)
         self.users = self.slots = torch.arange(len(lengths), device=device)  # (R,) of each row, its user and its slot
         self.names = self.users  # (U,) the first numbers of the users
         self.passes = torch.ones_like(self.users)  # (users at first,) those that read a token of the user
@@ -107,6 +107,27 @@ class Descent:
             self.hidden = self.decoder(tokens[read.rows, read.order], self.states)
         return goes, bool(alarmed), answer
 
+    def read_texts(self, users: list[int], texts: list[tuple[int, ...]]) -> Tensor:
+        """Reads whole texts after the prompts of ``users`` (R,), ascending -> (N, D) what is hidden after each token.
+
+        Only right after the prompts, and the last that is read.
+        """
+
+        def tensor(numbers: Iterable[int]) -> Tensor:
+            return torch.tensor(list(numbers), device=self.slots.device)
+
+        lengths = [len(text) for text in texts]
+        of_users = [0] * len(self.names)
+        for user, length in zip(users, lengths, strict=True):
+            of_users[user] += length
+        size = Size(sum(lengths), max(of_users), max(lengths), max(lengths), level=False)
+        self.users, self.slots = tensor(users), tensor(range(len(users)))
+        if not self.states.packed:
+            self.states.clear(len(users), size.stop)
+        self._pass(torch.zeros_like(self.slots), tensor(lengths), tensor(of_users), len(of_users), size)
+        self.hidden = self.decoder(tensor(token for text in texts for token in text), self.states)
+        return self.hidden
+
     def there(self, children: Children) -> Tensor:
         """(S,) which of the new rows there are."""
         return torch.arange(len(children.parents), device=self.slots.device) < children.counts[0]
@@ -124,6 +145,7 @@ class Descent:
 
     def _pass(self, depths: Tensor, lengths: Tensor, counts: Tensor, live: int, size: Size) -> Spans:
         """The next pass reads ``lengths`` (R,) tokens of each row behind ``depths`` (R,), ``counts`` (U,) a user."""
+        self._logits = None  # nobody draws from them any more
         self.passes[self.names] += counts > 0
         self.reads[self.names] += counts
         if not self.states.packed and live <= LIVE_SHARE * len(counts):

@@ -47,10 +47,10 @@ class LeanDecoder:
     """Weights in ``dtype``, copied where they are joined or of another precision. Raises `NotLeanError`."""
 
     def __init__(self, model: PreTrainedModel, dtype: torch.dtype):
-        self.dtype, self.layers = dtype, model.config.get_text_config().num_hidden_layers
+        self.dtype = dtype
         trunk: Any = model.base_model
         head_module: Any = model.get_output_embeddings()
-        config = model.config.get_text_config()
+        self.config = config = model.config.get_text_config()
         _expect(_children(trunk) == TRUNK and getattr(config, "final_logit_softcapping", None) is None)
         self._table = trunk.embed_tokens
         self._embed, table = _embedding(trunk.embed_tokens, dtype)
@@ -120,7 +120,13 @@ class _Block:
 
     def __call__(self, hidden: Tensor, turns: tuple[Tensor, Tensor], states: KeyValues) -> Tensor:
         read = hidden if self.before_attention is None else self.before_attention(hidden)
-        heads = _product(read, *self.joined).view(len(hidden), -1, self.width)  # (N, query, key and value heads, D)
+        hidden = _onto(hidden, self._attend(read, turns, states), self.out, self.after_attention)
+        read = hidden if self.before_mlp is None else self.before_mlp(hidden)
+        return _onto(hidden, self._feed(read), self.down, self.after_mlp)
+
+    def _attend(self, read: Tensor, turns: tuple[Tensor, Tensor], states: KeyValues) -> Tensor:
+        """(N, D) -> (N, heads * D) what the heads see, before they are mixed."""
+        heads = _product(read, *self.joined).view(len(read), -1, self.width)  # (N, query, key and value heads, D)
         turned = heads.narrow(1, 0, self.turned)
         query, others = heads.split((self.heads, heads.shape[1] - self.heads), 1)
         if self.head_norms is not None:
@@ -128,11 +134,13 @@ class _Block:
         if self.turns:
             _turn(turned, *turns)
         states.write(self.number, others)
-        seen = shared_attention(states, self.number, query, self.scaling, self.window)
-        hidden = _onto(hidden, seen.flatten(1), self.out, self.after_attention)
-        read = hidden if self.before_mlp is None else self.before_mlp(hidden)
+        return shared_attention(states, self.number, query, self.scaling, self.window).flatten(1)
+
+    def _feed(self, read: Tensor) -> Tensor:
+        """(N, D) -> (N, inner) of the MLP, before it is mixed."""
         gate, up = _product(read, *self.gate_and_up).chunk(2, 1)
-        return _onto(hidden, self.act(gate).mul_(up), self.down, self.after_mlp)
+        inner: Tensor = self.act(gate).mul_(up)
+        return inner
 
 
 class _HeadNorms(NamedTuple):
