@@ -1,7 +1,7 @@
 """History -> next-item texts -> scores of all items -> top items: the whole of section 3.5 for an application."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -23,18 +23,32 @@ from calrec_recbole.fusion import (
     unique_predictions,
 )
 from calrec_recbole.generation import (
+    PRECISIONS,
     BestTexts,
     CatalogueProposer,
     Sample,
     Trie,
     best_texts,
+    decode_dtype,
     load_vllm,
     sample,
     sample_with_vllm,
+    score_again,
 )
 
-__all__ = ["CONSTRAINED", "DECODINGS", "VLLM", "InferenceSettings", "Recommendation", "Recommender"]
+__all__ = [
+    "AUTO",
+    "CONSTRAINED",
+    "DECODINGS",
+    "LONGEST",
+    "VLLM",
+    "InferenceSettings",
+    "Recommendation",
+    "Recommender",
+]
 
+AUTO = "auto"
+LONGEST = 256  # tokens of a generated text under max_new_tokens "auto"
 DECODINGS = ("sample", "constrained")
 CONSTRAINED = DECODINGS[1]
 GENERATION_ENGINES = ("native", "vllm")  # of samples
@@ -47,15 +61,20 @@ class InferenceSettings:
 
     ``decoding`` "constrained" takes the ``n_pred`` most probable texts of the catalogue, by a beam search of ``beams``
     prefixes, in the place of samples. ``speculate`` draws the samples in fewer passes, with the catalogue's texts as
-    proposals.
+    proposals; "auto" where a pass costs more than its tokens, on CUDA. ``max_new_tokens`` "auto" is what the longest
+    item of the catalogue needs, at most `LONGEST`.
+
+    ``decode_precision`` is that of the passes that draw samples: "auto" is bfloat16 on CUDA. Where it is lower than the
+    model's, the texts that fusion takes are scored again in the model's own.
     """
 
     decoding: str = "sample"
     beams: int = 32
     n_gen: int = 32
     temperature: float = 0.5
-    speculate: bool = False
-    max_new_tokens: int = 80  # "a maximum output decoding length of 80 tokens"
+    speculate: bool | str = AUTO
+    decode_precision: str = AUTO
+    max_new_tokens: int | str = AUTO  # paper 4: 80, "a maximum output decoding length"
     n_pred: int = 10
     epsilon: float = 1 / 5000
     pooling: str = "max"  # Algorithm 1, line 11
@@ -71,17 +90,45 @@ class InferenceSettings:
             raise ConfigError(f"generation_engine={self.generation_engine!r} must be one of {known}{hint}")
         if self.generation_engine == VLLM and self.decoding == CONSTRAINED:
             raise ConfigError("decoding=constrained draws no samples: set generation_engine=native, not vllm")
-        if self.speculate and self.decoding == CONSTRAINED:
-            raise ConfigError(f"speculate=True needs decoding=sample: {CONSTRAINED} decoding draws nothing")
-        if self.speculate and self.generation_engine == VLLM:
-            raise ConfigError("speculate=True needs generation_engine=native: vllm proposes by settings of its own")
-        for name in ("n_gen", "temperature", "max_new_tokens", "n_pred", "beams"):
+        self._check_sampling()
+        for name in ("n_gen", "temperature", "n_pred", "beams"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
         if self.epsilon < 0:
             raise ConfigError(f"epsilon={self.epsilon} must not be negative (paper: 1/5000)")
         if self.pooling not in POOLINGS:
             raise ConfigError(f"pooling={self.pooling!r} must be one of {', '.join(POOLINGS)} (paper: max)")
+
+    def _check_sampling(self) -> None:
+        if self.speculate not in (True, False, AUTO):
+            raise ConfigError(f"speculate={self.speculate!r} must be {AUTO}, true or false")
+        if self.speculate is True and self.decoding == CONSTRAINED:
+            raise ConfigError(f"speculate=True needs decoding=sample: {CONSTRAINED} decoding draws nothing")
+        if self.speculate is True and self.generation_engine == VLLM:
+            raise ConfigError("speculate=True needs generation_engine=native: vllm proposes by settings of its own")
+        if self.decode_precision not in PRECISIONS:
+            hint = did_you_mean(str(self.decode_precision), PRECISIONS)
+            known = ", ".join(PRECISIONS)
+            raise ConfigError(f"decode_precision={self.decode_precision!r} must be one of {known}{hint}")
+        length = self.max_new_tokens
+        if length != AUTO and not (isinstance(length, int) and length > 0):
+            raise ConfigError(f"max_new_tokens={length!r} must be {AUTO} or a number greater than 0")
+
+    def for_items(self, items: Sequence[NDArray[np.int64]]) -> "InferenceSettings":
+        """These settings with what "auto" means for the tokens of a catalogue's items."""
+        if self.max_new_tokens != AUTO:
+            return self
+        return replace(self, max_new_tokens=min(max(map(len, items)) + 1, LONGEST))
+
+    @property
+    def steps(self) -> int:
+        """``max_new_tokens``, once it is a number."""
+        assert isinstance(self.max_new_tokens, int), "the settings of a recommender are those of its items"
+        return self.max_new_tokens
+
+    def cut_share(self, items: Sequence[NDArray[np.int64]]) -> float:
+        """The share of ``items`` (their tokens) that do not end within ``max_new_tokens``."""
+        return sum(len(item) >= self.steps for item in items) / len(items)
 
 
 @dataclass(frozen=True)
@@ -106,6 +153,9 @@ class Recommender:
     retriever: Retriever
     settings: InferenceSettings = InferenceSettings()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", self.settings.for_items(self.items.items))
+
     def predictions(self, prompts: Sequence[NDArray[np.int64]], seeds: Sequence[int]) -> list[list[tuple[str, float]]]:
         """Token prompts -> per prompt the texts with their log-probabilities, of samples not yet merged where equal.
 
@@ -119,10 +169,23 @@ class Recommender:
 
     def _sampled(self, prompts: list[list[int]], seeds: Sequence[int]) -> list[list[Sample]]:
         model, settings = self.backbone.model, self.settings
-        wanted = settings.n_gen, settings.temperature, settings.max_new_tokens
+        wanted = settings.n_gen, settings.temperature, settings.steps
         if settings.generation_engine == VLLM:
             return sample_with_vllm(self._llm, model, prompts, *wanted, seeds=seeds)
-        return sample(model, prompts, *wanted, seeds=seeds, proposer=self._proposer)
+        dtype = decode_dtype(settings.decode_precision, model)
+        samples = sample(model, prompts, *wanted, seeds=seeds, proposer=self._proposer, dtype=dtype)
+        if dtype == model.dtype:
+            return samples
+        return score_again(model, prompts, samples, self._taken, settings.steps)
+
+    def _taken(self, samples: list[Sample]) -> list[int]:
+        """The places of the samples whose log-probabilities fusion takes: the best of each text, of the best texts."""
+        texts = self._texts(one.token_ids for one in samples)
+        chosen, _ = unique_predictions(texts, [one.logprob for one in samples], self.settings.n_pred)
+        best: dict[str, int] = {}
+        for place in sorted(range(len(samples)), key=lambda place: -samples[place].logprob):
+            best.setdefault(texts[place], place)
+        return [best[text] for text in chosen]
 
     @cached_property
     def _llm(self) -> Any:
@@ -141,7 +204,10 @@ class Recommender:
     @cached_property
     def _proposer(self) -> CatalogueProposer | None:
         """Of the catalogue's token sequences; none where the samples are drawn without."""
-        return CatalogueProposer(self._distinct()) if self.settings.speculate else None
+        wanted = self.settings.speculate
+        if wanted == AUTO:
+            wanted = self.backbone.model.device.type == "cuda"
+        return CatalogueProposer(self._distinct()) if wanted else None
 
     @cached_property
     def _trie(self) -> tuple[Trie, list[str]]:
@@ -153,10 +219,24 @@ class Recommender:
         return list(dict.fromkeys(tuple(item.tolist()) for item in self.items.items))
 
     def _texts(self, token_ids: Iterable[Sequence[int]]) -> list[str]:
-        found = self.backbone.tokenizer.batch_decode(
-            [list(ids) for ids in token_ids], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        """What each means: the catalogue's own text where the tokens are an item's, for a tokenizer may change texts.
+
+        Of items that it makes equal the first stands for all.
+        """
+        wanted = [tuple(ids) for ids in token_ids]
+        decoded = self.backbone.tokenizer.batch_decode(
+            [list(ids) for ids in wanted], skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return [text.strip() for text in found]
+        return [self._known.get(ids, text.strip()) for ids, text in zip(wanted, decoded, strict=True)]
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, ...], str]:
+        """The text behind each token sequence of the catalogue."""
+        texts = self.items.texts or self.catalogue.texts
+        known: dict[tuple[int, ...], str] = {}
+        for item, text in zip(self.items.items, texts, strict=True):
+            known.setdefault(tuple(item.tolist()), text)
+        return known
 
     def scores(self, histories: Sequence[Sequence[int]], seeds: Sequence[int]) -> NDArray[np.float64]:
         """Scores of all items for each history -> (n_histories, n_items) float64, higher is better, ties are ties."""

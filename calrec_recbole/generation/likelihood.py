@@ -18,6 +18,8 @@ from calrec_recbole.generation.weights import decoder_of
 
 __all__ = ["next_logprobs", "text_logprobs"]
 
+END, CUT = -1, -2  # in the place of a token: the end, or nothing more
+
 Text = tuple[int, ...]
 
 
@@ -28,14 +30,15 @@ def text_logprobs(
     *,
     memory_bytes: int | None = None,
     at_once: bool | None = None,
+    steps: int | None = None,
 ) -> list[NDArray[np.float64]]:
     """log P(text, end token | prompt) for every one of ``texts[u]`` (token ids, without the end) -> (len(texts[u]),).
 
     Nats at temperature 1. Several end ids are one event. Equal texts of a prompt get the very same number.
     ``memory_bytes`` is that of `sample`; where a prompt's texts exceed it, the prompt is read again for the others.
     ``at_once`` reads whole texts in one pass; else a prefix that several share is read once, a token a pass. By default
-    as the device has it: a pass costs a GPU more than its tokens do, a CPU less. Raises DataError (a prompt or a text)
-    or BackboneError, as `sample` does.
+    as the device has it: a pass costs a GPU more than its tokens do, a CPU less. A text of ``steps`` tokens was cut
+    there: no end token counts. Raises DataError (a prompt or a text) or BackboneError, as `sample` does.
     """
     check_layers(model)
     ends = end_ids(model)
@@ -59,7 +62,7 @@ def text_logprobs(
     def run(batch: list[int]) -> None:
         users, own = zip(*(parts[place] for place in batch), strict=True)
         score = _score_whole if whole else _score_down_the_tree
-        values = score(budget, [rows[user] for user in users], list(own), ends)
+        values = score(budget, [rows[user] for user in users], list(own), ends, steps)
         for user, its, found in zip(users, own, values, strict=True):
             nats[user].update(zip(its, found, strict=True))
 
@@ -78,7 +81,7 @@ def _parts(budget: Budget, prompts: list[Tensor], texts: list[list[Text]]) -> li
 
 
 def _score_down_the_tree(
-    budget: Budget, prompts: list[Tensor], texts: list[list[Text]], ends: list[int]
+    budget: Budget, prompts: list[Tensor], texts: list[list[Text]], ends: list[int], steps: int | None
 ) -> list[list[float]]:
     """The nats of distinct ``texts`` after each prompt; a text walks down the tree by its own tokens."""
     device = budget.decoder.device
@@ -96,7 +99,8 @@ def _score_down_the_tree(
     tree = Descent(budget.decoder, prompts, len(flat), width + 1, budget.prompt_tokens)
     for step in range(width + 1):
         ended = lengths[going] == step
-        nats[going[ended]] += next_logprobs(tree.logits, rows[ended], None, end_ids)
+        if step != steps:
+            nats[going[ended]] += next_logprobs(tree.logits, rows[ended], None, end_ids)
         going, rows = going[~ended], rows[~ended]
         if not len(going):
             break
@@ -106,21 +110,24 @@ def _score_down_the_tree(
     return [part.tolist() for part in nats.cpu().split([len(own) for own in texts])]
 
 
-def _score_whole(budget: Budget, prompts: list[Tensor], texts: list[list[Text]], ends: list[int]) -> list[list[float]]:
+def _score_whole(
+    budget: Budget, prompts: list[Tensor], texts: list[list[Text]], ends: list[int], steps: int | None
+) -> list[list[float]]:
     """The nats of distinct ``texts`` after each prompt, all of them read in one pass."""
     decoder, counts = budget.decoder, [len(own) for own in texts]
     end_ids = torch.tensor(ends, device=decoder.device)
     flat = [text for own in texts for text in own]
     users = [user for user, own in enumerate(texts) for _ in own]
     tree = Descent(decoder, prompts, len(flat), budget.steps, budget.prompt_tokens)
-    first = torch.tensor([text[0] if text else -1 for text in flat], device=decoder.device)
+    first = torch.tensor([text[0] if text else END for text in flat], device=decoder.device)
     begins = _given(tree.logits[torch.tensor(users, device=decoder.device)], first, end_ids)
     full = [place for place, text in enumerate(flat) if text]
     if full:
-        following = torch.tensor([token for place in full for token in (*flat[place][1:], -1)], device=decoder.device)
+        last = [CUT if len(flat[place]) == steps else END for place in full]
+        following = [token for place, end in zip(full, last, strict=True) for token in (*flat[place][1:], end)]
         hidden = tree.read_texts([users[place] for place in full], [flat[place] for place in full])
         size = max(1, budget.piece // decoder.config.vocab_size)
-        pieces = zip(hidden.split(size), following.split(size), strict=True)
+        pieces = zip(hidden.split(size), torch.tensor(following, device=decoder.device).split(size), strict=True)
         goes_on = torch.cat([_given(decoder.logits(part), wanted, end_ids) for part, wanted in pieces])
         owners = torch.repeat_interleave(
             torch.tensor(full, device=decoder.device),
@@ -132,11 +139,11 @@ def _score_whole(budget: Budget, prompts: list[Tensor], texts: list[list[Text]],
 
 
 def _given(logits: Tensor, tokens: Tensor, end_ids: Tensor) -> Tensor:
-    """log P of each of ``tokens`` (S,), -1 for the end, by the (S, V) ``logits`` -> (S,) float64, nats."""
+    """log P of each of ``tokens`` (S,), or `END`, by the (S, V) ``logits`` -> (S,) float64, nats; 0 for `CUT`."""
     logits = logits.float()
     own = logits.gather(1, tokens.clamp(min=0)[:, None])[:, 0]
     ends = logits[:, end_ids].logsumexp(-1)
-    return (own.where(tokens >= 0, ends) - logits.logsumexp(-1)).double()
+    return (own.where(tokens >= 0, ends) - logits.logsumexp(-1)).where(tokens != CUT, 0.0).double()
 
 
 def next_logprobs(logits: Tensor, rows: Tensor, tokens: Tensor | None, end_ids: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from calrec_recbole.plugin.drawn import SAMPLES_FILE, read_samples, sample_key, 
 from calrec_recbole.recommender import InferenceSettings
 
 PROMPT = np.array([5, 6, 7])
-SETTINGS = InferenceSettings()
+SETTINGS = InferenceSettings(max_new_tokens=80)
 DRAWN = {"a": [("Title: Tape.", -1.5), ("Glue\n“x”", -0.1 - 0.2)], "b": [("Title: Tape.", -3.0)]}
 
 
