@@ -73,13 +73,13 @@ def as_on_cuda(calls: Calls) -> Iterator[None]:
         return tolist(tensor)
 
     tolist = torch.Tensor.tolist
-    before = key_values.fused, shared_attention.varlen_attention
-    key_values.fused, shared_attention.varlen_attention = (lambda states: True), kernel
+    before = key_values.packs, shared_attention.varlen_attention
+    key_values.packs, shared_attention.varlen_attention = (lambda states: True), kernel
     torch.Tensor.tolist = to_list  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        key_values.fused, shared_attention.varlen_attention = before
+        key_values.packs, shared_attention.varlen_attention = before
         torch.Tensor.tolist = tolist  # type: ignore[method-assign]
 
 

@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 AUTO = "auto"
+CACHED_WEIGHTS = 1 << 26  # bytes
 LONGEST = 256  # tokens of a generated text under max_new_tokens "auto"
 DECODINGS = ("sample", "constrained")
 CONSTRAINED = DECODINGS[1]
@@ -61,11 +62,11 @@ class InferenceSettings:
 
     ``decoding`` "constrained" takes the ``n_pred`` most probable texts of the catalogue, by a beam search of ``beams``
     prefixes, in the place of samples. ``speculate`` draws the samples in fewer passes, with the catalogue's texts as
-    proposals; "auto" where a pass costs more than its tokens, on CUDA. ``max_new_tokens`` "auto" is what the longest
+    proposals; "auto" where a pass costs more than its tokens. ``max_new_tokens`` "auto" is what the longest
     item of the catalogue needs, at most `LONGEST`.
 
     ``decode_precision`` is that of the passes that draw samples: "auto" is bfloat16 on CUDA. Where it is lower than the
-    model's, the texts that fusion takes are scored again in the model's own.
+    model's, the texts that fusion takes are scored again in the model's own. ``cuda_graphs`` launches passes whole.
     """
 
     decoding: str = "sample"
@@ -74,6 +75,7 @@ class InferenceSettings:
     temperature: float = 0.5
     speculate: bool | str = AUTO
     decode_precision: str = AUTO
+    cuda_graphs: bool = False
     max_new_tokens: int | str = AUTO  # paper 4: 80, "a maximum output decoding length"
     n_pred: int = 10
     epsilon: float = 1 / 5000
@@ -173,7 +175,9 @@ class Recommender:
         if settings.generation_engine == VLLM:
             return sample_with_vllm(self._llm, model, prompts, *wanted, seeds=seeds)
         dtype = decode_dtype(settings.decode_precision, model)
-        samples = sample(model, prompts, *wanted, seeds=seeds, proposer=self._proposer, dtype=dtype)
+        samples = sample(
+            model, prompts, *wanted, seeds=seeds, proposer=self._proposer, dtype=dtype, graphs=settings.cuda_graphs
+        )
         if dtype == model.dtype:
             return samples
         return score_again(model, prompts, samples, self._taken, settings.steps)
@@ -204,10 +208,15 @@ class Recommender:
     @cached_property
     def _proposer(self) -> CatalogueProposer | None:
         """Of the catalogue's token sequences; none where the samples are drawn without."""
-        wanted = self.settings.speculate
-        if wanted == AUTO:
-            wanted = self.backbone.model.device.type == "cuda"
+        wanted = self._passes_cost if self.settings.speculate == AUTO else self.settings.speculate
         return CatalogueProposer(self._distinct()) if wanted else None
+
+    @property
+    def _passes_cost(self) -> bool:
+        """Whether a pass costs more than its tokens: its launches on a GPU, on a CPU weights that no cache holds."""
+        model = self.backbone.model
+        weights = sum(one.nbytes for one in model.parameters())
+        return model.device.type == "cuda" or (model.device.type == "cpu" and weights > CACHED_WEIGHTS)
 
     @cached_property
     def _trie(self) -> tuple[Trie, list[str]]:

@@ -12,7 +12,10 @@ from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
 from calrec_recbole.generation.proposals import Proposer
 from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
 from calrec_recbole.generation.shared_prefix.budget import Budget, in_halves, room_of
+from calrec_recbole.generation.shared_prefix.decoder import Decoder
 from calrec_recbole.generation.shared_prefix.descent import Descent
+from calrec_recbole.generation.shared_prefix.graphs import GraphedDecoder, recorded_on_cuda
+from calrec_recbole.generation.shared_prefix.lean import LeanDecoder
 from calrec_recbole.generation.speculation import speculate
 from calrec_recbole.generation.walk import Drawn, Draws, descend
 from calrec_recbole.generation.weights import decoder_of
@@ -48,6 +51,7 @@ def sample(
     proposer: Proposer | None = None,
     work: list[Work] | None = None,
     dtype: torch.dtype | None = None,
+    graphs: bool = False,
 ) -> list[list[Sample]]:
     """``n`` independent samples of each prompt (token ids, not empty); per prompt the distinct ones.
 
@@ -64,6 +68,7 @@ def sample(
     ``proposer`` guesses how a text goes on, so that one pass reads several tokens of it; it changes what is read, and
     no sample but by float rounding. ``work`` is a list that takes what each prompt cost, in their order (not on XLA).
     ``dtype`` is the precision of the passes, by default the model's: in a lower one a copy of the weights is read.
+    ``graphs`` records passes as CUDA graphs, of decoders built like Llama where there is the variable-length kernel.
 
     Raises ConfigError (a setting), DataError (a prompt) or BackboneError (a model that cannot share prompts).
     """
@@ -89,8 +94,12 @@ def sample(
     results: list[list[Sample]] = [[] for _ in rows]
     costs = [Work(0, 0) for _ in rows]
     decoder = decoder_of(model, dtype)
+    graphs = graphs and _records(decoder)
+    if graphs and isinstance(decoder, LeanDecoder):
+        decoder = GraphedDecoder(decoder, recorded_on_cuda)
     room = room_of(model.device) if memory_bytes is None else memory_bytes
-    budget = Budget(decoder, room, n, max_new_tokens, 1 if proposer is None else 1 + proposer.longest)
+    places = 1 if proposer is None else 1 + proposer.longest
+    budget = Budget(decoder, room, n, max_new_tokens, places, graphs=graphs)
 
     def run(batch: list[int]) -> None:
         uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
@@ -123,6 +132,11 @@ def _drawn(
     if bool(drawn.nats.isnan().any()):
         raise BackboneError("the model's logits are not numbers (NaN); its training has diverged: lower learning_rate")
     return drawn
+
+
+def _records(decoder: Decoder) -> bool:
+    """Whether passes can be CUDA graphs."""
+    return decoder.device.type == "cuda"
 
 
 def _uniforms(seed: int, steps: int, n: int) -> Tensor:

@@ -26,7 +26,7 @@ NO_EFFECT = {  # settings that do not change a run's numbers
     *("output_dir", "data_path", "checkpoint_dir", "config_file", "text_cache"),
     *("gpu_id", "use_gpu", "worker"),
     *("state", "show_progress", "loss_decimal_place", "metric_decimal_place"),
-    *("speculate", "compile"),  # the passes in which samples are drawn
+    *("speculate", "cuda_graphs"),  # the passes in which samples are drawn
     *("log_tensorboard", "log_wandb", "wandb_project", "report_interval", "checkpoint_minutes", "milvus_uri"),
 }
 

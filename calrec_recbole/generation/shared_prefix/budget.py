@@ -11,8 +11,8 @@ import torch
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation.draws import BLOCK, CACHED
 from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder
+from calrec_recbole.generation.shared_prefix.kernel import packs
 from calrec_recbole.generation.shared_prefix.key_values import COPIED
-from calrec_recbole.generation.varlen import fused
 
 __all__ = ["Budget", "free_memory", "in_halves", "room_of"]
 
@@ -40,15 +40,18 @@ class Budget:
     steps: int
     places: int = 1
     whole: bool = False
+    graphs: bool = (
+        False  # each recorded pass keeps its activations: of sizes that halve they are four times the largest
+    )
 
     def of(self, users: int, longest: int) -> int:
         """What ``users`` prompts of at most ``longest`` tokens take."""
         rows, sizes = users * self.n, self._sizes
-        kept = users * longest * sizes.keys_and_values + rows * self.steps * (sizes.keys_and_values + 24)
+        kept = users * longest * sizes.keys_and_values + (rows + 1) * self.steps * (sizes.keys_and_values + 24)
         tokens = max(longest, min(self.prompt_tokens, users * longest))
         reading = tokens * sizes.activations + users * sizes.logits
         positions = self.positions(users)
-        passing = positions * (sizes.activations + self._attending(longest))
+        passing = positions * (sizes.activations + self._attending(longest)) * (4 if self.graphs else 1)
         drawing = min(self.piece, positions * sizes.vocabulary) * (sizes.logits // sizes.vocabulary)
         drawing += 8 * min(self._at_once, positions * sizes.vocabulary)
         drawing += rows * self.places * (16 * sizes.vocabulary // BLOCK + 40 * BLOCK)
@@ -119,7 +122,7 @@ class _Sizes:
         key_heads = getattr(config, "num_key_value_heads", None) or self.heads
         inner = getattr(config, "intermediate_size", None) or 4 * hidden
         self.group = self.heads // key_heads  # query heads that share a key head
-        self.fused = fused(torch.empty(0, width, dtype=decoder.dtype, device=decoder.device))
+        self.fused = packs(torch.empty(0, width, dtype=decoder.dtype, device=decoder.device))
         self.windowed = getattr(config, "sliding_window", None) is not None
         self.keys_and_values = 2 * key_heads * width * config.num_hidden_layers * item
         attending = 2 * hidden + (6 * self.heads + 2 * key_heads) * width

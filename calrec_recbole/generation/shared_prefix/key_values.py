@@ -5,8 +5,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from calrec_recbole.generation.shared_prefix.packing import Prompts, Spans, additive
-from calrec_recbole.generation.varlen import Segments, fused
+from calrec_recbole.generation.shared_prefix.kernel import packs
+from calrec_recbole.generation.shared_prefix.packing import Packed, Prompts, Spans, additive
 
 COPIED = 1 << 26  # bytes at once when suffixes move: little beside all keys and values
 
@@ -15,7 +15,9 @@ class KeyValues:
     """Of every layer, keys beside values (.., 2 H, D): of prompts, and of suffixes (max_rows, max_steps).
 
     A row is a prefix that some sample has reached: its user's prompt and its own suffix of generated tokens. ``read``
-    is what the pass under way reads: prompts, at first, then `Spans` of rows; ``positions`` (N,) are its tokens'.
+    is what the pass under way reads: prompts, at first, then `Spans` of rows; ``positions`` (N,) are its tokens', and
+    ``places`` (N,) where their keys and values go among those of all suffixes. One row more than ``max_rows`` is room
+    for what nobody reads.
     """
 
     def __init__(self, lengths: list[int], max_rows: int, max_steps: int, layers: int, device: torch.device):
@@ -40,17 +42,16 @@ class KeyValues:
             self.positions = read.positions
             return
         self.positions = self.lengths[read.users] + read.places
-        row_starts = read.slots * self.max_steps
-        self._places = row_starts[read.rows] + read.places  # (N,) among a layer's suffixes, row after row
         if self.packed:
-            self.of_suffixes = Segments(_and_an_end(row_starts), read.size.stop)
-            self.of_prompts = Segments(_and_an_end(self.starts), self.longest)
-            self.used_prompts = self.lengths.int()
+            self.told = Packed.of(read, self.max_steps, self.starts, self.lengths, self.longest)
+            self.places = self.told.places
+        else:
+            self.places = (read.slots * self.max_steps)[read.rows] + read.places
 
     def write(self, layer: int, states: Tensor) -> None:
         """The keys beside the values (N, 2 H, D) of what the pass reads, in one layer."""
         if isinstance(self.read, Spans):
-            self.flat[layer].index_copy_(0, self._places, states)
+            self.flat[layer].index_copy_(0, self.places, states)
             return
         if layer not in self.prompts:
             self._make(layer, states)
@@ -78,8 +79,8 @@ class KeyValues:
     def _make(self, layer: int, like: Tensor) -> None:
         """The room of a layer. The first one tells how the others will look, mostly."""
         if not self.prompts:
-            self.packed = fused(like)
-            self._alike = like.new_empty(self._layers, self.max_rows, self.max_steps, *like.shape[1:])
+            self.packed = packs(like)
+            self._alike = like.new_empty(self._layers, self.max_rows + 1, self.max_steps, *like.shape[1:])
         lead = (self.bounds[-1],) if self.packed else (len(self.lengths), self.longest)
         self.prompts[layer] = like.new_zeros(*lead, *like.shape[1:])
         alike = layer < self._layers and self._alike.shape[3:] == like.shape[1:]
@@ -133,8 +134,3 @@ class KeyValues:
                 seen = (seen & near).repeat_interleave(group, 1)
             self._masks[window, group] = additive(seen, dtype)[:, None]
         return self._masks[window, group]
-
-
-def _and_an_end(starts: Tensor) -> Tensor:
-    """The kernel wants one start more than there are sequences; how many keys count it is told beside."""
-    return torch.nn.functional.pad(starts, (0, 1)).int()

@@ -62,6 +62,8 @@ class LeanDecoder:
         self._blocks = [
             _Block(layer, number, kinds[number], config, dtype) for number, layer in enumerate(trunk.layers)
         ]
+        windows = [block.window for block in self._blocks if block.window is not None]
+        self.window = min(windows, default=None)  # the narrowest that a layer sees
         self._kinds = sorted({block.kind for block in self._blocks if block.kind}) if _by_kind(self._rotary) else [None]
 
     @property

@@ -77,19 +77,6 @@ class Spans:
         """Each row's tokens side by side, rows by their slots."""
         return Layout(self.slots[self.rows] * self.size.widest + self.order, len(self.slots), self.size.widest)
 
-    @cached_property
-    def of_users(self) -> Segments:
-        return Segments(_starts(self.counts), self.size.most)
-
-    @cached_property
-    def of_rows(self) -> Segments:
-        return Segments(_starts(self.lengths), self.size.widest)
-
-    @cached_property
-    def used(self) -> Tensor:
-        """(R,) int32, tokens in the suffix of each row after this pass."""
-        return (self.depths + self.lengths).int()
-
     def mask(self, window: int | None, dtype: torch.dtype, group: int) -> Tensor | None:
         """Additive (R, 1, W * group, S): the lowest number where a token of a row does not see that suffix place.
 
@@ -117,8 +104,39 @@ class Size(NamedTuple):
     level: bool  # one token a row, all at the same depth
 
 
+class Packed(NamedTuple):
+    """What the variable-length kernel is told of a pass over R rows of U users."""
+
+    places: Tensor  # (N,) where the keys and values of each token go, among those of all suffixes
+    of_rows: Segments  # the tokens of each row
+    suffixes: Segments  # (R + 1,) where the suffix of each row begins; the last is none
+    used: Tensor  # (R,) int32, tokens in the suffix of each row after the pass
+    of_users: Segments  # the tokens of each user
+    prompts: Segments  # (U + 1,) where each prompt begins; the last is none
+    used_prompts: Tensor  # (U,) int32, tokens of each prompt
+
+    @classmethod
+    def of(cls, spans: Spans, max_steps: int, prompt_starts: Tensor, lengths: Tensor, longest: int) -> "Packed":
+        """``prompt_starts`` and ``lengths`` (U,), at most ``longest``; suffixes have room for ``max_steps`` tokens."""
+        begins = spans.slots * max_steps
+        return cls(
+            begins[spans.rows] + spans.places,
+            Segments(_starts(spans.lengths), spans.size.widest),
+            Segments(_and_an_end(begins), spans.size.stop),
+            (spans.depths + spans.lengths).int(),
+            Segments(_starts(spans.counts), spans.size.most),
+            Segments(_and_an_end(prompt_starts), longest),
+            lengths.int(),
+        )
+
+
 def _starts(counts: Tensor) -> Tensor:
     return torch.nn.functional.pad(counts.cumsum(0, dtype=torch.int32), (1, 0))
+
+
+def _and_an_end(starts: Tensor) -> Tensor:
+    """The kernel wants one start more than there are sequences; how many keys count it is told beside."""
+    return torch.nn.functional.pad(starts, (0, 1)).int()
 
 
 def additive(seen: Tensor, dtype: torch.dtype) -> Tensor:

@@ -34,19 +34,18 @@ def _packed_prompts(states: KeyValues, layer: int, query: Tensor, scaling: float
 
 def _packed_rows(states: KeyValues, layer: int, query: Tensor, scaling: float, window: int | None) -> Tensor:
     """The tokens of each row over prompt and suffix, by the variable-length kernel."""
-    assert isinstance(states.read, Spans)
     prompt_keys, prompt_values, keys, values = states.parts[layer]
+    told = states.told
     suffix, suffix_log_sum = varlen_attention(
-        query, keys, values, states.read.of_rows, states.of_suffixes,
-        causal=True, scaling=scaling, window=window, used=states.read.used,
-    )  # fmt: skip
-    if window is not None and window < states.longest + states.read.size.stop:
+        query, keys, values, told.of_rows, told.suffixes, causal=True, scaling=scaling, window=window, used=told.used
+    )
+    if window is not None and window < states.longest + told.suffixes.longest:
         prompt, log_sum = _over_prompts(states, layer, query, scaling, window)
         prompt_log_sum = log_sum.T
     else:
         prompt, prompt_log_sum = varlen_attention(
-            query, prompt_keys, prompt_values, states.read.of_users, states.of_prompts,
-            causal=False, scaling=scaling, used=states.used_prompts,
+            query, prompt_keys, prompt_values, told.of_users, told.prompts,
+            causal=False, scaling=scaling, used=told.used_prompts,
         )  # fmt: skip
     return merge(prompt, suffix, (prompt_log_sum - suffix_log_sum).T)
 
