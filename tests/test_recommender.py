@@ -14,7 +14,8 @@ from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.examples import tokenise_items
 from calrec_recbole.fusion import quasi_round_robin, unique_predictions
 from calrec_recbole.generation import text_logprobs
-from calrec_recbole.recommender import InferenceSettings, Recommender
+from calrec_recbole.inference import InferenceSettings
+from calrec_recbole.recommender import Recommender
 from calrec_recbole.retrieval import OkapiBM25
 from calrec_recbole.training import Training, TrainingSettings
 

@@ -30,7 +30,8 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "generation": {"xla"},
     "training": {"backbone", "examples", "losses", "two_tower", "xla"},
     "reranking": {"backbone", "examples", "generation", "training", "two_tower"},
-    "recommender": {"backbone", "catalogue", "examples", "fusion", "generation"},
+    "inference": {"fusion", "generation"},
+    "recommender": {"backbone", "catalogue", "examples", "fusion", "generation", "inference"},
 }
 
 PUBLIC = {

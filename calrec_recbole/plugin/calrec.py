@@ -28,6 +28,7 @@ from calrec_recbole.backbone import (
 from calrec_recbole.catalogue import Catalogue, SampleShares
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever, Standings
+from calrec_recbole.inference import AUTO, CONSTRAINED, LONGEST, VLLM, InferenceSettings
 from calrec_recbole.plugin.calrec_settings import check_intervals, check_positions, prompt_of, settings_of
 from calrec_recbole.plugin.dataset import catalogue_of
 from calrec_recbole.plugin.drawn import Samples, sample_key, samples_before
@@ -35,7 +36,7 @@ from calrec_recbole.plugin.joint import read_categories
 from calrec_recbole.plugin.reranker import Parts, Reranker, check_rerank
 from calrec_recbole.plugin.retriever import HIERARCHICAL, RERANK, retriever_of
 from calrec_recbole.plugin.stages import check_stage, starting_weights
-from calrec_recbole.recommender import AUTO, CONSTRAINED, LONGEST, VLLM, InferenceSettings, Recommender
+from calrec_recbole.recommender import Recommender
 from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.training import Mixture, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from calrec_recbole.durable import replacing_file
 from calrec_recbole.errors import DataError
+from calrec_recbole.inference import AUTO, CONSTRAINED, VLLM, InferenceSettings
 from calrec_recbole.plugin.run_folder import CHECKPOINT
 from calrec_recbole.plugin.stages import starting_weights
-from calrec_recbole.recommender import AUTO, CONSTRAINED, VLLM, InferenceSettings
 
 __all__ = ["SAMPLES_FILE", "Samples", "read_samples", "sample_key", "samples_before", "write_samples"]
 

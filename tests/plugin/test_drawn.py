@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from calrec_recbole.errors import DataError
+from calrec_recbole.inference import InferenceSettings
 from calrec_recbole.plugin.drawn import SAMPLES_FILE, read_samples, sample_key, samples_before, write_samples
-from calrec_recbole.recommender import InferenceSettings
 
 PROMPT = np.array([5, 6, 7])
 SETTINGS = InferenceSettings(max_new_tokens=80)
