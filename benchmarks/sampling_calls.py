@@ -23,6 +23,7 @@ from calrec_recbole.generation.shared_prefix import key_values, shared_attention
 from calrec_recbole.generation.varlen import varlen_attention_in_loops
 
 KERNEL = "variable-length attention"
+WAITING = ("_local_scalar_dense", "nonzero", "_unique2", "masked_select", "lift_fresh")  # the last: host to device
 SHORT, LONG = 3, 11  # tokens of a sample
 N = 32
 
@@ -46,7 +47,7 @@ class Calls(TorchDispatchMode):
     def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
         name = function.overloadpacket.__name__
         self.calls[name] += 1
-        self.questions += name in ("_local_scalar_dense", "nonzero", "_unique2", "masked_select") or _masked(arguments)
+        self.questions += name in WAITING or _masked(arguments)
         return function(*arguments, **(options or {}))
 
 
@@ -86,7 +87,7 @@ def as_on_cuda(calls: Calls) -> Iterator[None]:
 def calls_of(model: Any, prompts: list[list[int]], proposer: Proposer | None = None) -> Counts:
     """The calls of a pass of ``model`` over the rows of ``prompts``; every pass reads a token of every prompt."""
     asked = {"n": N, "seeds": range(len(prompts)), "proposer": proposer, "dtype": torch.bfloat16}
-    sample(model, prompts, max_new_tokens=1, **asked)  # the probe and the copy of the weights
+    sample(model, prompts, max_new_tokens=LONG, **asked)  # the probe, the copy of the weights, the proposals' table
     counted = []
     for tokens in (SHORT, LONG):
         work: list[Work] = []

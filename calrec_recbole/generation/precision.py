@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation.likelihood import text_logprobs
+from calrec_recbole.generation.probe import exact_products
 from calrec_recbole.generation.sampling import Sample
 
 __all__ = ["PRECISIONS", "decode_dtype", "score_again"]
@@ -41,7 +42,8 @@ def score_again(
     """``samples`` of lower precision with the model's own log-probabilities for those that are ``best`` by them.
 
     ``best`` names, of the samples of a prompt, the places of those that will be taken; scoring goes on while the new
-    numbers bring others among them. A sample of ``steps`` tokens was cut, and has no end token.
+    numbers bring others among them; matrices are multiplied in full precision, whatever else torch may do. A sample of
+    ``steps`` tokens was cut, and has no end token.
     """
     found = [list(own) for own in samples]
     exact: list[set[Any]] = [set() for _ in found]
@@ -53,7 +55,9 @@ def score_again(
         users = [user for user, texts in enumerate(wanted) if texts]
         if not users:
             return [sorted(own, key=lambda one: (-one.logprob, one.token_ids)) for own in found]
-        scored = text_logprobs(model, [prompts[user] for user in users], [wanted[user] for user in users], steps=steps)
+        asked = [prompts[user] for user in users], [wanted[user] for user in users]
+        with exact_products():
+            scored = text_logprobs(model, *asked, steps=steps)
         for user, values in zip(users, scored, strict=True):
             nats = dict(zip(wanted[user], values.tolist(), strict=True))
             found[user] = [one._replace(logprob=nats.get(one.token_ids, one.logprob)) for one in found[user]]

@@ -14,7 +14,7 @@ from calrec_recbole.generation.requirements import check_layers
 from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder, evaluating
 from calrec_recbole.generation.shared_prefix.descent import Descent
 
-__all__ = ["check_backbone", "fault", "product_precisions"]
+__all__ = ["check_backbone", "exact_products", "fault", "product_precisions"]
 
 LENGTH = 64  # tokens of the longer prompt ...
 WIDEST_WINDOW = 1024  # ... or a few more than a layer's window, up to this one
@@ -142,19 +142,28 @@ def _length(model: PreTrainedModel) -> int:
 @contextmanager
 def _exact(model: PreTrainedModel) -> Iterator[None]:
     """The model in float32 at least, its products in full precision; all is put back as it was."""
-    before = product_precisions()
     lifted = [one for one in model.parameters() if one.dtype in (torch.float16, torch.bfloat16)]
     kept = [one.data for one in lifted]
     try:
-        _set_product_precisions("ieee", "ieee")
         with torch.inference_mode(False), torch.no_grad():
             for one in lifted:
                 one.data = one.data.float()
+        with exact_products():
+            yield
+    finally:
+        for one, data in zip(lifted, kept, strict=True):
+            one.data = data
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Float32 matrices are multiplied as they are; set back at the end."""
+    before = product_precisions()
+    try:
+        _set_product_precisions("ieee", "ieee")
         yield
     finally:
         _set_product_precisions(*before)
-        for one, data in zip(lifted, kept, strict=True):
-            one.data = data
 
 
 def product_precisions() -> tuple[str, str]:

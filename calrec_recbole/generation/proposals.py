@@ -52,10 +52,11 @@ class CatalogueProposer:
         table = _most_frequent(*(np.concatenate(parts) for parts in zip(*_contexts(texts, order), strict=True)))
         self._hashes = torch.from_numpy(table.hashes)
         self._chains = torch.from_numpy(_chains(table, longest, share))
+        self._powers = torch.from_numpy(_powers(1))
 
     def chains(self, texts: Tensor, lengths: Tensor) -> Tensor:
         """The (R, longest) proposals after ``texts`` (R, T) of ``lengths`` (R,), -1 after the last."""
-        self._hashes, self._chains = self._hashes.to(texts.device), self._chains.to(texts.device)
+        self._move(texts.device, max(texts.shape[1], self.order))
         wanted = self._contexts_of(texts + 1, lengths)
         place = torch.searchsorted(self._hashes, wanted).clamp_(max=len(self._hashes) - 1)
         found = self._hashes[place] == wanted
@@ -63,17 +64,22 @@ class CatalogueProposer:
         chains = self._chains[place.gather(1, first)[:, 0]].long()
         return chains.where(found.any(1, keepdim=True), -1)
 
+    def _move(self, device: torch.device, width: int) -> None:
+        """The table to where the texts are, once: a copy from the host would make each pass wait."""
+        if self._hashes.device != device or len(self._powers) <= width:
+            self._powers = torch.from_numpy(_powers(width)).to(device)
+            self._start = torch.from_numpy(np.atleast_1d(START).view(np.int64)).to(device)
+            self._hashes, self._chains = self._hashes.to(device), self._chains.to(device)
+
     def _contexts_of(self, values: Tensor, lengths: Tensor) -> Tensor:
         """(R, 1 + order) hashes of each text as a whole and of its last tokens, the longest first.
 
         ``values`` (R, T) are tokens + 1. Of more tokens than a text has the hash is that of the whole text.
         """
-        width = values.shape[1]
-        powers = torch.from_numpy(_powers(max(width, self.order))).to(values.device)
+        width, powers = values.shape[1], self._powers
         back = lengths[:, None] - 1 - torch.arange(width, device=values.device)  # tokens behind each
         terms = values * powers[back.clamp(min=0)]
-        start = torch.from_numpy(np.atleast_1d(START).view(np.int64)).to(values.device)
-        whole = start * powers[lengths] + terms.where(back >= 0, 0).sum(1)
+        whole = self._start * powers[lengths] + terms.where(back >= 0, 0).sum(1)
         if not self.order:
             return whole[:, None]
         orders = torch.arange(self.order, 0, -1, device=values.device)

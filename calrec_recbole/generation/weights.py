@@ -30,7 +30,7 @@ class _Copy(NamedTuple):
 
 
 _is_lean: "WeakKeyDictionary[PreTrainedModel, dict[tuple[Any, ...], bool]]" = WeakKeyDictionary()
-_copies: "WeakKeyDictionary[PreTrainedModel, _Copy]" = WeakKeyDictionary()
+_copies: "WeakKeyDictionary[PreTrainedModel, dict[torch.dtype, _Copy]]" = WeakKeyDictionary()
 
 
 def decoder_of(model: PreTrainedModel, dtype: torch.dtype | None = None) -> Decoder:
@@ -43,14 +43,13 @@ def decoder_of(model: PreTrainedModel, dtype: torch.dtype | None = None) -> Deco
     lean = _checked_lean(model, dtype)
     if not lean and dtype == model.dtype:
         return ModelDecoder(model)
-    of = lean, dtype, _state(model)
-    kept = _copies.pop(model, None)
+    of, copies = (lean, _state(model)), _copies.setdefault(model, {})
+    kept = copies.pop(dtype, None)
     if kept is None or kept.of != of:
         del kept
-        decoder = LeanDecoder(model, dtype) if lean else ModelDecoder(_cast(model, dtype))
-        kept = _Copy(decoder, of)
+        kept = _Copy(LeanDecoder(model, dtype) if lean else ModelDecoder(_cast(model, dtype)), of)
     if _bytes(model, dtype) <= KEPT * _free(model.device):
-        _copies[model] = kept
+        copies[dtype] = kept
     return kept.decoder
 
 
