@@ -30,8 +30,8 @@ import psutil
 import torch
 
 from calrec_recbole.backbone import Backbone, load_backbone
-from calrec_recbole.examples import tokenise_items
-from calrec_recbole.generation import sample
+from calrec_recbole.examples import ItemTokens, tokenise_items
+from calrec_recbole.generation import CatalogueProposer, Proposer, Work, sample
 from calrec_recbole.plugin.calrec_settings import prompt_of
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import catalogue_of, load_dataset, loaders
@@ -47,6 +47,20 @@ Texts = list[Counter[tuple[int, ...]]]  # a prompt's texts, without the end, and
 class Ours:
     """All prompts in one call."""
 
+    def __init__(self, model: Any, dtype: torch.dtype, proposer: Proposer | None) -> None:
+        self.model, self.passes, self.rows = model, {"dtype": dtype, "proposer": proposer}, 0
+        self.memory = sum(weights.nbytes for weights in model.parameters())
+
+    def __call__(self, prompts: Prompts) -> Texts:
+        work: list[Work] = []
+        drawn = sample(self.model, prompts, N, TEMPERATURE, MAX_NEW_TOKENS, work=work, **self.passes)
+        self.rows += sum(1 + one.tokens for one in work)
+        return [Counter({one.token_ids: one.count for one in user}) for user in drawn]
+
+
+class Generate:
+    """One call a prompt: 32 rows of the same prompt, as `num_return_sequences` makes them."""
+
     def __init__(self, model: Any) -> None:
         self.model, self.rows = model, 0
         self.memory = sum(weights.nbytes for weights in model.parameters())
@@ -54,14 +68,6 @@ class Ours:
 
     def _count(self, module: Any, inputs: Any, logits: torch.Tensor) -> None:
         self.rows += logits.numel() // logits.shape[-1]
-
-    def __call__(self, prompts: Prompts) -> Texts:
-        drawn = sample(self.model, prompts, n=N, temperature=TEMPERATURE, max_new_tokens=MAX_NEW_TOKENS)
-        return [Counter({one.token_ids: one.count for one in user}) for user in drawn]
-
-
-class Generate(Ours):
-    """One call a prompt: 32 rows of the same prompt, as `num_return_sequences` makes them."""
 
     def __call__(self, prompts: Prompts) -> Texts:
         end = self.model.generation_config.eos_token_id
@@ -140,16 +146,17 @@ def peak() -> int:
     return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 
 
-def of_run(arguments: argparse.Namespace) -> tuple[Backbone, Prompts]:
-    """The finished run's model and its first test users' prompts."""
+def of_run(arguments: argparse.Namespace) -> tuple[Backbone, Prompts, ItemTokens]:
+    """The finished run's model, its first test users' prompts and its items."""
     loaded = load_run(arguments.run, arguments.data_path)
     rows = loaded.test_data._dataset.inter_feat[torch.arange(arguments.users)]
     recommender = loaded.model.recommender
-    return recommender.backbone, [recommender.items.prompt(one).tolist() for one in loaded.model.histories(rows)]
+    prompts = [recommender.items.prompt(one).tolist() for one in loaded.model.histories(rows)]
+    return recommender.backbone, prompts, recommender.items
 
 
-def of_backbone(arguments: argparse.Namespace) -> tuple[Backbone, Prompts]:
-    """Any backbone and the first test users' prompts of a data set."""
+def of_backbone(arguments: argparse.Namespace) -> tuple[Backbone, Prompts, ItemTokens]:
+    """Any backbone, the first test users' prompts of a data set and its items."""
     backbone = load_backbone(arguments.backbone)
     settings = {"data_path": arguments.data_path or "dataset", "gpu_id": ""}
     if arguments.max_input_length:
@@ -162,15 +169,20 @@ def of_backbone(arguments: argparse.Namespace) -> tuple[Backbone, Prompts]:
     rows = loaders(config, dataset).test._dataset.inter_feat[torch.arange(arguments.users)]
     histories = rows[config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"]].tolist()
     lengths = rows[config["ITEM_LIST_LENGTH_FIELD"]].tolist()
-    return backbone, [
+    prompts = [
         items.prompt([item - 1 for item in history[:length]]).tolist()
         for history, length in zip(histories, lengths, strict=True)
     ]
+    return backbone, prompts, items
 
 
-def ways_of(arguments: argparse.Namespace, backbone: Backbone, prompts: Prompts, folder: Path) -> dict[str, Any]:
+def ways_of(
+    arguments: argparse.Namespace, backbone: Backbone, prompts: Prompts, items: ItemTokens, folder: Path
+) -> dict[str, Any]:
     """Name -> the way, ours first; a peer whose packages are not installed is left out."""
-    ways: dict[str, Any] = {"ours": Ours(backbone.model)}
+    texts = list(dict.fromkeys(tuple(item.tolist()) for item in items.items))
+    proposer = CatalogueProposer(texts) if arguments.speculate else None
+    ways: dict[str, Any] = {"ours": Ours(backbone.model, getattr(torch, arguments.dtype), proposer)}
     for name in arguments.peers.split(","):
         lacking = [package for package in PEERS[name] if find_spec(package) is None]
         if lacking:
@@ -201,6 +213,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--llama-dtype", default="f32", choices=["f32", "f16", "bf16"], help="the matrices' type there")
     parser.add_argument("--llama-file", type=Path, nargs="+", default=[], help="GGUF files to time as they are")
     parser.add_argument("--llama-split", action="store_true", help="keys and values of its own for each slot")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of our passes")
+    parser.add_argument("--speculate", action="store_true", help="ours with the catalogue's texts as proposals")
     parser.add_argument("--users", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
@@ -213,9 +227,10 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parsed()
-    backbone, prompts = of_run(arguments) if arguments.run else of_backbone(arguments)
+    backbone, prompts, items = of_run(arguments) if arguments.run else of_backbone(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        measured = {name: Measured(way) for name, way in ways_of(arguments, backbone, prompts, Path(folder)).items()}
+        ways = ways_of(arguments, backbone, prompts, items, Path(folder))
+        measured = {name: Measured(way) for name, way in ways.items()}
         for one in measured.values():
             one.way(prompts[:1])  # libraries load their kernels on the first call
         for _ in range(arguments.repeats):

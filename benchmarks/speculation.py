@@ -62,8 +62,7 @@ def main() -> None:
     picked = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[: arguments.users]
     prompts = [items.prompt(history).tolist() for history in loaded.model.histories(rows[picked])]
     texts = list(dict.fromkeys(tuple(item.tolist()) for item in items.items))
-    orders = () if arguments.no_ngrams else (4, 3, 2, 1)
-    proposer = CatalogueProposer(texts, arguments.longest, arguments.share, orders)
+    proposer = CatalogueProposer(texts, arguments.longest, arguments.share, 0 if arguments.no_ngrams else 4)
     draw(model, prompts[:1], None), draw(model, prompts[:1], proposer)
     pairs = [(draw(model, prompts, None), draw(model, prompts, proposer)) for _ in range(arguments.repeats)]
     plain, ahead = pairs[0]

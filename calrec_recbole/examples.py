@@ -48,6 +48,7 @@ class ItemTokens:
     end: int
     start: np.ndarray
     max_length: int = 1024  # paper 4: "a maximum input length of 1,024 tokens"
+    texts: tuple[str, ...] = ()  # of the items, as they were given
 
     def prompt(self, history: Sequence[int]) -> np.ndarray:
         """Items 0..n-1, oldest first -> the prompt's tokens, int64, ending with what asks for the next item."""
@@ -121,7 +122,7 @@ def tokenise_items(texts: Sequence[str], tokenizer: Any, max_length: int = 1024,
         warnings.warn(f"{too_long} item texts are longer than {room} tokens and were cut", stacklevel=2)
     by_text = {text: np.array(ids[:room], dtype=np.int64) for text, ids in zip(distinct, encoded, strict=True)}
     items = tuple(by_text[text] for text in texts)
-    return ItemTokens(items, first, following, closing, int(tokenizer.eos_token_id), start, max_length)
+    return ItemTokens(items, first, following, closing, int(tokenizer.eos_token_id), start, max_length, tuple(texts))
 
 
 def encode(tokenizer: Any, text: str | list[str]) -> Any:

@@ -1,7 +1,7 @@
 """History -> next-item texts -> scores of all items -> top items: the whole of section 3.5 for an application."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from calrec_recbole.backbone import Backbone, save_backbone
 from calrec_recbole.catalogue import Catalogue
-from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.errors import DataError, did_you_mean
 from calrec_recbole.examples import ItemTokens, encode
 from calrec_recbole.fusion import (
-    POOLINGS,
     FusingRetriever,
     Retriever,
     Standings,
@@ -28,60 +27,17 @@ from calrec_recbole.generation import (
     Sample,
     Trie,
     best_texts,
+    decode_dtype,
     load_vllm,
     sample,
     sample_with_vllm,
+    score_again,
 )
+from calrec_recbole.inference import AUTO, CONSTRAINED, VLLM, InferenceSettings
 
-__all__ = ["CONSTRAINED", "DECODINGS", "VLLM", "InferenceSettings", "Recommendation", "Recommender", "TextFusion"]
+__all__ = ["InferenceSettings", "Recommendation", "Recommender", "TextFusion"]
 
-DECODINGS = ("sample", "constrained")
-CONSTRAINED = DECODINGS[1]
-GENERATION_ENGINES = ("native", "vllm")  # of samples
-VLLM = GENERATION_ENGINES[1]
-
-
-@dataclass(frozen=True)
-class InferenceSettings:
-    """Decoding and fusion at inference, with the paper's values (section 4).
-
-    ``decoding`` "constrained" takes the ``n_pred`` most probable texts of the catalogue, by a beam search of ``beams``
-    prefixes, in the place of samples. ``speculate`` draws the samples in fewer passes, with the catalogue's texts as
-    proposals.
-    """
-
-    decoding: str = "sample"
-    beams: int = 32
-    n_gen: int = 32
-    temperature: float = 0.5
-    speculate: bool = False
-    max_new_tokens: int = 80  # "a maximum output decoding length of 80 tokens"
-    n_pred: int = 10
-    epsilon: float = 1 / 5000
-    pooling: str = "max"  # Algorithm 1, line 11
-    generation_engine: str = "native"
-
-    def __post_init__(self) -> None:
-        if self.decoding not in DECODINGS:
-            hint = did_you_mean(str(self.decoding), DECODINGS)
-            raise ConfigError(f"decoding={self.decoding!r} must be one of {', '.join(DECODINGS)}{hint}")
-        if self.generation_engine not in GENERATION_ENGINES:
-            hint = did_you_mean(str(self.generation_engine), GENERATION_ENGINES)
-            known = ", ".join(GENERATION_ENGINES)
-            raise ConfigError(f"generation_engine={self.generation_engine!r} must be one of {known}{hint}")
-        if self.generation_engine == VLLM and self.decoding == CONSTRAINED:
-            raise ConfigError("decoding=constrained draws no samples: set generation_engine=native, not vllm")
-        if self.speculate and self.decoding == CONSTRAINED:
-            raise ConfigError(f"speculate=True needs decoding=sample: {CONSTRAINED} decoding draws nothing")
-        if self.speculate and self.generation_engine == VLLM:
-            raise ConfigError("speculate=True needs generation_engine=native: vllm proposes by settings of its own")
-        for name in ("n_gen", "temperature", "max_new_tokens", "n_pred", "beams"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
-        if self.epsilon < 0:
-            raise ConfigError(f"epsilon={self.epsilon} must not be negative (paper: 1/5000)")
-        if self.pooling not in POOLINGS:
-            raise ConfigError(f"pooling={self.pooling!r} must be one of {', '.join(POOLINGS)} (paper: max)")
+CACHED_WEIGHTS = 1 << 26  # bytes
 
 
 @dataclass(frozen=True)
@@ -133,7 +89,10 @@ class Recommender(_Fuses):
     catalogue: Catalogue
     items: ItemTokens
     retriever: Retriever
-    settings: InferenceSettings = InferenceSettings()
+    settings: InferenceSettings = field(default_factory=InferenceSettings)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", self.settings.for_items(self.items.items))
 
     def predictions(self, prompts: Sequence[NDArray[np.int64]], seeds: Sequence[int]) -> list[list[tuple[str, float]]]:
         """Token prompts -> per prompt the texts with their log-probabilities, of samples not yet merged where equal.
@@ -148,10 +107,25 @@ class Recommender(_Fuses):
 
     def _sampled(self, prompts: list[list[int]], seeds: Sequence[int]) -> list[list[Sample]]:
         model, settings = self.backbone.model, self.settings
-        wanted = settings.n_gen, settings.temperature, settings.max_new_tokens
+        wanted = settings.n_gen, settings.temperature, settings.steps
         if settings.generation_engine == VLLM:
             return sample_with_vllm(self._llm, model, prompts, *wanted, seeds=seeds)
-        return sample(model, prompts, *wanted, seeds=seeds, proposer=self._proposer)
+        dtype = decode_dtype(settings.decode_precision, model)
+        samples = sample(
+            model, prompts, *wanted, seeds=seeds, proposer=self._proposer, dtype=dtype, graphs=settings.cuda_graphs
+        )
+        if dtype == model.dtype:
+            return samples
+        return score_again(model, prompts, samples, self._taken, settings.steps)
+
+    def _taken(self, samples: list[Sample]) -> list[int]:
+        """The places of the samples whose log-probabilities fusion takes: the best of each text, of the best texts."""
+        texts = self._texts(one.token_ids for one in samples)
+        chosen, _ = unique_predictions(texts, [one.logprob for one in samples], self.settings.n_pred)
+        best: dict[str, int] = {}
+        for place in sorted(range(len(samples)), key=lambda place: -samples[place].logprob):
+            best.setdefault(texts[place], place)
+        return [best[text] for text in chosen]
 
     @cached_property
     def _llm(self) -> Any:
@@ -170,7 +144,15 @@ class Recommender(_Fuses):
     @cached_property
     def _proposer(self) -> CatalogueProposer | None:
         """Of the catalogue's token sequences; none where the samples are drawn without."""
-        return CatalogueProposer(self._distinct()) if self.settings.speculate else None
+        wanted = self._passes_cost if self.settings.speculate == AUTO else self.settings.speculate
+        return CatalogueProposer(self._distinct()) if wanted else None
+
+    @property
+    def _passes_cost(self) -> bool:
+        """Whether a pass costs more than its tokens: its launches on a GPU, on a CPU weights that no cache holds."""
+        model = self.backbone.model
+        weights = sum(one.nbytes for one in model.parameters())
+        return model.device.type == "cuda" or (model.device.type == "cpu" and weights > CACHED_WEIGHTS)
 
     @cached_property
     def _trie(self) -> tuple[Trie, list[str]]:
@@ -182,10 +164,24 @@ class Recommender(_Fuses):
         return list(dict.fromkeys(tuple(item.tolist()) for item in self.items.items))
 
     def _texts(self, token_ids: Iterable[Sequence[int]]) -> list[str]:
-        found = self.backbone.tokenizer.batch_decode(
-            [list(ids) for ids in token_ids], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        """What each means: the catalogue's own text where the tokens are an item's, for a tokenizer may change texts.
+
+        Of items that it makes equal the first stands for all.
+        """
+        wanted = [tuple(ids) for ids in token_ids]
+        decoded = self.backbone.tokenizer.batch_decode(
+            [list(ids) for ids in wanted], skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return [text.strip() for text in found]
+        return [self._known.get(ids, text.strip()) for ids, text in zip(wanted, decoded, strict=True)]
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, ...], str]:
+        """The text behind each token sequence of the catalogue."""
+        texts = self.items.texts or self.catalogue.texts
+        known: dict[tuple[int, ...], str] = {}
+        for item, text in zip(self.items.items, texts, strict=True):
+            known.setdefault(tuple(item.tolist()), text)
+        return known
 
     def scores(self, histories: Sequence[Sequence[int]], seeds: Sequence[int]) -> NDArray[np.float64]:
         """Scores of all items for each history -> (n_histories, n_items) float64, higher is better, ties are ties."""

@@ -1,17 +1,21 @@
 """From a history to items, with a decoder that always writes the next item of a fixed order."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from tokenizers.normalizers import NFC
 
+from calrec_recbole import recommender as recommender_module
 from calrec_recbole.backbone import Backbone, ScratchSizes, scratch_model, train_tokenizer
 from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.examples import tokenise_items
 from calrec_recbole.fusion import quasi_round_robin, unique_predictions
 from calrec_recbole.generation import text_logprobs
-from calrec_recbole.recommender import InferenceSettings, Recommender
+from calrec_recbole.inference import InferenceSettings
+from calrec_recbole.recommender import Recommender
 from calrec_recbole.retrieval import OkapiBM25
 from calrec_recbole.training import Training, TrainingSettings
 
@@ -85,20 +89,17 @@ def test_constrained_decoding_gives_the_most_probable_items_and_nothing_else(rec
     assert scores[1] == scores[3] == scores.max()  # Blue ink, twice
 
 
-def test_speculation_writes_the_same_texts_in_fewer_passes(recommender, monkeypatch):
+def test_speculation_writes_the_same_texts_in_fewer_passes(recommender):
     prompts = [recommender.items.prompt([item]) for item in range(3)]
-    passes, forward = [], recommender.backbone.model.forward
-
-    def counted(*arguments, **named):
-        passes.append(1)
-        return forward(*arguments, **named)
-
     plain = recommender.predictions(prompts, [1, 2, 3])
-    monkeypatch.setattr(recommender.backbone.model, "forward", counted)
+    ahead = replace(recommender, settings=InferenceSettings(n_gen=8, speculate=True))
+    passes = []
+    hook = recommender.backbone.model.get_input_embeddings().register_forward_pre_hook(lambda *_: passes.append(1))
     assert recommender.predictions(prompts, [1, 2, 3]) == plain
     before = len(passes)
-    ahead = replace(recommender, settings=InferenceSettings(n_gen=8, speculate=True)).predictions(prompts, [1, 2, 3])
-    assert 2 * (len(passes) - before) <= before
+    ahead = ahead.predictions(prompts, [1, 2, 3])
+    hook.remove()
+    assert 0 < 2 * (len(passes) - before) <= before
     for user, expected in zip(ahead, plain, strict=True):
         assert [text for text, _ in user] == [text for text, _ in expected]
         assert [nats for _, nats in user] == pytest.approx([nats for _, nats in expected], abs=1e-4)
@@ -107,6 +108,57 @@ def test_speculation_writes_the_same_texts_in_fewer_passes(recommender, monkeypa
 def test_speculation_is_of_samples():
     with pytest.raises(ConfigError, match="speculate=True needs decoding=sample"):
         InferenceSettings(decoding="constrained", speculate=True)
+    assert InferenceSettings(decoding="constrained").speculate == "auto"
+
+
+def test_auto_speculates_where_a_pass_has_much_to_read(recommender, monkeypatch):
+    assert recommender._proposer is None  # a small decoder, on a CPU
+    monkeypatch.setattr(recommender_module, "CACHED_WEIGHTS", 1000)
+    assert replace(recommender)._proposer is not None
+    assert replace(recommender, settings=InferenceSettings(speculate=False))._proposer is None
+
+
+def test_auto_writes_as_long_as_the_longest_item_needs(recommender):
+    """The longest item and its end token; a catalogue of longer ones is cut at 256."""
+    longest = max(map(len, recommender.items.items))
+    assert replace(recommender, settings=InferenceSettings()).settings.max_new_tokens == longest + 1
+    items = [np.zeros(length, np.int64) for length in (3, 255, 256, 300)]
+    settings = InferenceSettings().for_items(items)
+    assert (settings.steps, settings.cut_share(items)) == (256, 0.5)
+    fixed = InferenceSettings(max_new_tokens=4).for_items(items)
+    assert (fixed.steps, fixed.cut_share(items), fixed.cut_share(items[:1])) == (4, 0.75, 0.0)
+
+
+def test_a_lower_precision_reports_the_log_probabilities_of_the_model(recommender):
+    settings = InferenceSettings(n_gen=32, temperature=2.0, n_pred=4, decode_precision="bfloat16")
+    rounded = replace(recommender, settings=settings)
+    prompts = [recommender.items.prompt([item]) for item in range(3)]
+    for prompt, predictions in zip(prompts, rounded.predictions(prompts, [1, 2, 3]), strict=True):
+        texts, nats = unique_predictions([t for t, _ in predictions], [s for _, s in predictions], 4)
+        known = {text: item.tolist() for text, item in zip(TEXTS, recommender.items.items, strict=True)}
+        own = [(value, known[text]) for text, value in zip(texts, nats.tolist(), strict=True) if text in known]
+        (exact,) = text_logprobs(recommender.backbone.model, [prompt.tolist()], [[ids for _, ids in own]])
+        assert own
+        assert [value for value, _ in own] == pytest.approx(exact, abs=1e-4)
+
+
+def test_texts_are_the_catalogues_whatever_the_tokenizer_makes_of_them(recommender):
+    """A tokenizer that composes letters, as Qwen's does: its tokens of both forms decode to one of them."""
+    decomposed = "Title: Cafe\u0301 mug."
+    tokenizer = copy.deepcopy(recommender.backbone.tokenizer)
+    tokenizer.backend_tokenizer.normalizer = NFC()
+    items = tokenise_items([*TEXTS, decomposed], tokenizer, 200)
+    assert tokenizer.decode(items.items[-1]).strip() != decomposed
+    composing = Recommender(
+        Backbone(recommender.backbone.model, tokenizer),
+        Catalogue((*IDS, "m"), (*TEXTS, decomposed)),
+        items,
+        recommender.retriever,
+        InferenceSettings(decoding="constrained", n_pred=9, beams=9),
+    )
+    (found,) = composing.predictions([items.prompt([0])], [1])
+    assert {text for text, _ in found} == {*TEXTS, decomposed}
+    assert composing._texts([items.items[-1].tolist()]) == [decomposed]
 
 
 def test_an_unknown_decoding_is_refused():
@@ -149,7 +201,17 @@ def test_unusable_histories_are_named(recommender, history, message):
 
 @pytest.mark.parametrize(
     "change",
-    [{"n_gen": 0}, {"temperature": 0.0}, {"max_new_tokens": 0}, {"n_pred": 0}, {"epsilon": -1}, {"pooling": "sum"}],
+    [
+        *(
+            {"n_gen": 0},
+            {"temperature": 0.0},
+            {"max_new_tokens": 0},
+            {"n_pred": 0},
+            {"epsilon": -1},
+            {"pooling": "sum"},
+        ),
+        *({"max_new_tokens": "long"}, {"speculate": "yes"}, {"decode_precision": "float16"}),
+    ],
 )
 def test_settings_out_of_range_are_named(change):
     with pytest.raises(ConfigError, match=next(iter(change))):

@@ -21,7 +21,7 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "data": {"configs", "prompts"},
     "catalogue": {"prompts"},
     "examples": {"prompts"},
-    "backbone": {"prompts"},
+    "backbone": {"generation", "prompts"},
     "two_tower": {"examples"},
     "paper": {"data"},
     "report": {"data", "evaluation", "paper"},
@@ -30,8 +30,9 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable and itse
     "generation": {"xla"},
     "training": {"backbone", "examples", "generation", "losses", "two_tower", "xla"},
     "reranking": {"backbone", "examples", "generation", "training", "two_tower"},
-    "recommender": {"backbone", "catalogue", "examples", "fusion", "generation"},
-    "runs": {"recommender"},
+    "inference": {"fusion", "generation"},
+    "recommender": {"backbone", "catalogue", "examples", "fusion", "generation", "inference"},
+    "runs": {"inference", "recommender"},
 }
 
 PUBLIC = {

@@ -1,10 +1,12 @@
 """LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685) by peft: small trained matrices beside frozen ones."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.pytorch_utils import Conv1D
 
 from calrec_recbole.errors import ConfigError
 
@@ -42,7 +44,8 @@ class AdapterSettings:
 def add_adapters(model: Any, settings: AdapterSettings, seed: int) -> None:
     """Puts adapters into ``model`` and freezes all else; nothing happens for ``lora_rank=0``.
 
-    The same seed gives the same adapters. Raises ``ConfigError`` where the model has none of ``lora_targets``.
+    The same seed gives the same adapters. Raises ``ConfigError`` where the model has none of ``lora_targets``, or
+    peft cannot adapt them.
     """
     if not settings.lora_rank:
         return
@@ -54,14 +57,15 @@ def add_adapters(model: Any, settings: AdapterSettings, seed: int) -> None:
         lora_dropout=settings.lora_dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
     )
+    maps = {name.rpartition(".")[2] for name, part in model.named_modules() if type(part) in (torch.nn.Linear, Conv1D)}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
             peft.inject_adapter_in_model(config, model)
         except ValueError as problem:
-            linear = {name.rpartition(".")[2] for name, part in model.named_modules() if type(part) is torch.nn.Linear}
             raise ConfigError(
-                f"lora_targets={targets!r} fit no part of the backbone; its linear maps are {', '.join(sorted(linear))}"
+                f"lora_targets={targets!r} with lora_dropout={settings.lora_dropout} do not fit the backbone "
+                f"({_first_line(problem)}); its linear maps are {', '.join(sorted(maps))}"
             ) from problem
 
 
@@ -72,12 +76,23 @@ def merged_weights(model: Any) -> dict[str, Tensor]:
     ``model`` itself is left as it is: taking an adapter out of a matrix again would round.
     """
     weights: dict[str, Tensor] = {
-        name.replace(".base_layer.", "."): value for name, value in model.state_dict().items() if ".lora_" not in name
+        _plain_name(name): value for name, value in model.state_dict().items() if ".lora_" not in name
     }
     for name, part in model.named_modules():
         if NAME in getattr(part, "lora_A", {}):
-            weights[f"{name}.weight"] = weights[f"{name}.weight"] + part.get_delta_weight(NAME)
+            matrix = getattr(part, "parameter_name", "weight")  # peft's word for all matrices of a layer of experts
+            merged = _plain_name(f"{name}.{matrix}")
+            weights[merged] = weights[merged] + part.get_delta_weight(NAME)
     return weights
+
+
+def _plain_name(name: str) -> str:
+    """The name that a weight had before adapters, one or more, were put around its layer."""
+    return re.sub(r"(\.base_layer)+\.", ".", name)
+
+
+def _first_line(problem: Exception) -> str:
+    return str(problem).strip().split("\n")[0].rstrip(".")
 
 
 def _peft(rank: int) -> Any:

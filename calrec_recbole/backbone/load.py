@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from calrec_recbole.backbone.adapters import merged_weights
 from calrec_recbole.errors import BackboneError
+from calrec_recbole.generation.probe import check_backbone
 
 __all__ = ["Backbone", "load_backbone", "read_backbone", "save_backbone"]
 
@@ -42,11 +43,12 @@ class Backbone:
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
 
-def load_backbone(source: str, dtype: torch.dtype = torch.float32) -> Backbone:
+def load_backbone(source: str, dtype: torch.dtype = torch.float32, *, samples: bool = True) -> Backbone:
     """Loads ``source``: a local folder, a ``.gguf`` file (dequantised by transformers), or a hub id, in this order.
 
-    Raises ``BackboneError`` where nothing can be loaded, the tokenizer has no end token, or the model's logits are
-    not its head's (an architecture that scales them in a way this package does not know).
+    Raises ``BackboneError`` where nothing can be loaded, the tokenizer has no end token, the model's logits are not
+    its head's (an architecture that scales them in a way this package does not know), or, with ``samples``, where
+    `generation` cannot sample from it.
     """
     path = Path(source).expanduser()
     if source.endswith(".gguf"):
@@ -56,12 +58,12 @@ def load_backbone(source: str, dtype: torch.dtype = torch.float32) -> Backbone:
         _forget_quantisation(backbone.model)
     else:
         backbone = _from_pretrained(str(path) if path.is_dir() else source, dtype)
-    return _checked(backbone, source)
+    return _checked(backbone, source, samples)
 
 
-def read_backbone(folder: Path, dtype: torch.dtype = torch.float32) -> Backbone:
-    """Loads what ``save_backbone`` wrote; never asks the network."""
-    return _checked(_from_pretrained(str(folder), dtype, local_files_only=True), str(folder))
+def read_backbone(folder: Path, dtype: torch.dtype = torch.float32, *, samples: bool = True) -> Backbone:
+    """Loads what ``save_backbone`` wrote; never asks the network. Raises as ``load_backbone`` does."""
+    return _checked(_from_pretrained(str(folder), dtype, local_files_only=True), str(folder), samples)
 
 
 def save_backbone(backbone: Backbone, folder: Path) -> None:
@@ -96,7 +98,7 @@ def _forget_quantisation(model: Any) -> None:
         del model.config.quantization_config
 
 
-def _checked(backbone: Backbone, source: str) -> Backbone:
+def _checked(backbone: Backbone, source: str, samples: bool) -> Backbone:
     if backbone.tokenizer.eos_token_id is None:
         raise BackboneError(
             f"backbone={source}: its tokenizer has no end token, so it cannot end an item; choose another"
@@ -112,4 +114,9 @@ def _checked(backbone: Backbone, source: str) -> Backbone:
         raise BackboneError(
             f"backbone={source}: {name} scales its logits in a way that is not known here; choose another"
         )
+    if samples:
+        try:
+            check_backbone(backbone.model)
+        except BackboneError as problem:
+            raise BackboneError(f"backbone={source}: {problem}") from problem
     return backbone

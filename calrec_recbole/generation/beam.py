@@ -10,13 +10,12 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.generation.batches import batches, free_bytes
-from calrec_recbole.generation.descent import Descent
 from calrec_recbole.generation.likelihood import next_logprobs
-from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
-from calrec_recbole.generation.shared_attention import evaluating, sharing_prompts
+from calrec_recbole.generation.shared_prefix.budget import Budget, in_halves, room_of
+from calrec_recbole.generation.shared_prefix.descent import Descent
 from calrec_recbole.generation.trie import Trie
+from calrec_recbole.generation.weights import decoder_of
 
 __all__ = ["BestTexts", "best_texts"]
 
@@ -55,15 +54,19 @@ def best_texts(
     rows = [torch.as_tensor(prompt, dtype=torch.int64).flatten().cpu() for prompt in prompts]
     check_prompts(model, rows, trie.longest + 1)
     found: list[BestTexts | None] = [None] * len(rows)
-    with torch.inference_mode(), evaluating(model):
-        if rows:
-            check_backbone(model, rows[0])
-        with sharing_prompts(model):
-            room = free_bytes(model.device) if memory_bytes is None else memory_bytes
-            for batch in batches(model, rows, beams, trie.longest + 1, room):
-                best = _search(model, [rows[index] for index in batch], trie, k, beams, ends)
-                for index, one in zip(batch, best, strict=True):
-                    found[index] = one
+    if not rows:
+        return []
+    decoder = decoder_of(model)
+    room = room_of(model.device) if memory_bytes is None else memory_bytes
+    budget = Budget(decoder, room, beams, trie.longest + 1)
+
+    def run(batch: list[int]) -> None:
+        best = _search(budget, [rows[index] for index in batch], trie, k, ends)
+        for index, one in zip(batch, best, strict=True):
+            found[index] = one
+
+    with torch.inference_mode(), decoder.passing():
+        in_halves(budget.batches([len(row) for row in rows]), run)
     return [one for one in found if one is not None]
 
 
@@ -90,15 +93,14 @@ class _Found:
         return BestTexts(np.array([text for _, text in own], np.int64), np.array([nats for nats, _ in own]), exact)
 
 
-def _search(
-    model: PreTrainedModel, prompts: list[Tensor], trie: Trie, k: int, beams: int, ends: list[int]
-) -> list[BestTexts]:
-    device, found = model.device, _Found(len(prompts), k)
+def _search(budget: Budget, prompts: list[Tensor], trie: Trie, k: int, ends: list[int]) -> list[BestTexts]:
+    decoder, beams = budget.decoder, budget.n
+    device, found = decoder.device, _Found(len(prompts), k)
     end_ids = torch.tensor(ends, device=device)
     users = np.arange(len(prompts))  # of each beam, ascending
     nodes, nats = np.zeros(len(prompts), np.int64), np.zeros(len(prompts))
     rows = torch.arange(len(prompts), device=device)
-    tree = Descent(model, prompts, len(prompts) * beams, trie.longest + 1)
+    tree = Descent(decoder, prompts, len(prompts) * beams, budget.steps, budget.prompt_tokens)
     while True:
         ending = np.flatnonzero(trie.text[nodes] >= 0)
         if len(ending):

@@ -3,63 +3,57 @@
 import torch
 from torch import Tensor
 
-from calrec_recbole.errors import BackboneError
-
 BLOCK = 128  # tokens a block: the search runs over block sums first, then inside one block
-CHUNK = 1 << 19  # logits handled at once (2 MiB of float32), so that the passes over them stay in the cache
+CACHED = 1 << 19  # logits at once on a CPU (2 MiB of float32), so that the passes over them stay in the cache
 
 
-def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float, end_ids: Tensor) -> tuple[Tensor, Tensor]:
+def draw(
+    logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float, end_ids: Tensor, at_once: int | None = None
+) -> tuple[Tensor, Tensor]:
     """One token for each of S samples, sample s from row ``rows[s]`` of the (R, V) ``logits`` -> (S,) ids, (S,) nats.
 
     The token has probability softmax(logits / temperature), up to float rounding; a token of probability zero is
     never drawn. The log-probability is at temperature 1, whatever the draw's temperature was. The ids in ``end_ids``
-    are one event: each of them carries the log of their summed probability.
+    are one event: each of them carries the log of their summed probability. Nats are NaN where logits are.
 
-    ``rows`` is int64 and ascending, ``uniforms`` float64 in [0, 1).
+    ``rows`` is int64, ``uniforms`` float64 in [0, 1). ``at_once`` logits are handled together, by default what
+    `logits_at_once` says of the device.
     """
-    step = max(1, CHUNK // logits.shape[1])
-    if len(logits) <= step:
-        return _draw(logits, rows, uniforms, temperature, end_ids)
-    edges = range(0, len(logits), step)
-    cuts = torch.searchsorted(rows, torch.tensor([*edges[1:]], device=rows.device)).tolist()
-    parts = [
-        _draw(logits[row : row + step], rows[start:stop] - row, uniforms[start:stop], temperature, end_ids)
-        for row, start, stop in zip(edges, [0, *cuts], [*cuts, len(rows)], strict=True)
-    ]
-    tokens, logprobs = zip(*parts, strict=True)
-    return torch.cat(tokens), torch.cat(logprobs)
+    step = max(1, (at_once or logits_at_once(logits.device)) // logits.shape[1])
+    parts = [_row_sums(part, temperature) for part in (logits.split(step) if len(logits) > step else [logits])]
+    sums, peaks, totals = (torch.cat(one) if len(one) > 1 else one[0] for one in zip(*parts, strict=True))
+    upper = sums.cumsum(-1, dtype=torch.float64)[rows]  # (S, V / BLOCK): float64, so that no small weight is lost
+    block, rest = _search(upper, uniforms * upper[:, -1])
+    index = block[:, None] * BLOCK + torch.arange(BLOCK, device=logits.device)
+    inside = index < logits.shape[1]
+    values = logits[rows[:, None], index.where(inside, 0)].float()  # (S, BLOCK)
+    weights = ((values - peaks[rows][:, None]) / temperature).exp() * inside
+    place, _ = _search(weights.cumsum(-1, dtype=torch.float64), rest)
+    tokens = block * BLOCK + place
+    ends = (logits[:, end_ids].float().logsumexp(-1) - totals)[rows]
+    own = values.gather(1, place[:, None])[:, 0] - totals[rows]
+    return tokens, ends.where(torch.isin(tokens, end_ids), own)
 
 
-def _draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float, end_ids: Tensor) -> tuple[Tensor, Tensor]:
-    logprobs = torch.log_softmax(logits, dim=-1, dtype=torch.float32)
-    tokens = search(torch.softmax(logprobs / temperature, dim=-1), rows, uniforms)
-    ending = torch.isin(tokens, end_ids)
-    end = logprobs[:, end_ids].logsumexp(-1)
-    return tokens, torch.where(ending, end[rows], logprobs[rows, tokens])
+def logits_at_once(device: torch.device) -> int:
+    """As many as a CPU's cache holds; on other devices all, for the memory of a batch is reckoned with them."""
+    return CACHED if device.type == "cpu" else 1 << 62
 
 
-def search(weights: Tensor, rows: Tensor, uniforms: Tensor) -> Tensor:
-    """The first index i of row r with cumsum(weights[r])[i] > uniform * sum(weights[r]) -> (S,) int64.
-
-    ``weights``: (R, V) float32, not negative, not all zero. Sums over blocks first, in float64 across blocks and
-    inside the one block of each sample, so that small weights are not lost in a long float32 sum. Raises BackboneError
-    on NaN.
-    """
+def _row_sums(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Of softmax(logits / temperature), up to a factor a row, the sums (R, V / BLOCK) over blocks; the largest logits
+    (R,), by which the factor is told; and the logs of the softmaxes' sums at temperature 1 (R,). All float32."""
+    peaks = logits.amax(-1).float()
+    below = logits - peaks[:, None]  # float32
+    totals = below.exp().sum(-1).log() + peaks
+    weights = below.div_(temperature).exp_()
     short = -weights.shape[1] % BLOCK
     if short:
         weights = torch.nn.functional.pad(weights, (0, short))
-    blocks = weights.view(len(weights), -1, BLOCK)
-    upper = blocks.sum(-1).cumsum(-1, dtype=torch.float64)[rows]  # (S, V / BLOCK)
-    if upper[:, -1].isnan().any():
-        raise BackboneError("the model's logits are not numbers (NaN); its training has diverged: lower learning_rate")
-    block, rest = _search_row(upper, uniforms * upper[:, -1])
-    inside = blocks[rows, block].cumsum(-1, dtype=torch.float64)  # (S, BLOCK)
-    index, _ = _search_row(inside, rest)
-    return block * BLOCK + index
+    return weights.view(len(weights), -1, BLOCK).sum(-1), peaks, totals
 
 
-def _search_row(cumulative: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+def _search(cumulative: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     """Per row, the first index whose cumulative sum exceeds ``wanted``, and what ``wanted`` has left there.
 
     ``wanted`` is held below the row's total: rounding must not step past the last weight that is not zero.
@@ -67,5 +61,6 @@ def _search_row(cumulative: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     total = cumulative[:, -1]
     wanted = torch.minimum(wanted, torch.nextafter(total, torch.zeros_like(total)))
     index = torch.searchsorted(cumulative, wanted[:, None], right=True)
+    index = index.clamp_(max=cumulative.shape[1] - 1)  # NaN finds no place at all
     below = torch.where(index > 0, cumulative.gather(1, (index - 1).clamp_(min=0)), 0.0)
     return index[:, 0], wanted - below[:, 0]

@@ -1,22 +1,24 @@
 """Samples from a language model: n independent draws a prompt at the price of one forward row a distinct prefix."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from calrec_recbole.errors import ConfigError
-from calrec_recbole.generation.batches import batches, free_bytes
-from calrec_recbole.generation.descent import descend
+from calrec_recbole.errors import BackboneError, ConfigError
 from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
-from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.generation.proposals import Proposer
 from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
-from calrec_recbole.generation.shared_attention import evaluating, sharing_prompts
+from calrec_recbole.generation.shared_prefix.budget import Budget, in_halves, room_of
+from calrec_recbole.generation.shared_prefix.decoder import Decoder
+from calrec_recbole.generation.shared_prefix.descent import Descent
+from calrec_recbole.generation.shared_prefix.graphs import GraphedDecoder, recorded_on_cuda
+from calrec_recbole.generation.shared_prefix.lean import LeanDecoder
 from calrec_recbole.generation.speculation import speculate
+from calrec_recbole.generation.walk import Drawn, Draws, descend
+from calrec_recbole.generation.weights import decoder_of
 
 __all__ = ["Sample", "Work", "sample"]
 
@@ -48,6 +50,8 @@ def sample(
     memory_bytes: int | None = None,
     proposer: Proposer | None = None,
     work: list[Work] | None = None,
+    dtype: torch.dtype | None = None,
+    graphs: bool = False,
 ) -> list[list[Sample]]:
     """``n`` independent samples of each prompt (token ids, not empty); per prompt the distinct ones.
 
@@ -56,13 +60,15 @@ def sample(
     then token ids. ``temperature`` is that of the draws; log-probabilities are at temperature 1, in nats.
 
     The same state of ``generator`` (default: torch's own) and the same prompts give the same samples up to float
-    rounding, however the prompts are batched. ``memory_bytes`` bounds keys, values and logits of one batch of prompts
-    (default: 1 GiB, on CUDA half of what is free); more of it makes larger batches. ``seeds``, one a prompt, take the
-    generator's place: then a prompt's samples do not depend on the other prompts at all. The model keeps its attention
-    and its training mode.
+    rounding, however the prompts are batched. ``memory_bytes`` bounds what a batch of prompts takes beside the weights
+    (default: 1 GiB, on CUDA four fifths of what is free); more of it makes larger batches. ``seeds``, one a prompt,
+    take the generator's place: then a prompt's samples do not depend on the other prompts at all. The model keeps its
+    attention and its training mode.
 
     ``proposer`` guesses how a text goes on, so that one pass reads several tokens of it; it changes what is read, and
     no sample but by float rounding. ``work`` is a list that takes what each prompt cost, in their order (not on XLA).
+    ``dtype`` is the precision of the passes, by default the model's: in a lower one a copy of the weights is read.
+    ``graphs`` records passes as CUDA graphs, of decoders built like Llama where there is the variable-length kernel.
 
     Raises ConfigError (a setting), DataError (a prompt) or BackboneError (a model that cannot share prompts).
     """
@@ -83,24 +89,54 @@ def sample(
             _distinct(*draw_in_fixed_shapes(model, row, _uniforms(seed, max_new_tokens, n), temperature, ends))
             for row, seed in zip(rows, seeds, strict=True)
         ]
+    if not rows:
+        return []
     results: list[list[Sample]] = [[] for _ in rows]
     costs = [Work(0, 0) for _ in rows]
+    decoder = decoder_of(model, dtype)
+    graphs = graphs and _records(decoder)
+    if graphs and isinstance(decoder, LeanDecoder):
+        decoder = GraphedDecoder(decoder, recorded_on_cuda)
+    room = room_of(model.device) if memory_bytes is None else memory_bytes
     places = 1 if proposer is None else 1 + proposer.longest
-    with torch.inference_mode(), evaluating(model):
-        if rows:
-            check_backbone(model, rows[0])
-        with sharing_prompts(model):
-            room = free_bytes(model.device) if memory_bytes is None else memory_bytes
-            for batch in batches(model, rows, n, max_new_tokens, room, places):
-                uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
-                down = descend if proposer is None else partial(speculate, proposer=proposer)
-                drawn = down(model, [rows[index] for index in batch], uniforms, temperature, ends)
-                for index, *of_prompt in zip(batch, *(part.tolist() for part in drawn), strict=True):
-                    ids, nats, *cost = of_prompt
-                    results[index], costs[index] = _distinct(ids, nats), Work(*cost)
+    budget = Budget(decoder, room, n, max_new_tokens, places, graphs=graphs)
+
+    def run(batch: list[int]) -> None:
+        uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
+        drawn = _drawn(budget, [rows[index] for index in batch], uniforms, temperature, ends, proposer)
+        for index, *of_prompt in zip(batch, *(part.tolist() for part in drawn), strict=True):
+            ids, nats, *cost = of_prompt
+            results[index], costs[index] = _distinct(ids, nats), Work(*cost)
+
+    with torch.inference_mode(), decoder.passing():
+        in_halves(budget.batches([len(row) for row in rows]), run)
     if work is not None:
         work += costs
     return results
+
+
+def _drawn(
+    budget: Budget,
+    prompts: list[Tensor],
+    uniforms: Tensor,
+    temperature: float,
+    ends: list[int],
+    proposer: Proposer | None,
+) -> Drawn:
+    draws = Draws(uniforms, temperature, ends, budget.logits_at_once)
+    tree = Descent(budget.decoder, prompts, len(prompts) * budget.n, budget.steps, budget.prompt_tokens)
+    if proposer is None:
+        drawn = descend(tree, draws)
+    else:
+        drawn = speculate(tree, draws, proposer, budget.positions(len(prompts)))
+    if bool(drawn.nats.isnan().any()):
+        raise BackboneError("the model's logits are not numbers (NaN); its training has diverged: lower learning_rate")
+    return drawn
+
+
+def _records(decoder: Decoder) -> bool:
+    """Whether passes can be CUDA graphs."""
+    return decoder.device.type == "cuda"
 
 
 def _uniforms(seed: int, steps: int, n: int) -> Tensor:

@@ -30,6 +30,7 @@ from calrec_recbole.backbone import (
 from calrec_recbole.catalogue import Catalogue, SampleShares
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever, Standings
+from calrec_recbole.inference import AUTO, CONSTRAINED, LONGEST, VLLM, InferenceSettings
 from calrec_recbole.plugin.calrec_settings import check_intervals, check_positions, prompt_of, settings_of
 from calrec_recbole.plugin.dataset import catalogue_of, user_tokens
 from calrec_recbole.plugin.joint import read_categories
@@ -37,7 +38,7 @@ from calrec_recbole.plugin.reranker import Parts, Reranker, check_rerank
 from calrec_recbole.plugin.retriever import HIERARCHICAL, RERANK, retriever_of
 from calrec_recbole.plugin.sigterm import sigterm_waits
 from calrec_recbole.plugin.stages import check_stage, samples_before, starting_weights
-from calrec_recbole.recommender import CONSTRAINED, InferenceSettings, Recommender
+from calrec_recbole.recommender import Recommender
 from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.runs.saved_samples import SavedSamples
 from calrec_recbole.runs.user_samples import Samples, UserSamples, sample_key
@@ -74,29 +75,31 @@ class CALRec(SequentialRecommender):
         self.saved = None if self.training_settings.train_steps else SavedSamples()
         self.split, self.user_ids = "", user_tokens(dataset)
         self.categories = read_categories(config) if config["train_stage"] == "joint" else []
-        backbone = self._backbone(config, catalogue, settings.max_new_tokens)
-        self._assemble(backbone, catalogue, retriever, settings)
+        self._assemble(self._backbone(config, catalogue, settings), catalogue, retriever, settings)
+        self._warn_of_cuts()
         ranks_again = config["retrieval"] == RERANK
         self.reranker = Reranker.of(config, dataset, lambda: self.recommender) if ranks_again else None
 
-    def _backbone(self, config: Any, catalogue: Catalogue, max_new_tokens: int) -> Backbone:
+    def _backbone(self, config: Any, catalogue: Catalogue, settings: InferenceSettings) -> Backbone:
         source = str(config["backbone"])
+        samples = config["generation_engine"] != VLLM  # another engine need not know what ours does
         if config["pre_model_path"]:
-            backbone = read_backbone(starting_weights(config["pre_model_path"]))
+            backbone = read_backbone(starting_weights(config["pre_model_path"]), samples=samples)
         elif source != "scratch":
-            backbone = load_backbone(source)
+            backbone = load_backbone(source, samples=samples)
         else:
-            backbone = self._new_backbone(catalogue, max_new_tokens)
+            backbone = self._new_backbone(catalogue, settings)
         if source == "scratch":
             add_dropout(backbone.model, self.scratch.dropout)
         return backbone
 
-    def _new_backbone(self, catalogue: Catalogue, max_new_tokens: int) -> Backbone:
+    def _new_backbone(self, catalogue: Catalogue, settings: InferenceSettings) -> Backbone:
         if self.training_settings.warmup_steps == 0:
             self.logger.warning("backbone=scratch with warmup_steps=0: expect few samples that are catalogue items")
         texts = [text for category in self.categories for text in category.catalogue.texts] or catalogue.texts
         tokenizer = train_tokenizer(texts, self.scratch.vocab_size, merge_across_words=self.scratch.merge_across_words)
-        positions = self.max_input_length + max(256, max_new_tokens)  # the target or the generated text comes on top
+        after = LONGEST if settings.max_new_tokens == AUTO else max(LONGEST, settings.steps)
+        positions = self.max_input_length + after  # the target or the generated text comes on top
         model = scratch_model(self.scratch, len(tokenizer), tokenizer.eos_token_id, positions, self.seed)
         return Backbone(model, tokenizer)
 
@@ -105,9 +108,17 @@ class CALRec(SequentialRecommender):
     ) -> None:
         self.backbone_model = backbone.model
         items = self.tokenised([catalogue], backbone.tokenizer)
-        check_positions(backbone, self.max_input_length, max(settings.max_new_tokens, *map(len, items.items)))
         self.recommender = Recommender(backbone, catalogue, items, retriever, settings)
+        check_positions(backbone, self.max_input_length, max(self.recommender.settings.steps, *map(len, items.items)))
         self.count_samples_anew()
+
+    def _warn_of_cuts(self) -> None:
+        settings = self.recommender.settings
+        share = settings.cut_share(self.recommender.items.items)
+        if share and settings.decoding != CONSTRAINED:
+            self.logger.warning(
+                f"max_new_tokens={settings.steps} cuts {share:.1%} of the items, which so cannot be generated: set auto"
+            )
 
     def tokenised(self, catalogues: Sequence[Catalogue], tokenizer: Any) -> ItemTokens:
         """The items of all ``catalogues``, one after another, as ``prompt_template`` writes them."""

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 from calrec_recbole.backbone import AdapterSettings, Backbone, ScratchSizes
 from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.generation import check_vllm
+from calrec_recbole.inference import VLLM, InferenceSettings
 from calrec_recbole.prompts import PROMPTS, Prompt
-from calrec_recbole.recommender import VLLM, InferenceSettings
 from calrec_recbole.training import FitSettings, TrainingSettings
 
 __all__ = ["check_generation", "check_intervals", "check_positions", "prompt_of", "settings_of"]

@@ -40,6 +40,7 @@ NO_EFFECT = {  # settings that do not change a run's numbers
     *("output_dir", "data_path", "checkpoint_dir", "config_file", "text_cache"),
     *("gpu_id", "use_gpu", "worker"),
     *("state", "show_progress", "loss_decimal_place", "metric_decimal_place"),
+    *("speculate", "cuda_graphs"),  # the passes in which samples are drawn
     *("log_tensorboard", "log_wandb", "wandb_project", "report_interval", "checkpoint_minutes", "milvus_uri"),
     "evaluate_minutes",
 }
@@ -48,7 +49,7 @@ KEPT = (CHECKPOINT, LOG, TENSORBOARD, WANDB, TRAINED_ON, PARTS, SAMPLES_FILE)  #
 # settings younger than some finished runs, at the values that leave the numbers of those runs as they are
 NEUTRAL = {
     **DEFAULTS,
-    **{"decoding": "sample", "beams": 32, "test_users": 0, "speculate": False},
+    **{"decoding": "sample", "beams": 32, "test_users": 0, "decode_precision": "auto"},
     **{"rerank_from": "", "rerank_candidates": 100, "rerank_by": "logprob", "rerank_weight": "auto"},
     **{"rerank_engine": "lucene", "rerank_unseen": 0, "rerank_unseen_loss": 0.02, "milvus_candidates": 200},
     **{"generation_engine": "native"},

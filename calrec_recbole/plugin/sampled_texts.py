@@ -9,13 +9,14 @@ from torch import Tensor
 
 from calrec_recbole.evaluation import RankTable, metric_names
 from calrec_recbole.fusion import Standings
+from calrec_recbole.inference import InferenceSettings
 from calrec_recbole.plugin.calrec import padded
 from calrec_recbole.plugin.calrec_settings import settings_of
 from calrec_recbole.plugin.dataset import catalogue_of, user_tokens
 from calrec_recbole.plugin.retriever import HIERARCHICAL, retriever_of
 from calrec_recbole.plugin.selection import rows_of_users
 from calrec_recbole.plugin.text_ranks import RanksTexts
-from calrec_recbole.recommender import InferenceSettings, TextFusion
+from calrec_recbole.recommender import TextFusion
 from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.runs.user_samples import Samples
 

@@ -33,6 +33,8 @@ EITHER_KIND: dict[str, tuple[type, ...]] = {  # settings that RecBole takes in m
     "metrics": (str, list),
     "lora_targets": (str, list),
     "rerank_weight": (str, float),
+    "max_new_tokens": (str, int),
+    "speculate": (str, bool),
     "rerank_unseen": (str, float),
     "rerank_from": (str, list),
     "packing": (str, bool),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from calrec_recbole.durable import replacing_file
 from calrec_recbole.errors import DataError
-from calrec_recbole.recommender import CONSTRAINED, VLLM, InferenceSettings
+from calrec_recbole.inference import AUTO, CONSTRAINED, VLLM, InferenceSettings
 
 __all__ = [
     "Origin",
@@ -75,7 +75,9 @@ def sample_key(prompt: NDArray[np.int64], seed: int, settings: InferenceSettings
     if settings.decoding == CONSTRAINED:
         sampling = f"{CONSTRAINED} {settings.beams} {settings.n_pred} "
     else:
-        sampling = f"{seed} {settings.n_gen} {settings.temperature!r} {settings.max_new_tokens} "
+        sampling = f"{seed} {settings.n_gen} {settings.temperature!r} {settings.steps} "
+        if settings.decode_precision != AUTO:
+            sampling = f"{settings.decode_precision} {sampling}"
         if settings.generation_engine == VLLM:  # the same distribution, other draws
             sampling = f"{VLLM} {sampling}"
     return hashlib.sha256(sampling.encode() + np.asarray(prompt, np.int64).tobytes()).hexdigest()[:32]

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, MixtralConfig, MixtralForCausalLM
 
 from calrec_recbole.backbone import (
     AdapterSettings,
@@ -108,12 +108,45 @@ def test_the_same_seed_gives_the_same_adapters_and_leaves_torchs_state_alone():
         ({"lora_alpha": 0}, "lora_alpha=0"),
         ({"lora_dropout": 1.0}, "lora_dropout=1.0"),
         ({"lora_targets": []}, r"lora_targets=\[\]"),
-        ({"lora_targets": ["query"]}, r"lora_targets=\['query'\] fit no part.*down_proj, gate_proj.*v_proj"),
+        (
+            {"lora_targets": ["query"]},
+            r"lora_targets=\['query'\] with lora_dropout=0.0 do not fit.*down_proj, gate_proj.*v_proj",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_named(changes, message):
     with pytest.raises(ConfigError, match=message):
         adapted(**changes)
+
+
+def mixture_of_experts():
+    torch.manual_seed(3)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1}
+    return MixtralForCausalLM(MixtralConfig(vocab_size=300, num_hidden_layers=2, num_local_experts=4, **sizes)).eval()
+
+
+@pytest.mark.filterwarnings("ignore:The following .*_pattern keys:RuntimeWarning")  # of peft's own making
+def test_adapters_of_experts_are_merged_too(tmp_path):
+    model = mixture_of_experts()
+    before = logits(model)
+    add_adapters(model, AdapterSettings(lora_rank=2), seed=7)
+    names = [name for name, _ in drawn(model).named_parameters() if "lora_B" in name]
+    assert sum(".experts." in name for name in names) == 4  # two matrices of all experts in each of two layers
+    adapted_logits = logits(model)
+    assert not torch.allclose(adapted_logits, before, atol=1e-2)
+    save_backbone(Backbone(model, train_tokenizer(["Title: Tape."], 300, merge_across_words=True)), tmp_path)
+    torch.testing.assert_close(logits(AutoModelForCausalLM.from_pretrained(tmp_path)), adapted_logits)
+
+
+def test_what_peft_cannot_do_with_experts_is_told_with_its_reason():
+    with pytest.raises(ConfigError, match=r"lora_dropout=0.1 do not fit .*does not work with lora_dropout != 0"):
+        add_adapters(mixture_of_experts(), AdapterSettings(lora_rank=2, lora_dropout=0.1), seed=7)
+
+
+def test_the_maps_of_gpt2_are_named():
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=300, n_embd=16, n_layer=1, n_head=2))
+    with pytest.raises(ConfigError, match=r"its linear maps are c_attn, c_fc, c_proj, lm_head$"):
+        add_adapters(model, AdapterSettings(lora_rank=2, lora_targets=["q_proj", "v_proj"]), seed=7)
 
 
 def test_a_missing_peft_is_told_in_one_line_before_anything_is_loaded(monkeypatch):

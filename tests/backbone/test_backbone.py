@@ -1,6 +1,15 @@
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma2Config, Gemma2ForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPTNeoConfig,
+    GPTNeoForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+)
 
 from calrec_recbole.backbone import (
     Backbone,
@@ -13,6 +22,7 @@ from calrec_recbole.backbone import (
     train_tokenizer,
 )
 from calrec_recbole.errors import BackboneError
+from calrec_recbole.generation import sample
 from calrec_recbole.prompts import NEXT_ITEM
 
 TEXTS = [f"Title: Cordless drill {n} volt. Category: Power tools. Brand: Bosch. Price: Unknown." for n in range(40)]
@@ -110,3 +120,41 @@ def test_truncated_weights_are_refused_in_one_line(backbone, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(BackboneError, match="cannot be loaded"):
         read_backbone(tmp_path)
+
+
+TINY = {"vocab_size": 400, "hidden_size": 16}
+LAYERS = {"num_hidden_layers": 2, "num_attention_heads": 2}
+SAMPLED = {
+    "gpt_neo": lambda: GPTNeoForCausalLM(
+        GPTNeoConfig(**TINY, num_layers=2, num_heads=2, attention_types=[[["global", "local"], 1]])
+    ),
+    "gemma2": lambda: Gemma2ForCausalLM(
+        Gemma2Config(**TINY, **LAYERS, intermediate_size=32, head_dim=8, num_key_value_heads=1)
+    ),
+    "opt": lambda: OPTForCausalLM(
+        OPTConfig(**TINY, **LAYERS, ffn_dim=32, word_embed_proj_dim=16, max_position_embeddings=128)
+    ),
+}
+
+
+@pytest.fixture
+def saved(backbone, tmp_path):
+    def saved(name):
+        torch.manual_seed(0)
+        save_backbone(Backbone(SAMPLED[name](), backbone.tokenizer), tmp_path)
+        return str(tmp_path)
+
+    return saved
+
+
+@pytest.mark.parametrize("name", ["gpt_neo", "gemma2"])
+def test_a_backbone_that_cannot_be_sampled_is_refused_when_it_is_loaded(saved, name):
+    folder = saved(name)
+    with pytest.raises(BackboneError, match=r"^backbone=.*choose another backbone$"):
+        load_backbone(folder)
+    assert load_backbone(folder, samples=False)  # for an engine that knows it
+
+
+def test_opt_is_sampled(saved):
+    backbone = load_backbone(saved("opt"))
+    assert sample(backbone.model, [[5, 6, 7]], n=4, max_new_tokens=3)

@@ -73,11 +73,11 @@ def plain_logprob() -> Callable[[PreTrainedModel, Sequence[int], Sequence[int]],
 
 @pytest.fixture
 def passes() -> Callable[[PreTrainedModel], list[int]]:
-    """Watches a model: the returned list grows by the number of token rows of each forward pass."""
+    """Watches a model: the returned list grows by the number of tokens of each forward pass."""
 
     def watch(model: PreTrainedModel) -> list[int]:
         rows: list[int] = []
-        model.register_forward_pre_hook(lambda _, __, named: rows.append(named["input_ids"].numel()), with_kwargs=True)
+        model.get_input_embeddings().register_forward_pre_hook(lambda _, read: rows.append(read[0].numel()))
         return rows
 
     return watch

@@ -5,11 +5,14 @@ import math
 import pytest
 import torch
 
-from calrec_recbole.errors import BackboneError
-from calrec_recbole.generation import draws
-from calrec_recbole.generation.draws import draw, search
+from calrec_recbole.generation.draws import draw
 
 NEARLY_ONE = math.nextafter(1.0, 0.0)
+
+
+def search(weights, rows, uniforms):
+    """The tokens drawn where ``weights`` are the probabilities, up to a factor."""
+    return draw(weights.log(), rows, uniforms, 1.0, torch.tensor([0]))[0]
 
 
 def by_hand(weights, uniform):
@@ -79,19 +82,21 @@ def test_tiny_temperature_takes_the_likeliest_token():
     assert tokens.tolist() == [1] * 9
 
 
-def test_chunks_of_rows_draw_the_same(monkeypatch):
+def test_chunks_of_rows_draw_the_same():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(10, 50, generator=generator)
     rows = torch.tensor([0, 0, 1, 3, 4, 4, 4, 8, 9])  # rows 2, 5, 6 and 7 without samples
     uniforms = torch.rand(9, dtype=torch.float64, generator=generator)
     whole = draw(logits, rows, uniforms, 0.7, torch.tensor([1]))
-    monkeypatch.setattr(draws, "CHUNK", 100)  # two rows a chunk
-    chunked = draw(logits, rows, uniforms, 0.7, torch.tensor([1]))
+    chunked = draw(logits, rows, uniforms, 0.7, torch.tensor([1]), at_once=100)  # two rows
     assert whole[0].tolist() == chunked[0].tolist()
     assert whole[1].tolist() == chunked[1].tolist()
 
 
-def test_logits_that_are_not_numbers_are_refused():
-    logits = torch.tensor([[0.0, math.nan]])
-    with pytest.raises(BackboneError, match="NaN"):
-        draw(logits, torch.tensor([0]), torch.tensor([0.5], dtype=torch.float64), 0.5, torch.tensor([0]))
+def test_logits_that_are_not_numbers_leave_none():
+    logits = torch.tensor([[0.0, math.nan], [0.0, 0.0]])
+    tokens, nats = draw(
+        logits, torch.tensor([0, 1]), torch.tensor([0.5, 0.5], dtype=torch.float64), 0.5, torch.tensor([0])
+    )
+    assert nats.isnan().tolist() == [True, False]
+    assert 0 <= int(tokens[0]) < 128

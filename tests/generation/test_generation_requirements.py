@@ -8,7 +8,7 @@ from transformers import BloomConfig, BloomForCausalLM, Gemma2Config, Gemma2ForC
 
 from calrec_recbole.errors import BackboneError, ConfigError, DataError
 from calrec_recbole.generation import probe, sample
-from calrec_recbole.generation.descent import Descent
+from calrec_recbole.generation.shared_prefix.descent import Descent
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,7 @@ def test_the_probe_catches_another_attention(llama, monkeypatch):
     class OffByOne(Descent):
         @property
         def logits(self):
-            return self.own + 1
-
-        @logits.setter
-        def logits(self, values):
-            self.own = values
+            return super().logits + 1
 
     monkeypatch.setattr(probe, "Descent", OffByOne)
     with pytest.raises(BackboneError, match=r"off by 1\b"):

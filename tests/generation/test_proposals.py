@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.generation import CatalogueProposer
@@ -16,7 +17,7 @@ def chains(proposer, texts):
     padded = np.full((len(texts), max(map(len, texts)) + 3), -1)
     for row, text in enumerate(texts):
         padded[row, : len(text)] = text
-    found = proposer.chains(padded, np.array([len(text) for text in texts]))
+    found = proposer.chains(torch.from_numpy(padded), torch.tensor([len(text) for text in texts]))
     assert found.shape == (len(texts), proposer.longest)
     return [[token for token in row if token >= 0] for row in found.tolist()]
 
@@ -68,9 +69,9 @@ def test_random_catalogues_against_plain_counts(seed):
     for longest, share in ((1, 0.0), (6, 0.2), (4, 0.5), (9, 0.04)):
         found = chains(CatalogueProposer(catalogue, longest, share), texts)
         assert found == [by_hand(catalogue, text, longest, share) for text in texts]
-    for orders in ((), (2,)):
-        found = chains(CatalogueProposer(catalogue, 5, 0.1, orders), texts)
-        assert found == [by_hand(catalogue, text, 5, 0.1, orders) for text in texts]
+    for order in (0, 1, 2):
+        found = chains(CatalogueProposer(catalogue, 5, 0.1, order), texts)
+        assert found == [by_hand(catalogue, text, 5, 0.1, range(order, 0, -1)) for text in texts]
 
 
 def test_settings_and_an_empty_catalogue_are_refused():

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.generation import Sample, attention, sample
+from calrec_recbole.generation import Sample, sample
+from calrec_recbole.generation.shared_prefix import attention
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6], [1, 2, 3, 4, 5, 6, 7]]
 STEPS = 9
@@ -152,7 +153,7 @@ def test_attention_and_mode_come_back_after_an_error(llama):
     def broken(module, arguments):
         raise RuntimeError("broken")
 
-    hook = llama.model.layers[1].register_forward_pre_hook(broken)
+    hook = llama.get_input_embeddings().register_forward_pre_hook(broken)
     with pytest.raises(RuntimeError, match="broken"):
         sample(llama, PROMPTS)
     hook.remove()

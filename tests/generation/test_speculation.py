@@ -8,7 +8,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation import CatalogueProposer, sample
-from calrec_recbole.generation.batches import prompt_bytes
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6], [1, 2, 3, 4, 5, 6, 7]]
 STEPS, SEEDS = 20, [11, 12, 13, 14]
@@ -22,13 +21,13 @@ class Table:
 
     def chains(self, texts, lengths):
         found = np.full((len(texts), self.longest), -1)
-        for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
-            assert length >= 1
-            assert (text[:length] >= 0).all()
-            assert (text[length:] == -1).all()
-            chain = self.table.get(tuple(text[:length]), self.otherwise)[: self.longest]
-            found[row, : len(chain)] = chain
-        return found
+        for row, (text, length) in enumerate(zip(texts.numpy(), lengths.tolist(), strict=True)):
+            if length:
+                assert (text[:length] >= 0).all()
+                assert (text[length:] == -1).all()
+                chain = self.table.get(tuple(text[:length].tolist()), self.otherwise)[: self.longest]
+                found[row, : len(chain)] = chain
+        return torch.from_numpy(found)
 
 
 class Garbage:
@@ -41,7 +40,8 @@ class Garbage:
 
     def chains(self, texts, lengths):
         found = self.random.integers(0, 12, (len(texts), self.longest))
-        return np.where(np.arange(self.longest) < self.random.integers(0, 7, (len(texts), 1)), found, -1)
+        shown = np.arange(self.longest) < self.random.integers(0, 7, (len(texts), 1))
+        return torch.from_numpy(np.where(shown, found, -1))
 
 
 def right(samples, longest):
@@ -195,9 +195,14 @@ def test_the_suffix_of_a_row_hides_what_was_never_written(build):
         torch.Tensor.new_empty = new_empty
 
 
-def test_logits_of_chains_count_in_the_memory_of_a_batch(llama):
-    one, five = (prompt_bytes(llama, 10, 8, 20, places) for places in (1, 5))
-    assert five - one == 4 * 8 * 4 * llama.config.vocab_size
+def test_a_pass_reads_no_more_tokens_than_it_may(llama, passes):
+    """8 rows a prompt may read 4 tokens each on average: chains of 20 tokens are cut where rows are many."""
+    settings = {"n": 8, "temperature": 0.9, "max_new_tokens": STEPS, "seeds": SEEDS}
+    plain = sample(llama, PROMPTS, **settings)
+    rows = passes(llama)
+    assert_same(sample(llama, PROMPTS, proposer=Table(otherwise=(9,) * 20, longest=20), **settings), plain)
+    assert max(rows[1:]) <= 8 * 4 * len(PROMPTS)
+    assert max(rows[1:]) > 8 * 2 * len(PROMPTS)
 
 
 def test_xla_takes_no_proposals(llama, monkeypatch):

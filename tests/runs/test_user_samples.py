@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.recommender import InferenceSettings
+from calrec_recbole.inference import InferenceSettings
 from calrec_recbole.runs.user_samples import (
     Origin,
     UserSamples,

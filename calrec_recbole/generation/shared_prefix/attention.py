@@ -30,7 +30,10 @@ def attend_in_steps(
     return torch.exp(scores - log_sum[..., None]).to(values.dtype) @ values, log_sum
 
 
-def merge(left: Tensor, left_log_sum: Tensor, right: Tensor, right_log_sum: Tensor) -> Tensor:
-    """Attention over two sets of keys together, from that over each: (..., D) outputs, (...) log-sums -> (..., D)."""
-    share = torch.sigmoid(left_log_sum - right_log_sum)[..., None].to(left.dtype)
-    return torch.lerp(right, left, share)
+def merge(left: Tensor, right: Tensor, log_ratio: Tensor) -> Tensor:
+    """Attention over two sets of keys together, from that over each: (.., D) and (.., D) -> (.., D).
+
+    ``log_ratio`` (..): by how much the log of the softmax's sum is larger on the left.
+    """
+    share = log_ratio.sigmoid()[..., None]
+    return torch.lerp(right, left, share if share.dtype == left.dtype else share.to(left.dtype))

@@ -1,0 +1,97 @@
+"""How samples are drawn and fused: the settings of section 3.5, with the paper's values (section 4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.fusion import POOLINGS
+from calrec_recbole.generation import PRECISIONS
+
+__all__ = ["AUTO", "CONSTRAINED", "DECODINGS", "LONGEST", "VLLM", "InferenceSettings"]
+
+AUTO = "auto"
+LONGEST = 256  # tokens of a generated text under max_new_tokens "auto"
+DECODINGS = ("sample", "constrained")
+CONSTRAINED = DECODINGS[1]
+GENERATION_ENGINES = ("native", "vllm")  # of samples
+VLLM = GENERATION_ENGINES[1]
+
+
+@dataclass(frozen=True)
+class InferenceSettings:
+    """Decoding and fusion at inference, with the paper's values (section 4).
+
+    ``decoding`` "constrained" takes the ``n_pred`` most probable texts of the catalogue, by a beam search of ``beams``
+    prefixes, in the place of samples. ``speculate`` draws the samples in fewer passes, with the catalogue's texts as
+    proposals; "auto" where a pass costs more than its tokens. ``max_new_tokens`` "auto" is what the longest
+    item of the catalogue needs, at most `LONGEST`.
+
+    ``decode_precision`` is that of the passes that draw samples: "auto" is bfloat16 on CUDA. Where it is lower than the
+    model's, the texts that fusion takes are scored again in the model's own. ``cuda_graphs`` launches passes whole.
+    """
+
+    decoding: str = "sample"
+    beams: int = 32
+    n_gen: int = 32
+    temperature: float = 0.5
+    speculate: bool | str = AUTO
+    decode_precision: str = AUTO
+    cuda_graphs: bool = False
+    max_new_tokens: int | str = AUTO  # paper 4: 80, "a maximum output decoding length"
+    n_pred: int = 10
+    epsilon: float = 1 / 5000
+    pooling: str = "max"  # Algorithm 1, line 11
+    generation_engine: str = "native"
+
+    def __post_init__(self) -> None:
+        if self.decoding not in DECODINGS:
+            hint = did_you_mean(str(self.decoding), DECODINGS)
+            raise ConfigError(f"decoding={self.decoding!r} must be one of {', '.join(DECODINGS)}{hint}")
+        if self.generation_engine not in GENERATION_ENGINES:
+            hint = did_you_mean(str(self.generation_engine), GENERATION_ENGINES)
+            known = ", ".join(GENERATION_ENGINES)
+            raise ConfigError(f"generation_engine={self.generation_engine!r} must be one of {known}{hint}")
+        if self.generation_engine == VLLM and self.decoding == CONSTRAINED:
+            raise ConfigError("decoding=constrained draws no samples: set generation_engine=native, not vllm")
+        self._check_sampling()
+        for name in ("n_gen", "temperature", "n_pred", "beams"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
+        if self.epsilon < 0:
+            raise ConfigError(f"epsilon={self.epsilon} must not be negative (paper: 1/5000)")
+        if self.pooling not in POOLINGS:
+            raise ConfigError(f"pooling={self.pooling!r} must be one of {', '.join(POOLINGS)} (paper: max)")
+
+    def _check_sampling(self) -> None:
+        if self.speculate not in (True, False, AUTO):
+            raise ConfigError(f"speculate={self.speculate!r} must be {AUTO}, true or false")
+        if self.speculate is True and self.decoding == CONSTRAINED:
+            raise ConfigError(f"speculate=True needs decoding=sample: {CONSTRAINED} decoding draws nothing")
+        if self.speculate is True and self.generation_engine == VLLM:
+            raise ConfigError("speculate=True needs generation_engine=native: vllm proposes by settings of its own")
+        if self.decode_precision not in PRECISIONS:
+            hint = did_you_mean(str(self.decode_precision), PRECISIONS)
+            known = ", ".join(PRECISIONS)
+            raise ConfigError(f"decode_precision={self.decode_precision!r} must be one of {known}{hint}")
+        length = self.max_new_tokens
+        if length != AUTO and not (isinstance(length, int) and length > 0):
+            raise ConfigError(f"max_new_tokens={length!r} must be {AUTO} or a number greater than 0")
+
+    def for_items(self, items: Sequence[NDArray[np.int64]]) -> "InferenceSettings":
+        """These settings with what "auto" means for the tokens of a catalogue's items."""
+        if self.max_new_tokens != AUTO:
+            return self
+        return replace(self, max_new_tokens=min(max(map(len, items)) + 1, LONGEST))
+
+    @property
+    def steps(self) -> int:
+        """``max_new_tokens``, once it is a number."""
+        assert isinstance(self.max_new_tokens, int), "the settings of a recommender are those of its items"
+        return self.max_new_tokens
+
+    def cut_share(self, items: Sequence[NDArray[np.int64]]) -> float:
+        """The share of ``items`` (their tokens) that do not end within ``max_new_tokens``."""
+        return sum(len(item) >= self.steps for item in items) / len(items)
