@@ -17,7 +17,7 @@ from calrec_recbole.runs.user_samples import (
 )
 
 PROMPT = np.array([5, 6, 7])
-SETTINGS = InferenceSettings()
+SETTINGS = InferenceSettings(max_new_tokens=80)
 DRAWN = [
     UserSamples("test", "u1", "a", [("Title: Tape.", -1.5), ("Glue\n“x”", -0.1 - 0.2)]),
     UserSamples("valid", "u1", "a", [("Title: Tape.", -3.0)], exact=True),  # a repeated purchase: one prompt, one key
