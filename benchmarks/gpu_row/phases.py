@@ -94,13 +94,11 @@ class Test:
         self.name = f"test-{self.system.name}"
 
     def do(self, bench: Bench, part: Part) -> dict[str, Any]:
+        trained = self.system not in UNTUNED
+        _check_there(bench, self.system.name if trained else "")
         folder = bench.run_of(self.system)
-        if self.system not in UNTUNED:
-            _check_there(bench, self.system.name)
-            if folder != bench.folder_of(self.system.name):
-                raise DataError(
-                    f"{bench.folder_of(self.system.name)} was trained by other settings: give another --out"
-                )
+        if trained and folder != bench.folder_of(self.system.name):
+            raise DataError(f"{bench.folder_of(self.system.name)} was trained by other settings: give another --out")
         left = users_left(folder)
         if left != 0:
             left = bench.start(self.system, part.own).left

@@ -11,14 +11,14 @@ from gpu_row.verdict import verdict
 
 __all__ = ["sample_checks"]
 
-USERS, N, TEMPERATURE, TOKENS = 4, 8, 0.5, 24
+N, TEMPERATURE, TOKENS = 8, 0.5, 24
 ALIKE = 0.9  # of the samples of equal seeds: rounding moves a draw that lies on a border (95 % were seen on a GPU)
 NATS = 1e-3  # between the log-probabilities of one text, of some 100 nats
 
 
-def sample_checks(given: Material, name: str) -> list[dict[str, Any]]:
-    """All users at once on the device against one after another on the CPU, and against transformers' own pass."""
-    prompts = [prompt.tolist() for prompt in given.prompts[:USERS]]
+def sample_checks(given: Material, users: int, name: str) -> list[dict[str, Any]]:
+    """``users`` at once on the device against one after another on the CPU, and against transformers' own pass."""
+    prompts = [prompt.tolist() for prompt in given.prompts[:users]]
     seeds, plain = range(len(prompts)), given.on_cpu().model
     wanted = N, TEMPERATURE, TOKENS
     with exactly():
@@ -26,7 +26,7 @@ def sample_checks(given: Material, name: str) -> list[dict[str, Any]]:
         theirs = [
             sample(plain, [prompt], *wanted, seeds=[seed])[0] for prompt, seed in zip(prompts, seeds, strict=True)
         ]
-        direct = max(_gap(plain, prompt, texts) for prompt, texts in zip(prompts, own, strict=True))
+        direct = max(_gap(given.backbone.model, prompt, texts) for prompt, texts in zip(prompts, own, strict=True))
     alike, gap = _compared(own, theirs)
     return [
         verdict(f"{name}, samples of equal seeds that are the CPU's", alike, ALIKE, least=True),
