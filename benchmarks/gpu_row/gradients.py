@@ -24,10 +24,8 @@ KINDS = ("every item", "Eq. 4")  # of the steps 0 and 1
 def gradient_checks(given: Material, users: int, name: str) -> list[dict[str, Any]]:
     """Of the steps with the loss on every item and of Eq. 4, over ``users`` users; against a padded CPU in float32."""
     found = []
-    plain = given.on_cpu()
     for step, kind in enumerate(KINDS):
-        cpu = torch.device("cpu")
-        exact = _gradient(given, plain, cpu, users, step, "float32", packing=False)
+        exact = _gradient(given, given.plain, torch.device("cpu"), users, step, "float32", packing=False)
 
         def gap(precision: str, packing: bool, exact: Tensor = exact, step: int = step) -> float:
             own = _gradient(given, given.backbone, given.device, users, step, precision, packing)

@@ -25,9 +25,13 @@ PROMPTS = 64  # test users
 
 @dataclass(frozen=True)
 class Material:
-    """``sequences`` of the training users, ``prompts`` of some test users, ``tested`` test users in all."""
+    """``sequences`` of the training users, ``prompts`` of some test users, ``tested`` test users in all.
+
+    ``plain``: a copy of the backbone on the CPU, made before anything is put into it for the device.
+    """
 
     recommender: Recommender
+    plain: Backbone
     sequences: Sequence[Sequence[int]]
     prompts: Sequence[np.ndarray]
     tested: int
@@ -39,10 +43,6 @@ class Material:
     def backbone(self) -> Backbone:
         return self.recommender.backbone
 
-    def on_cpu(self) -> Backbone:
-        """A copy of the backbone, before anything is put into it for the device."""
-        return Backbone(copy.deepcopy(self.backbone.model).to("cpu"), self.backbone.tokenizer)
-
 
 def material(bench: Bench, changes: Mapping[str, Any]) -> Material:
     """Of the recipe for one stage alone, with ``changes``. Nothing is ranked: no Java."""
@@ -52,8 +52,10 @@ def material(bench: Bench, changes: Mapping[str, Any]) -> Material:
     model = build_model(config, data.train.dataset).eval()
     rows = data.test.dataset.inter_feat
     histories = model.histories(rows[torch.arange(min(PROMPTS, len(rows)))])
+    backbone = model.recommender.backbone
     return Material(
         model.recommender,
+        Backbone(copy.deepcopy(backbone.model).to("cpu"), backbone.tokenizer),
         longest_sequences(data.train.dataset),
         [model.recommender.items.prompt(history) for history in histories],
         len(rows),

@@ -19,7 +19,7 @@ NATS = 1e-3  # between the log-probabilities of one text, of some 100 nats
 def sample_checks(given: Material, users: int, name: str) -> list[dict[str, Any]]:
     """``users`` at once on the device against one after another on the CPU, and against transformers' own pass."""
     prompts = [prompt.tolist() for prompt in given.prompts[:users]]
-    seeds, plain = range(len(prompts)), given.on_cpu().model
+    seeds, plain = range(len(prompts)), given.plain.model
     wanted = N, TEMPERATURE, TOKENS
     with exactly():
         own = sample(given.backbone.model, prompts, *wanted, seeds=list(seeds))

@@ -210,6 +210,16 @@ def test_sigterm_leaves_what_it_has_and_answers_143(benchmark, no_check, monkeyp
     assert {record["state"] for record in phases(out).values()} == {"done"}
 
 
+def test_ctrl_c_answers_130(benchmark, no_check, monkeypatch, tmp_path, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    dies(monkeypatch, 0, interrupt)
+    assert dry(benchmark, tmp_path / "out") == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert phases(tmp_path / "out")["train-stage-2-alone"]["begun"]
+
+
 def test_a_phase_that_fails_leaves_a_line_and_the_next_goes_on(benchmark, no_check, monkeypatch, tmp_path, capsys):
     out = tmp_path / "out"
 
