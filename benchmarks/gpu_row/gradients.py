@@ -18,6 +18,7 @@ __all__ = ["gradient_checks"]
 GROUP = 2048  # tokens at once, so that larger batches go in several groups
 FLOAT32 = 1e-5  # of the gradient's length: 3e-7 of rounding on an H200 and 6e-7 on a CPU were seen
 TIMES = 1.5  # a packed gradient in bfloat16 may be as far from float32 as a padded one, and this much more: rounding
+MOST = 0.2  # of the gradient's length, in bfloat16: .03 were seen with SmolLM2
 KINDS = ("every item", "Eq. 4")  # of the steps 0 and 1
 
 
@@ -33,7 +34,7 @@ def gradient_checks(given: Material, users: int, name: str) -> list[dict[str, An
 
         head = f"{name}, gradient of {kind}"
         found.append(verdict(f"{head}: packed in float32, against the CPU", gap("float32", True), FLOAT32))
-        limit = TIMES * gap("bfloat16", False)
+        limit = min(MOST, TIMES * gap("bfloat16", False))
         found.append(verdict(f"{head}: packed in bfloat16, against padded", gap("bfloat16", True), limit))
     return found
 
@@ -42,7 +43,7 @@ def _gradient(
     given: Material, backbone: Backbone, device: torch.device, users: int, step: int, precision: Any, packing: bool
 ) -> Tensor:
     """The gradient of one step over ``users`` users -> (parameters,) float64 on the CPU."""
-    steps = {"train_steps": 2, "warmup_steps": 1, "train_minutes": 0.0, "train_batch_size": users}
+    steps: dict[str, Any] = {"train_steps": 2, "warmup_steps": 1, "train_minutes": 0.0, "train_batch_size": users}
     settings = replace(
         given.settings, **steps, precision=precision, packing=packing, micro_batch_tokens=GROUP, kernels="auto"
     )

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from calrec_recbole.plugin.environment import peak_memory
 from calrec_recbole.training import StepReport, Training
@@ -19,14 +19,11 @@ ROW_MINUTES = 10.0  # what one row may take on one GPU
 def speed(given: Material, name: str) -> tuple[list[dict[str, Any]], list[str]]:
     """-> the check that a row fits its minutes, and what was measured, as text. Changes the weights."""
     user = _seconds_a_user(given)
-    dense, dense_tokens = _step(given, dense=True)
-    calrec, calrec_tokens = _step(given, dense=False)
-    asked = given.settings
-    training = asked.warmup_steps * dense + (asked.train_steps - asked.warmup_steps) * calrec
+    every, calrec, asked = _step(given, dense=True), _step(given, dense=False), given.settings
+    training = asked.warmup_steps * every.seconds + (asked.train_steps - asked.warmup_steps) * calrec.seconds
     minutes = (training + given.tested * user) / 60
-    every, contrasting = dense_tokens / dense, calrec_tokens / calrec
     told = [
-        f"{name}: {every:,.0f} tokens/s with the loss on every item, {contrasting:,.0f} of Eq. 4",
+        f"{name}: {every.rate:,.0f} tokens/s with the loss on every item, {calrec.rate:,.0f} of Eq. 4 ({calrec.how})",
         f"{1000 * user:.1f} ms a user for {given.recommender.settings.n_gen} samples before training",
         ", ".join(f"{size / 1024:.1f} GiB at the peak ({of})" for of, size in peak_memory(given.device).items()),
     ]
@@ -39,17 +36,25 @@ def _seconds_a_user(given: Material) -> float:
     return _seconds(lambda: given.recommender.predictions(given.prompts, seeds)) / len(seeds)
 
 
-def _step(given: Material, dense: bool) -> tuple[float, float]:
-    """Seconds and tokens of one of the recipe's steps."""
-    steps = {"train_steps": STEPS, "warmup_steps": STEPS if dense else 0, "train_minutes": 0.0}
+class _Step(NamedTuple):
+    seconds: float
+    rate: float  # tokens a second
+    how: str
+
+
+def _step(given: Material, dense: bool) -> _Step:
+    """One of the recipe's steps."""
+    steps: dict[str, Any] = {"train_steps": STEPS, "warmup_steps": STEPS if dense else 0, "train_minutes": 0.0}
     settings = replace(given.settings, **steps)
     backbone, items = given.backbone, given.recommender.items
     training = Training(backbone, items, given.sequences, settings, given.seed, given.device)
     reports: list[StepReport] = []
     training.run(FIRST, reports.append)
     seconds = _seconds(lambda: training.run(STEPS, reports.append))
-    timed = STEPS - FIRST
-    return seconds / timed, sum(report.tokens for report in reports[FIRST:]) / timed
+    tokens = sum(report.tokens for report in reports[FIRST:])
+    rows = "packed" if training.packed else "padded"
+    how = f"{rows}, {str(training.precision).removeprefix('torch.')}, kernels: {training.kernels}"
+    return _Step(seconds / (STEPS - FIRST), tokens / seconds, how)
 
 
 def _seconds(work: Callable[[], object]) -> float:
