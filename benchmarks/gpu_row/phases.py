@@ -94,10 +94,9 @@ class Test:
         self.name = f"test-{self.system.name}"
 
     def do(self, bench: Bench, part: Part) -> dict[str, Any]:
-        trained = self.system not in UNTUNED
-        _check_there(bench, self.system.name if trained else "")
+        _check_there(bench, self.system.name if self.system.trains else self.system.after)
         folder = bench.run_of(self.system)
-        if trained and folder != bench.folder_of(self.system.name):
+        if self.system.trains and folder != bench.folder_of(self.system.name):
             raise DataError(f"{bench.folder_of(self.system.name)} was trained by other settings: give another --out")
         left = users_left(folder)
         if left != 0:
@@ -124,12 +123,12 @@ def phases_of(stages: bool, ablate: bool) -> list[Phase]:
     the ablation are compared on a part of the users.
     """
     joint, both = STAGES
-    equal_second, equal_all, plain_joint, plain = ABLATION
+    no_second, equal_second, equal_all, plain_joint, plain = ABLATION
     phases: list[Phase] = [CheckDevice(0.5), Train(ALONE, 3.5), Test(ALONE, 4.5)]
     if stages:
         phases += [Train(joint, 5.0), Train(both, 2.0), Test(both, 3.0)]
     if ablate:
-        phases += [Test(joint, 2.0), Train(equal_second, 2.0), Test(equal_second, 2.0)]
+        phases += [Test(no_second, 2.0), Train(equal_second, 2.0), Test(equal_second, 2.0)]
         phases += [Train(plain_joint, 5.0), Train(plain, 2.0), Test(plain, 2.0)]
         phases += [Train(equal_all, 7.0), Test(equal_all, 2.0)]
     return [*phases, *(Test(system, 0.75) for system in UNTUNED)]

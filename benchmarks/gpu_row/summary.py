@@ -5,8 +5,9 @@ from typing import Any
 
 from calrec_recbole.durable import write_json, write_text
 from gpu_row.bench import Bench
+from gpu_row.blocks import blocks_of, numbers
 from gpu_row.phases import DONE, Phase
-from gpu_row.table import blocks_of, markdown, numbers
+from gpu_row.table import markdown
 
 __all__ = ["write_summary"]
 
@@ -17,8 +18,8 @@ def write_summary(bench: Bench, phases: Sequence[Phase], stages: bool, ablate: b
     """Writes both files, and answers with the text."""
     blocks = blocks_of(stages, ablate)
     records = {phase.name: bench.record(phase.name) for phase in phases}
-    parts = [*_head(bench), markdown(blocks, bench, tests), *_device(records["check"]), *_open(phases, records)]
-    text = "\n\n".join(part for part in parts if part) + "\n"
+    rows = [part for block in blocks for part in markdown(block, bench, tests)]
+    text = "\n\n".join([*_head(bench), *rows, *_device(records["check"]), *_open(phases, records)]) + "\n"
     write_text(bench.out / f"{NAME}.md", text)
     found: dict[str, Any] = {"blocks": numbers(blocks, bench), "phases": records, "settings": dict(bench.settings)}
     write_json(bench.out / f"{NAME}.json", found)

@@ -29,21 +29,34 @@ class System:
     after: str = ""
     steps_of: tuple[str, ...] = ()
 
+    @property
+    def trains(self) -> bool:
+        return UNTRAINED not in self.files
 
+
+UNTRAINED = "untuned"
 WHOLE, JOINT, SECOND = ("smollm2-135m-gpu",), ("smollm2-joint",), ("smollm2-finetune",)
-AS_IT_IS = (*WHOLE, "untuned")
+AS_IT_IS = (*WHOLE, UNTRAINED)
 NO_CONTRAST = {"alpha": 0.0, "beta": 0.0}
-SAMPLE = {"test_users": 1000, "valid_users": 2}  # nothing is chosen by the validation of weights that stay as they are
+WEIGHTS_ALONE = {"test_users": 2}  # of stage I: who tests them does so as they are, without reading four data sets
+UNJUDGED = {"valid_users": 2}  # nothing is chosen by the validation of weights that stay as they are
 
 ALONE = System("stage-2-alone", "stage II alone", WHOLE)
 STAGES = (
-    System("stage-1", "w/o stage II", JOINT),
+    System("stage-1", "stage I", JOINT, WEIGHTS_ALONE),
     System("both-stages", "stages I and II", SECOND, after="stage-1"),
 )
 ABLATION = (
+    System("no-stage-2", "w/o stage II", AS_IT_IS, UNJUDGED, after="stage-1"),
     System("equal-stage-2", "w/o stage I, equal stage II steps", SECOND, steps_of=("both-stages",)),
     System("equal-steps", "w/o stage I, equal steps in all", WHOLE, steps_of=("stage-1", "both-stages")),
-    System("stage-1-no-contrast", "stage I w/o contrastive losses", JOINT, NO_CONTRAST, steps_of=("stage-1",)),
+    System(
+        "stage-1-no-contrast",
+        "stage I w/o contrastive losses",
+        JOINT,
+        {**NO_CONTRAST, **WEIGHTS_ALONE},
+        steps_of=("stage-1",),
+    ),
     System(
         "no-contrast",
         "w/o contrastive losses",
@@ -53,6 +66,7 @@ ABLATION = (
         steps_of=("both-stages",),
     ),
 )
+SAMPLE = {"test_users": 1000, **UNJUDGED}
 UNTUNED = (
     System("untuned", "untuned, CALRec's template", AS_IT_IS, SAMPLE),
     System("untuned-gpt4rec", "untuned, GPT4Rec's template", AS_IT_IS, {**SAMPLE, "prompt_template": "gpt4rec"}),

@@ -20,7 +20,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 ALL = ["--stages=joint,finetune", "--ablate"]
 PHASES = [
     *("check", "train-stage-2-alone", "test-stage-2-alone", "train-stage-1", "train-both-stages", "test-both-stages"),
-    *("test-stage-1", "train-equal-stage-2", "test-equal-stage-2", "train-stage-1-no-contrast", "train-no-contrast"),
+    *("test-no-stage-2", "train-equal-stage-2", "test-equal-stage-2", "train-stage-1-no-contrast", "train-no-contrast"),
     *("test-no-contrast", "train-equal-steps", "test-equal-steps", "test-untuned", "test-untuned-gpt4rec"),
 ]
 ONE_STAGE = [*PHASES[:3], *PHASES[-2:]]
@@ -132,8 +132,9 @@ def test_steps_are_equal_as_the_ablation_says(whole):
 
 def test_rows_start_from_the_checkpoints_that_they_name(whole):
     folders = {name: whole / record["folder"] for name, record in phases(whole).items() if name != "check"}
-    assert folders["test-stage-1"] == folders["train-stage-1"]
-    assert config(whole, "train-both-stages")["pre_model_path"] == str(folders["train-stage-1"])
+    for name in ("test-no-stage-2", "train-both-stages"):
+        assert config(whole, name)["pre_model_path"] == str(folders["train-stage-1"])
+    assert config(whole, "test-no-stage-2")["train_steps"] == 0
     plain = config(whole, "train-no-contrast")
     assert plain["pre_model_path"] == str(folders["train-stage-1-no-contrast"])
     for name in ("train-equal-stage-2", "train-equal-steps", "train-stage-2-alone"):
