@@ -84,6 +84,8 @@ def measure(arguments: argparse.Namespace, given: Sequence[str]) -> int:
     from gpu_row.bench import check_same, settings_before
     from gpu_row.dry import write_data
 
+    from calrec_recbole.plugin.run_folder import NO_EFFECT
+
     stages = STAGES[arguments.stages]
     names = datasets(stages)
     if arguments.ablate and not stages:
@@ -103,7 +105,7 @@ def measure(arguments: argparse.Namespace, given: Sequence[str]) -> int:
         return refused(lacking)
     settings = shared_settings(arguments.data_path, backbone, retrieval, given)
     bench = checked_bench(arguments, settings)
-    told = {name: value for name, value in settings.items() if name != "data_path"}
+    told = {name: value for name, value in settings.items() if name not in NO_EFFECT}
     check_same(arguments.out, {**told, "dry_run": arguments.dry_run})
     return go(bench, arguments.minutes, stages, arguments.ablate)
 

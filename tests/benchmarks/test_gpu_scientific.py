@@ -150,7 +150,7 @@ def test_what_is_done_is_not_done_again(benchmark, whole, monkeypatch, capsys):
     before = (whole / "gpu_scientific.md").read_text()
     monkeypatch.setattr(part("bench").Bench, "start", None)
     monkeypatch.setattr(part("phases"), "check", None)
-    assert dry(benchmark, whole, *ALL) == 0
+    assert dry(benchmark, whole, *ALL, "--state=WARNING", "--checkpoint_minutes=9") == 0  # change no number
     assert (whole / "gpu_scientific.md").read_text() == before
     told = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in told if ": done before: " in line] == PHASES
@@ -256,18 +256,17 @@ def test_when_the_minutes_are_over_more_of_them_extend_the_rows(benchmark, no_ch
         now[0] += 400 if evaluate_minutes > 1e-6 else 0
         return found
 
-    sizes = ("--eval_batch_size=8",)
     monkeypatch.setitem(part("dry").SIZES, "eval_batch_size", 8)
     with monkeypatch.context() as patch:
         patch.setattr(bench, "start", slow)
-        assert dry(benchmark, out, *sizes, "--minutes=5") == 0
+        assert dry(benchmark, out, "--minutes=5") == 0
     found = phases(out)
     assert (found["test-stage-2-alone"]["state"], found["test-untuned"]["state"]) == ("partial", "not reached")
     assert found["test-stage-2-alone"]["told"].startswith("16 of 24 users, ")
     text = (out / "gpu_scientific.md").read_text()
     assert "16 of 24 test users." in text
     assert "| untuned, CALRec's template | not reached: the 5 minutes are over |" in text
-    assert dry(benchmark, out, *sizes, "--minutes=9") == 0
+    assert dry(benchmark, out, "--minutes=9") == 0
     assert {record["state"] for record in phases(out).values()} == {"done"}
     assert len(read_ranks(out / phases(out)["test-stage-2-alone"]["folder"])) == 24
     assert "24 test users." in (out / "gpu_scientific.md").read_text()
