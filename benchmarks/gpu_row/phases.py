@@ -145,7 +145,8 @@ def go_through(
         if is_done(bench, phase):
             tell(f"{phase.name}: done before: {bench.record(phase.name)['told']}")
     _round([phase for phase in phases if not is_done(bench, phase)], bench, minutes, tell, after)
-    _round([phase for phase in phases if _is_partial(bench, phase)], bench, minutes, tell, after)
+    if minutes.left:
+        _round([phase for phase in phases if _is_partial(bench, phase)], bench, minutes, tell, after)
 
 
 def _round(

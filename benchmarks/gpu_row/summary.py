@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from calrec_recbole.durable import write_json, write_text
-from gpu_row.bench import Bench
+from gpu_row.bench import MODEL, Bench
 from gpu_row.blocks import blocks_of, numbers
 from gpu_row.phases import DONE, Phase
 from gpu_row.table import markdown
@@ -27,7 +27,7 @@ def write_summary(bench: Bench, phases: Sequence[Phase], stages: bool, ablate: b
 
 
 def _head(bench: Bench) -> Iterator[str]:
-    yield "# SmolLM2-135M on a GPU" if not bench.sizes else "# Dry run: the numbers mean nothing"
+    yield f"# {MODEL} on {bench.dataset}" if not bench.sizes else "# Dry run: the numbers mean nothing"
     engine, runs = bench.settings["retrieval"], bench.out / "runs"
     yield f"Weights: {bench.settings['backbone']}. Retrieval: {engine}. Optimistic/pessimistic where they differ."
     if engine == "okapi":
