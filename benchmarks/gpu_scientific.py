@@ -1,130 +1,156 @@
-"""Claim: SmolLM2-135M learns Scientific (stage II alone) and ranks for all its users within ten minutes of one GPU.
+"""Claim: SmolLM2-135M becomes a tested row of Scientific within ten minutes of one GPU, and a cut loses seconds.
 
-    calrec prepare --category=Scientific --raw=DIR --out=dataset/
-    python benchmarks/gpu_scientific.py --data_path=dataset --out=results/gpu-scientific [--backbone=FOLDER]
+    calrec prepare --category=Scientific --raw=DIR --out=dataset/    # with --stages also CDs, Movies, Beauty2014
+    python benchmarks/gpu_scientific.py --data_path=dataset --out=results/gpu-scientific --minutes=10
+    python benchmarks/gpu_scientific.py --data_path=dataset --out=results/gpu-scientific --minutes=45 \\
+        --stages=joint,finetune --ablate
 
-The shipped runner with configs/experiment/smollm2-135m-gpu.yaml; more settings as --key=value. The folder `--out` gets
-`gpu_scientific.json` and `.md`, every metric beside the paper's, and the run's folder. The ten minutes count training
-with its validations, and the evaluation of all users; reading data and loading weights are listed apart.
-`--dry_run` goes the same way on a CPU with a tiny decoder from scratch on RecBole's ml-100k: its numbers mean nothing.
+Phases, in order of worth: a check of the device; stage II alone, trained for its share of the minutes; its test users;
+with --stages stage I on four data sets, stage II from it, its test users; with --ablate the other rows of Table 3 (see
+gpu_row/systems.py for what their equal steps are); the untuned backbone under two templates. --minutes is what this
+call may take. Each phase leaves what it has in --out at once; one that fails leaves a line, and the next goes on. The
+same command goes on from a cut, a kill or the end of its minutes, and extends the rows that lack test users; SIGTERM
+ends it with 143. No network and no Java are needed: without Java ranks are by okapi, as the table says.
+
+More settings as --key=value. --dry_run goes through all phases on a CPU, with a tiny decoder and made-up data of the
+same names: its numbers mean nothing. Answers 0; 1 where a phase failed or a check does not hold; 2 for what is missing.
 """
 
 import argparse
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.durable import write_json, write_text
-from calrec_recbole.errors import CalrecError
-from calrec_recbole.plugin.settings import parse_arguments
+from gpu_row.requirements import (
+    found_backbone,
+    found_retrieval,
+    missing_data,
+    missing_device,
+    missing_packages,
+)
 
-EXPERIMENT = "smollm2-135m-gpu"
-MINUTES = 10
-PAPER = {  # Table 2, CALRec (PaLM-2 XXS, stages I and II) on Scientific: optimistic, pessimistic
-    "ndcg@10": (0.0788, 0.0740),
-    "recall@1": (0.0511, 0.0389),
-    "recall@10": (0.1124, 0.1117),
-    "mrr": (0.0730, 0.0667),
-}
-TINY = {
-    **{"backbone": "scratch", "scratch_vocab_size": 300, "scratch_hidden_size": 16, "scratch_num_hidden_layers": 1},
-    **{"scratch_num_attention_heads": 2, "scratch_intermediate_size": 32, "max_input_length": 256},
-    **{"train_steps": 2, "eval_interval": 1, "train_batch_size": 8, "valid_users": 4, "retrieval": "okapi"},
-    **{"n_gen": 2, "max_new_tokens": 4, "gpu_id": ""},
-}
+from calrec_recbole.errors import CalrecError, ConfigError
+
+DATASET = "Scientific"
+STAGES = {"finetune": False, "joint,finetune": True}
+SECONDS_OF_STATE = 15  # between states of a training on disk: what a kill may cost
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data_path", required=True, help="holds Scientific/Scientific.inter, from `calrec prepare`")
-    parser.add_argument("--backbone", help="hub id, folder or .gguf file; by default that of the experiment's YAML")
-    parser.add_argument("--dataset", help="by default Scientific, and ml-100k for a dry run")
-    parser.add_argument("--out", required=True, type=Path, help="folder for the results")
-    parser.add_argument("--dry_run", action="store_true", help="tiny sizes, also on a CPU")
-    arguments, settings = parser.parse_known_args(argv)
+    arguments, settings = parser().parse_known_args(argv)
+    lacking = missing_packages()
+    if lacking:
+        return refused(lacking)
+    from calrec_recbole.plugin.sigterm import EXIT, Terminated, sigterm_raises
+
     try:
-        return measure(arguments, parse_arguments(settings))
+        with sigterm_raises():
+            return measure(arguments, settings)
     except (CalrecError, OSError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
+        return refused([str(problem)])
+    except KeyboardInterrupt:
+        print("\ninterrupted: the same command goes on", file=sys.stderr)
+        return 130
+    except Terminated:
+        print("\nterminated: the same command goes on", file=sys.stderr)
+        return EXIT
 
 
-def measure(arguments: argparse.Namespace, settings: dict[str, Any]) -> int:
-    import torch
-
-    if not arguments.dry_run and not torch.cuda.is_available():
-        print(
-            "error: gpu_scientific needs a CUDA device and none is visible; --dry_run tries its steps", file=sys.stderr
-        )
-        return 2
-    from calrec_recbole.plugin.runner import run
-
-    torch.set_float32_matmul_precision("high")  # TensorFloat32 in sampling; training is in bfloat16
-    overrides = {"data_path": arguments.data_path, "output_dir": str(arguments.out / "runs"), **settings}
-    if arguments.backbone:
-        overrides["backbone"] = arguments.backbone
-    dataset = arguments.dataset or ("ml-100k" if arguments.dry_run else "Scientific")
-    result = run("CALRec", dataset, [EXPERIMENT], {**overrides, **(TINY if arguments.dry_run else {})})
-    ran = json.loads((result.folder / "environment.json").read_text(encoding="utf-8"))
-    found = record(result.test, ran, dataset, arguments.dry_run)
-    found["folder"] = str(result.folder)
-    write_json(arguments.out / "gpu_scientific.json", found)
-    write_text(arguments.out / "gpu_scientific.md", markdown(found))
-    print(markdown(found))
-    print(f"ratio seconds/{60 * MINUTES} {found['seconds'] / (60 * MINUTES):.2f}")
-    for name, row in found["metrics"].items():
-        if row["paper"]:
-            print(f"ratio {name} ours/paper {row['ours'] / row['paper']:.2f}")
-    return 0
-
-
-def record(test: Mapping[str, float], ran: Mapping[str, Any], dataset: str, dry_run: bool) -> dict[str, Any]:
-    """Every test metric beside the paper's (None where it reports none, and on other data); seconds are wall-clock."""
-    paper = (
-        {} if dataset != "Scientific" else {_key(name, side): PAPER[name][side] for name in PAPER for side in (0, 1)}
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = found.add_argument
+    add("--out", required=True, type=Path, help="folder of the results; the same one goes on")
+    add(
+        "--data_path", type=Path, default=Path("dataset"), help="holds Scientific/Scientific.inter, by `calrec prepare`"
     )
-    phases = {name: spent["wall"] for name, spent in ran["seconds"].items()}
-    seconds = phases["train"] + phases["evaluate"] + ran["seconds_before_resume"]
-    return {
-        "what": "dry run: the numbers mean nothing" if dry_run else "SmolLM2-135M, stage II alone",
-        "dataset": dataset,
-        "device": ran["devices"]["name"],
-        "metrics": {name: {"ours": value, "paper": paper.get(name)} for name, value in test.items()},
-        "seconds": round(seconds, 1),
-        "within_limit": seconds < 60 * MINUTES,
-        "seconds_by_phase": phases,
-        "users": ran["users"],
-        "samples": ran.get("samples"),
-        "versions": ran["versions"],
-        "peak_memory_mib": ran["peak_memory_mib"],
-    }
+    add("--minutes", type=float, default=10.0, help="of this call")
+    add("--stages", choices=STAGES, default="finetune", help="joint,finetune: stage I first, in a row of its own")
+    add("--ablate", action="store_true", help="the other rows of Table 3; needs --stages=joint,finetune")
+    add("--backbone", default="", help="folder, .gguf file or hub id that is cached; else SmolLM2-135M, where it lies")
+    add("--retrieval", default="auto", help="lucene, okapi; auto: lucene where Java starts")
+    add("--dry_run", action="store_true", help="tiny sizes and made-up data, on a CPU")
+    return found
 
 
-def _key(name: str, side: int) -> str:
-    """("ndcg@10", 1) -> "ndcg_pes@10"."""
-    metric, at, k = name.partition("@")
-    return f"{metric}_{('opt', 'pes')[side]}{at}{k}"
+def refused(lines: Sequence[str]) -> int:
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)
+    return 2
 
 
-def markdown(found: Mapping[str, Any]) -> str:
-    """One table: optimistic / pessimistic, ours and the paper's; then the time."""
-    lines = [f"{found['what']}; {found['dataset']}, {found['users']['test']} test users, {found['device']}", ""]
-    lines += ["| metric | ours | paper (PaLM-2 XXS, both stages) |", "|-|-|-|"]
-    rows = found["metrics"]
-    for name in (name for name in rows if "_opt" in name):
-        pair = rows[name], rows[name.replace("_opt", "_pes")]
-        ours = " / ".join(f"{row['ours']:.4f}" for row in pair)
-        paper = " / ".join("-" if row["paper"] is None else f"{row['paper']:.4f}" for row in pair)
-        lines.append(f"| {name.replace('_opt', '')} | {ours} | {paper} |")
-    phases = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found["seconds_by_phase"].items())
-    verdict = "within" if found["within_limit"] else "beyond"
-    lines += [
-        "",
-        f"Training and evaluation: {found['seconds']:.0f} s of wall clock, {verdict} {MINUTES} min ({phases}).",
-    ]
-    return "\n".join(lines) + "\n"
+def measure(arguments: argparse.Namespace, given: Sequence[str]) -> int:
+    from gpu_row.bench import check_same, settings_before
+    from gpu_row.dry import write_data
+
+    from calrec_recbole.plugin.run_folder import NO_EFFECT
+
+    stages = STAGES[arguments.stages]
+    names = datasets(stages)
+    if arguments.ablate and not stages:
+        raise ConfigError("--ablate needs --stages=joint,finetune: its rows start from stage I")
+    if not arguments.minutes > 0:
+        raise ConfigError(f"--minutes={arguments.minutes:g} must be greater than 0")
+    if arguments.dry_run:
+        arguments.data_path = arguments.out / "dataset"
+        write_data(arguments.data_path, names)
+    before = settings_before(arguments.out)
+    backbone, no_weights = ("scratch", []) if arguments.dry_run else found_backbone(arguments.backbone)
+    wanted = before.get("retrieval", "auto") if arguments.retrieval == "auto" else arguments.retrieval
+    retrieval, no_java = found_retrieval(wanted)
+    lacking = [] if arguments.dry_run else missing_device()
+    lacking += missing_data(arguments.data_path, names) + no_weights + no_java
+    if lacking:
+        return refused(lacking)
+    settings = shared_settings(arguments.data_path, backbone, retrieval, given)
+    bench = checked_bench(arguments, settings)
+    told = {name: value for name, value in settings.items() if name not in NO_EFFECT}
+    check_same(arguments.out, {**told, "dry_run": arguments.dry_run})
+    return go(bench, arguments.minutes, stages, arguments.ablate)
+
+
+def datasets(stages: bool) -> list[str]:
+    """What must be prepared."""
+    from calrec_recbole.plugin.settings import config_file, read_settings
+
+    joint = read_settings(config_file("smollm2-joint"))["joint_datasets"] if stages else []
+    return list(dict.fromkeys([DATASET, *joint]))
+
+
+def shared_settings(data_path: Path, backbone: str, retrieval: str, given: Sequence[str]) -> dict[str, Any]:
+    """Of all runs."""
+    from calrec_recbole.plugin.settings import parse_arguments
+
+    fixed = {"data_path": str(data_path), "backbone": backbone, "retrieval": retrieval}
+    quiet = {"show_progress": False, "checkpoint_minutes": SECONDS_OF_STATE / 60}
+    return {**quiet, **parse_arguments(given), **fixed}
+
+
+def checked_bench(arguments: argparse.Namespace, settings: dict[str, Any]) -> Any:
+    """The bench. Raises ``ConfigError`` for a setting that no run knows."""
+    from gpu_row.bench import Bench
+    from gpu_row.dry import LONGEST, SIZES
+    from gpu_row.systems import ALONE
+
+    tiny = (SIZES, LONGEST) if arguments.dry_run else ()
+    bench = Bench(arguments.out, DATASET, settings, *tiny)
+    bench.config(ALONE.files, {})
+    return bench
+
+
+def go(bench: Any, call: float, stages: bool, ablate: bool) -> int:
+    """All phases, then the table with its tests."""
+    from gpu_row.minutes import Minutes
+    from gpu_row.phases import go_through, is_done, phases_of, went_wrong
+    from gpu_row.summary import write_summary
+
+    phases = phases_of(stages, ablate)
+    minutes = Minutes(call, {phase.name: phase.weight for phase in phases if not is_done(bench, phase)})
+    leave = partial(write_summary, bench, phases, stages, ablate)
+    go_through(phases, bench, minutes, partial(print, flush=True), partial(leave, tests=False))
+    print(leave(tests=True))
+    return int(went_wrong(phases, bench))
 
 
 if __name__ == "__main__":

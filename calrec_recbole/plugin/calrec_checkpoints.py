@@ -9,6 +9,7 @@ from typing import Any
 from calrec_recbole.durable import replacing_folder, write_json
 from calrec_recbole.plugin.model_card import model_card
 from calrec_recbole.plugin.retriever import NONE
+from calrec_recbole.plugin.settings import write_settings
 from calrec_recbole.training import Processes
 from calrec_recbole.training.best_weights import check_best
 
@@ -48,6 +49,13 @@ class CALRecCheckpoints:
     @property
     def best(self) -> Path:
         return self.checkpoint_dir / "best"
+
+    def keep_plan(self, planned: Mapping[str, Any]) -> None:
+        """What ``auto`` and a budget of minutes came to goes into the run's config.yaml: it repeats the run."""
+        self.planned = planned
+        asked = {name: self.config[name] for name in planned if self.config[name] != planned[name]}
+        if self.config["run_dir"] and self.processes.first and asked:
+            write_settings(Path(self.config["run_dir"]) / "config.yaml", self.config.settings | planned, asked)
 
     def save_weights(self, folder: Path, state: dict[str, Any]) -> None:
         self.write_weights(folder / "best", state)

@@ -44,6 +44,7 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
             return score, valid
         self._drop_state()  # where a kill came before it
         self.logger.info(f"training is over: the best weights are those of step {found.step}")
+        self.keep_plan(found.planned)
         self.validated_users, self.validated_on, self.chosen = found.users, found.validated_on, found.chosen
         self.resumed_seconds = found.seconds
         if self.model.reranker:
@@ -57,7 +58,7 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
             step, seconds = best_step(self.best, run), time.perf_counter() - self.began
             assert step is not None  # else the weights would be another run's
             names = self.validated_users, self.validated_on, dict(self.chosen)
-            Trained(run, step, score, dict(valid), *names, seconds).write(self.checkpoint_dir)
+            Trained(run, step, score, dict(valid), *names, seconds, dict(self.planned)).write(self.checkpoint_dir)
         self._drop_state()
 
     def _keep_samples(self, weights: str) -> None:

@@ -17,7 +17,6 @@ from calrec_recbole.plugin.meter import Meter, line
 from calrec_recbole.plugin.reranker import Reranker
 from calrec_recbole.plugin.selection import Selection, selection_of
 from calrec_recbole.plugin.sequences import longest_sequences
-from calrec_recbole.plugin.settings import write_settings
 from calrec_recbole.plugin.sigterm import Terminated, sigterm_waits
 from calrec_recbole.plugin.stages import TRAINED_ON, trained_on_before
 from calrec_recbole.training import Fit, FitSettings, StoppedError, Training, Validation, nats_per_item
@@ -102,15 +101,11 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         )
 
     def _write_plan(self, training: Training, fit: Fit) -> None:
-        """What ``auto`` and a budget of minutes came to goes into the run's config.yaml: it repeats the run."""
-        if not training.settings.train_steps:
-            return
-        planned = {name: value for name, value in training.planned().items() if name in self.config.settings}
-        planned |= {"train_minutes": 0.0, "packing": training.packed, "eval_interval": fit.eval_interval}
-        self.planned = planned
-        asked = {name: self.config[name] for name in planned if self.config[name] != planned[name]}
-        if self.config["run_dir"] and self.processes.first and asked:
-            write_settings(Path(self.config["run_dir"]) / "config.yaml", self.config.settings | planned, asked)
+        if training.settings.train_steps:
+            planned = {name: value for name, value in training.planned().items() if name in self.config.settings}
+            self.keep_plan(
+                {**planned, "train_minutes": 0.0, "packing": training.packed, "eval_interval": fit.eval_interval}
+            )
 
     def _report(self, step: int, phase: str, values: dict[str, float]) -> None:
         """What the steps before ``step`` came to, to the log, TensorBoard and wandb."""

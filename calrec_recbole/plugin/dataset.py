@@ -2,14 +2,18 @@
 
 import hashlib
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import recbole.data.dataset
+from pandas.errors import ChainedAssignmentError  # type: ignore[attr-defined]
 from recbole.data.dataset import SequentialDataset
 from recbole.data.utils import create_samplers, get_dataloader
+from recbole.utils import FeatureType
 
 from calrec_recbole.catalogue import Catalogue, read_catalogue
 from calrec_recbole.data import missing_dataset_message
@@ -55,6 +59,8 @@ class _SameForAll:
     uid_field: str
     inter_feat: Any
     benchmark_filename_list: list[str] | None
+    feat_name_list: list[str]
+    field2type: dict[str, FeatureType]
 
     def _load_inter_feat(self, token: str, dataset_path: str) -> None:
         super()._load_inter_feat(token, dataset_path)  # type: ignore[misc]
@@ -67,6 +73,18 @@ class _SameForAll:
         table = super()._load_user_or_item_feat(token, dataset_path, source, field_name)  # type: ignore[misc]
         field = getattr(self, field_name)
         return None if table is None else table[table[field].isin(self.inter_feat[field])].copy()
+
+    def _fill_nan(self) -> None:
+        """What RecBole fills, assigned: under pandas 3 it fills copies."""
+        for name in self.feat_name_list:
+            feat = getattr(self, name)
+            for field in feat:
+                kind = self.field2type[field]
+                if kind == FeatureType.TOKEN:
+                    feat[field] = feat[field].fillna(0)
+                elif kind == FeatureType.FLOAT:
+                    feat[field] = feat[field].fillna(feat[field].mean())
+        super()._fill_nan()  # type: ignore[misc]
 
     def build(self) -> list[Any]:
         if self.config["split"] == GLOBAL_TIME:
@@ -93,8 +111,7 @@ def load_dataset(config: Config) -> Any:
     base = getattr(recbole.data.dataset, f"{config['model']}Dataset", SequentialDataset)
     dataset_class = type(base.__name__, (_SameForAll, base), {})
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")  # about pandas 3
+        with _quiet_about_pandas():
             return dataset_class(config)
     except DataError:
         raise
@@ -102,9 +119,20 @@ def load_dataset(config: Config) -> Any:
         raise DataError(f"dataset={config['dataset']!r} cannot be read: {' '.join(str(problem).split())}") from problem
 
 
+@contextmanager
+def _quiet_about_pandas() -> Iterator[None]:
+    """Hides what pandas 2 announces and pandas 3 finds in RecBole's reading; ``_fill_nan`` mends what matters."""
+    with warnings.catch_warnings():
+        for category in (FutureWarning, ChainedAssignmentError):
+            warnings.filterwarnings("ignore", category=category, module=r"recbole\.")
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable", module=r"recbole\.")
+        yield
+
+
 def loaders(config: Config, dataset: Any) -> Loaders:
     """Training, validation and test by ``split``, all items candidates. Call it once: it changes ``dataset``."""
-    built = dataset.build()
+    with _quiet_about_pandas():
+        built = dataset.build()
     if not all(map(len, built)):
         found = "has no user with 4 events: none is left to validate and test on"
         if config["split"] == GLOBAL_TIME:

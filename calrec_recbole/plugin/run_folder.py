@@ -19,6 +19,7 @@ __all__ = [
     "CHECKPOINT",
     "LEFT",
     "METRICS_FILE",
+    "NO_EFFECT",
     "TENSORBOARD",
     "TRAINED_ON",
     "WANDB",

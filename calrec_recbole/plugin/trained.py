@@ -1,7 +1,7 @@
 """What training came to, on disk once it is over: an interrupted evaluation goes on without it."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +17,8 @@ TRAINED = "trained.json"  # in the checkpoint folder
 @dataclass(frozen=True)
 class Trained:
     """``score`` and ``valid`` are those of the best validation, which was of step ``step`` and of ``users`` users of
-    ``validated_on``; ``chosen``: what it chose besides; ``seconds``: of training.
+    ``validated_on``; ``chosen``: what it chose besides; ``seconds``: of training; ``planned``: what ``auto`` settings
+    and a budget of minutes came to.
     """
 
     run: str
@@ -28,6 +29,7 @@ class Trained:
     validated_on: str
     chosen: dict[str, Any]
     seconds: float
+    planned: dict[str, Any] = field(default_factory=dict)  # files of before it was kept lack it
 
     @classmethod
     def found(cls, checkpoint: Path, run: str) -> Self | None:

@@ -28,6 +28,18 @@ def test_the_config_of_a_budget_repeats_it(calrec_settings, monkeypatch):
     assert yaml.safe_load((again.folder / "config.yaml").read_text()) == written
 
 
+def test_a_run_that_is_extended_keeps_its_plan(calrec_settings):
+    """An evaluation of one user more writes the whole folder again."""
+    short = {**calrec_settings, "train_minutes": 0.003, "evaluate_minutes": 1e-6, "eval_batch_size": 1}
+    begun = run("CALRec", overrides=short, show=False)
+    file = begun.folder / "config.yaml"
+    written = yaml.safe_load(file.read_text())
+    extended = run("CALRec", overrides=short, show=False)
+    assert (extended.folder, extended.users["test"]) == (begun.folder, begun.users["test"] + 1)
+    assert yaml.safe_load(file.read_text()) == written
+    assert written["train_minutes"] == 0.0
+
+
 def test_the_run_is_named_by_what_was_asked(calrec_settings):
     """``auto`` is hashed as auto: another device may make another number of it."""
     first = run("CALRec", overrides=calrec_settings, show=False)
