@@ -18,8 +18,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from calrec_recbole.generation import CatalogueProposer, Proposer, Work, sample
-from calrec_recbole.generation.shared_prefix import key_values, shared_attention
+from calrec_recbole.generation import CatalogueProposer, Proposer, Work, sample, weights
+from calrec_recbole.generation.shared_prefix import key_values, lean, shared_attention
 from calrec_recbole.generation.varlen import varlen_attention_in_loops
 
 KERNEL = "variable-length attention"
@@ -74,20 +74,23 @@ def as_on_cuda(calls: Calls) -> Iterator[None]:
         return tolist(tensor)
 
     tolist = torch.Tensor.tolist
-    before = key_values.packs, shared_attention.varlen_attention
+    before = key_values.packs, shared_attention.varlen_attention, lean.joins
     key_values.packs, shared_attention.varlen_attention = (lambda states: True), kernel
+    lean.joins = weights.joins = lambda device: True
     torch.Tensor.tolist = to_list  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        key_values.packs, shared_attention.varlen_attention = before
+        key_values.packs, shared_attention.varlen_attention, lean.joins = before
+        weights.joins = lean.joins
         torch.Tensor.tolist = tolist  # type: ignore[method-assign]
 
 
 def calls_of(model: Any, prompts: list[list[int]], proposer: Proposer | None = None) -> Counts:
     """The calls of a pass of ``model`` over the rows of ``prompts``; every pass reads a token of every prompt."""
     asked = {"n": N, "seeds": range(len(prompts)), "proposer": proposer, "dtype": torch.bfloat16}
-    sample(model, prompts, max_new_tokens=LONG, **asked)  # the probe, the copy of the weights, the proposals' table
+    with as_on_cuda(Calls()):
+        sample(model, prompts, max_new_tokens=LONG, **asked)  # the probe, the copy of weights, the proposals' table
     counted = []
     for tokens in (SHORT, LONG):
         work: list[Work] = []

@@ -57,7 +57,7 @@ def score_again(
             return [sorted(own, key=lambda one: (-one.logprob, one.token_ids)) for own in found]
         asked = [prompts[user] for user in users], [wanted[user] for user in users]
         with exact_products():
-            scored = text_logprobs(model, *asked, steps=steps)
+            scored = text_logprobs(model, *asked, steps=steps, at_once=True)
         for user, values in zip(users, scored, strict=True):
             nats = dict(zip(wanted[user], values.tolist(), strict=True))
             found[user] = [one._replace(logprob=nats.get(one.token_ids, one.logprob)) for one in found[user]]

@@ -14,7 +14,7 @@ from calrec_recbole.generation.probe import check_backbone, fault, product_preci
 from calrec_recbole.generation.requirements import check_layers
 from calrec_recbole.generation.shared_prefix.budget import free_memory
 from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder
-from calrec_recbole.generation.shared_prefix.lean import LeanDecoder, NotLeanError
+from calrec_recbole.generation.shared_prefix.lean import LeanDecoder, NotLeanError, joins
 
 __all__ = ["decoder_of"]
 
@@ -43,7 +43,7 @@ def decoder_of(model: PreTrainedModel, dtype: torch.dtype | None = None) -> Deco
     lean = _checked_lean(model, dtype)
     if not lean and dtype == model.dtype:
         return ModelDecoder(model)
-    of, copies = (lean, _state(model)), _copies.setdefault(model, {})
+    of, copies = (lean, joins(model.device), _state(model)), _copies.setdefault(model, {})
     kept = copies.pop(dtype, None)
     if kept is None or kept.of != of:
         del kept
@@ -56,7 +56,7 @@ def decoder_of(model: PreTrainedModel, dtype: torch.dtype | None = None) -> Deco
 def _checked_lean(model: PreTrainedModel, dtype: torch.dtype) -> bool:
     """Whether `LeanDecoder` reads the model; if not, `ModelDecoder` does. Raises BackboneError where neither does."""
     known = _is_lean.setdefault(model, {})
-    here = model.device.type, dtype, *product_precisions()
+    here = model.device.type, dtype, joins(model.device), *product_precisions()
     if here not in known:
         plain = model if dtype == model.dtype else _cast(model, dtype)
         known[here] = _fits(model, plain)
@@ -100,7 +100,9 @@ def _in(weights: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _bytes(model: PreTrainedModel, dtype: torch.dtype) -> int:
-    """At most, of a copy."""
+    """At most, of a copy; none where the weights are read as they are."""
+    if dtype == model.dtype and not joins(model.device):
+        return 0
     return sum(one.numel() for one in model.parameters()) * dtype.itemsize
 
 

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from calrec_recbole.backbone import AdapterSettings, add_adapters, add_dropout
-from calrec_recbole.generation import sample
+from calrec_recbole.generation import sample, weights
 from calrec_recbole.generation.shared_prefix import lean
 from calrec_recbole.generation.shared_prefix.decoder import ModelDecoder
 from calrec_recbole.generation.shared_prefix.lean import LeanDecoder
@@ -57,8 +57,15 @@ def test_the_architectures_of_the_other_tests_are_read_in_few_calls(decoder):
     assert isinstance(decoder_of(decoder), LeanDecoder)
 
 
+@pytest.fixture(params=[False, True], ids=["products apart", "products joined"])
+def joined(request, monkeypatch):
+    for module in (lean, weights):
+        monkeypatch.setattr(module, "joins", lambda device: request.param)
+    return request.param
+
+
 @pytest.mark.parametrize("name", sorted(ALIKE))
-def test_what_is_built_alike_is_too(name, plain_logprob):
+def test_what_is_built_alike_is_too(name, plain_logprob, joined):
     model = built(ALIKE[name])
     assert isinstance(decoder_of(model), LeanDecoder)
     assert_logprobs_are_plain(model, plain_logprob)
@@ -102,13 +109,13 @@ def by_loading(model):
 
 
 def behind_torchs_back(model):
-    for weights in model.parameters():
-        weights.data.mul_(1.1)
+    for one in model.parameters():
+        one.data.mul_(1.1)
 
 
 def with_other_tensors(model):
-    for weights in model.parameters():
-        weights.data = weights.data + 0.1
+    for one in model.parameters():
+        one.data = one.data + 0.1
 
 
 @pytest.mark.parametrize("change", [by_optimiser, by_loading, behind_torchs_back, with_other_tensors])
@@ -120,13 +127,29 @@ def test_changed_weights_are_read_anew(llama, plain_logprob, change):
     assert decoder_of(llama, torch.bfloat16) is not old
 
 
-def test_adapters_are_read_too(llama, plain_logprob):
+def test_biases_and_norms_of_heads(build, plain_logprob, joined):
+    for name in ("qwen2", "qwen3", "gemma3"):
+        model = build(name)
+        torch.nn.init.normal_(model.model.layers[0].self_attn.q_proj.weight, std=0.5)
+        assert isinstance(decoder_of(model), LeanDecoder)
+        assert_logprobs_are_plain(model, plain_logprob)
+
+
+def test_on_a_cpu_no_weight_is_held_twice(llama):
+    own = {one.untyped_storage().data_ptr() for one in llama.parameters()}
+    read = decoder_of(llama)
+    for block in read._blocks:
+        for matrix, _ in (*block.into_heads, block.out, *block.gate_and_up, block.down):
+            assert matrix.untyped_storage().data_ptr() in own
+
+
+def test_adapters_are_read_too(llama, plain_logprob, joined):
     sample(llama, PROMPTS, n=2, max_new_tokens=2)
     add_adapters(llama, AdapterSettings(lora_rank=2), seed=1)
     with torch.no_grad():
-        for name, weights in llama.named_parameters():
+        for name, one in llama.named_parameters():
             if "lora_B" in name:
-                weights.normal_(generator=torch.Generator().manual_seed(1))
+                one.normal_(generator=torch.Generator().manual_seed(1))
     assert isinstance(decoder_of(llama), LeanDecoder)
     assert_logprobs_are_plain(llama, plain_logprob)
 

@@ -181,6 +181,16 @@ def test_too_few_positions_are_refused_before_training(settings):
         run("CALRec", overrides={**settings, "backbone": best, "max_new_tokens": 300}, show=False)
 
 
+@pytest.mark.parametrize(("steps", "told"), [(6, True), ("auto", False)])
+def test_items_that_max_new_tokens_cuts_are_told(settings, steps, told):
+    result = run("CALRec", overrides={**settings, "max_new_tokens": steps}, show=False)
+    warned = "max_new_tokens=6 cuts 100.0% of the items, which so cannot be generated: set auto"
+    assert (warned in (result.folder / "log.txt").read_text()) is told
+    items = load_run(result.folder).model.recommender.items.items
+    longest = max(map(len, items)) + 1
+    assert load_run(result.folder).model.recommender.settings.max_new_tokens == (longest if steps == "auto" else 6)
+
+
 def test_the_same_seed_gives_the_same_numbers(settings):
     first, second = (run("CALRec", overrides=settings, show=False) for _ in range(2))
     assert first.folder != second.folder

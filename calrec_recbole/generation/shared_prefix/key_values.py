@@ -111,7 +111,7 @@ class KeyValues:
             filled = group[:, :, :depth]
             size = max(1, len(source) * filled[0, 0].numel() * group.element_size())
             for part in filled.split(max(1, COPIED // size)):
-                part.index_copy_(1, target, part.index_select(1, source))
+                part[:, target] = part[:, source]  # index_copy_ would copy all of it first
 
     def keep(self, users: Tensor) -> None:
         """Forgets the prompts of all but these users (ascending)."""

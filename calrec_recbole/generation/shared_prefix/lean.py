@@ -1,7 +1,7 @@
-"""The passes of decoders built like Llama in few calls: a quarter of those that `transformers` makes.
+"""The passes of decoders built like Llama in few calls: a third of those that `transformers` makes.
 
-Products of one input are one product, a residual is added by the product before it, and queries and keys are turned
-together, in place. What does not fit exactly is left to `ModelDecoder`; whether all fits, the probe has the last word.
+Products of one input are one product on CUDA, a residual is added by the product before it, and queries and keys are
+turned together, in place. What does not fit exactly is left to `ModelDecoder`; whether all fits, the probe decides.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from calrec_recbole.generation.shared_prefix.decoder import evaluating
 from calrec_recbole.generation.shared_prefix.key_values import KeyValues
 from calrec_recbole.generation.shared_prefix.shared_attention import shared_attention
 
-__all__ = ["LeanDecoder"]
+__all__ = ["LeanDecoder", "NotLeanError", "joins"]
 
 TRUNK = {"embed_tokens", "layers", "norm", "rotary_emb"}
 ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}
@@ -54,9 +54,9 @@ class LeanDecoder:
         _expect(_children(trunk) == TRUNK and getattr(config, "final_logit_softcapping", None) is None)
         self._table = trunk.embed_tokens
         self._embed, table = _embedding(trunk.embed_tokens, dtype)
-        head, bias = _affine([head_module], dtype)
+        ((head, bias),) = _affine([head_module], dtype)
         tied = head_module.weight is trunk.embed_tokens.weight
-        self._head = (table if tied else head).t(), bias
+        self._head = (table.t() if tied else head), bias
         self._norm, self._rotary = _norm(trunk.norm, dtype), trunk.rotary_emb
         kinds = getattr(config, "layer_types", None) or [None] * len(trunk.layers)
         self._blocks = [
@@ -108,16 +108,16 @@ class _Block:
         self.scaling = getattr(attention, "scaling", None) or self.width**-0.5
         self.window = getattr(attention, "sliding_window", getattr(config, "sliding_window", None))
         self.turns = bool(getattr(attention, "use_rope", True))
-        self.joined = _affine([attention.q_proj, attention.k_proj, attention.v_proj], dtype, transposed=True)
-        self.out = _affine([attention.o_proj], dtype, transposed=True)
+        self.into_heads = _affine([attention.q_proj, attention.k_proj, attention.v_proj], dtype)
+        (self.out,) = _affine([attention.o_proj], dtype)
         key_heads = attention.k_proj.out_features // self.width
-        self.heads = self.joined[0].shape[1] // self.width - 2 * key_heads
+        self.heads = attention.q_proj.out_features // self.width
         self.head_norms = None
         if HEAD_NORMS & _children(attention):
             self.head_norms = _HeadNorms.of(attention, self.heads, key_heads, dtype)
         _expect(_children(mlp) | {"act_fn"} == MLP and not list(mlp.parameters(recurse=False)))
-        self.gate_and_up = _affine([mlp.gate_proj, mlp.up_proj], dtype, transposed=True)
-        self.down, self.act = _affine([mlp.down_proj], dtype, transposed=True), mlp.act_fn
+        self.gate_and_up, self.act = _affine([mlp.gate_proj, mlp.up_proj], dtype), mlp.act_fn
+        (self.down,) = _affine([mlp.down_proj], dtype)
         self.turned = self.heads + key_heads
 
     def __call__(self, hidden: Tensor, turns: tuple[Tensor, Tensor], states: KeyValues) -> Tensor:
@@ -128,7 +128,10 @@ class _Block:
 
     def _attend(self, read: Tensor, turns: tuple[Tensor, Tensor], states: KeyValues) -> Tensor:
         """(N, D) -> (N, heads * D) what the heads see, before they are mixed."""
-        heads = _product(read, *self.joined).view(len(read), -1, self.width)  # (N, query, key and value heads, D)
+        parts = [_product(read, *one) for one in self.into_heads]
+        heads = (parts[0] if len(parts) == 1 else torch.cat(parts, 1)).view(
+            len(read), -1, self.width
+        )  # query, key, value
         turned = heads.narrow(1, 0, self.turned)
         query, others = heads.split((self.heads, heads.shape[1] - self.heads), 1)
         if self.head_norms is not None:
@@ -140,7 +143,8 @@ class _Block:
 
     def _feed(self, read: Tensor) -> Tensor:
         """(N, D) -> (N, inner) of the MLP, before it is mixed."""
-        gate, up = _product(read, *self.gate_and_up).chunk(2, 1)
+        parts = [_product(read, *one) for one in self.gate_and_up]
+        gate, up = parts if len(parts) == 2 else parts[0].chunk(2, 1)
         inner: Tensor = self.act(gate).mul_(up)
         return inner
 
@@ -196,13 +200,19 @@ def _by_kind(rotary: Any) -> bool:
     return "layer_type" in signature(rotary.forward).parameters
 
 
-def _affine(modules: list[Any], dtype: torch.dtype, *, transposed: bool = False) -> tuple[Tensor, Tensor | None]:
-    """The matrices (out, in) of linear maps, one under another, and their biases; ``transposed``: (in, out)."""
-    matrices, biases = zip(*map(_matrix, modules), strict=True)
-    _expect(len({bias is None for bias in biases}) == 1)
-    matrix = (torch.cat(matrices) if len(matrices) > 1 else matrices[0]).to(dtype)
-    bias = None if biases[0] is None else torch.cat(biases).to(dtype)
-    return matrix.t() if transposed else matrix, bias
+def joins(device: torch.device) -> bool:
+    """Whether products of one input are one: a GPU waits for launches, and a CPU gains nothing by copied weights."""
+    return device.type == "cuda"
+
+
+def _affine(modules: list[Any], dtype: torch.dtype) -> list[tuple[Tensor, Tensor | None]]:
+    """The matrices (in, out) and biases of linear maps of one input, as one map where they are joined."""
+    maps = [_matrix(module) for module in modules]
+    _expect(len({bias is None for _, bias in maps}) == 1)
+    if len(maps) > 1 and joins(maps[0][0].device):
+        matrices, biases = zip(*maps, strict=True)
+        maps = [(torch.cat(matrices), None if biases[0] is None else torch.cat(biases))]
+    return [(matrix.to(dtype).t(), None if bias is None else bias.to(dtype)) for matrix, bias in maps]
 
 
 def _matrix(module: Any) -> tuple[Tensor, Tensor | None]:

@@ -5,9 +5,9 @@ import logging
 import pytest
 import torch
 
-from calrec_recbole.generation import CatalogueProposer, Trie, best_texts, sample, text_logprobs
+from calrec_recbole.generation import CatalogueProposer, Trie, best_texts, sample, text_logprobs, weights
 from calrec_recbole.generation.probe import check_backbone
-from calrec_recbole.generation.shared_prefix import kernel, key_values, shared_attention
+from calrec_recbole.generation.shared_prefix import kernel, key_values, lean, shared_attention
 from calrec_recbole.generation.varlen import varlen_attention_in_loops
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6], [1, 2, 3, 4, 5, 6, 7]]
@@ -25,6 +25,8 @@ def as_on_cuda(monkeypatch):
             calls.append(options["causal"])
             return varlen_attention_in_loops(*asked, **options)
 
+        for module in (lean, weights):
+            monkeypatch.setattr(module, "joins", lambda device: True)
         monkeypatch.setattr(key_values, "packs", lambda states: True)
         monkeypatch.setattr(shared_attention, "varlen_attention", in_loops)
         return calls
