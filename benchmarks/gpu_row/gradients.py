@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from calrec_recbole.backbone import Backbone
+from calrec_recbole.generation.products import exact_products
 from calrec_recbole.training.feed import Feed
-from calrec_recbole.training.packing_check import exactly
 from calrec_recbole.training.sizes import cpu_sizes
 from gpu_row.material import Material
 from gpu_row.verdict import verdict
@@ -48,7 +48,7 @@ def _gradient(
         given.settings, **steps, precision=precision, packing=packing, micro_batch_tokens=GROUP, kernels="auto"
     )
     items, feed_of = given.recommender.items, (given.sequences, settings, given.seed, device)
-    with exactly():
+    with exact_products():
         feed = Feed(backbone, items, *feed_of)
         with feed.attending():
             feed.batch(step, cpu_sizes(settings)).accumulate()

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from calrec_recbole.generation import Sample, sample
-from calrec_recbole.training.packing_check import exactly
+from calrec_recbole.generation.products import exact_products
 from gpu_row.material import Material
 from gpu_row.verdict import verdict
 
@@ -21,7 +21,7 @@ def sample_checks(given: Material, users: int, name: str) -> list[dict[str, Any]
     prompts = [prompt.tolist() for prompt in given.prompts[:users]]
     seeds, plain = range(len(prompts)), given.plain.model
     wanted = N, TEMPERATURE, TOKENS
-    with exactly():
+    with exact_products():
         own = sample(given.backbone.model, prompts, *wanted, seeds=list(seeds))
         theirs = [
             sample(plain, [prompt], *wanted, seeds=[seed])[0] for prompt, seed in zip(prompts, seeds, strict=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.errors import BackboneError, CalrecError
+from calrec_recbole.generation.products import exact_products, product_precisions
 from calrec_recbole.generation.requirements import check_layers
 from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder, evaluating
 from calrec_recbole.generation.shared_prefix.descent import Descent
@@ -153,26 +154,3 @@ def _exact(model: PreTrainedModel) -> Iterator[None]:
     finally:
         for one, data in zip(lifted, kept, strict=True):
             one.data = data
-
-
-@contextmanager
-def exact_products() -> Iterator[None]:
-    """Float32 matrices are multiplied as they are; set back at the end."""
-    before = product_precisions()
-    try:
-        _set_product_precisions("ieee", "ieee")
-        yield
-    finally:
-        _set_product_precisions(*before)
-
-
-def product_precisions() -> tuple[str, str]:
-    """How CUDA and a CPU multiply float32 matrices: "ieee" or "none" as they are, "tf32" or "bf16" rounded."""
-    mkldnn: Any = torch.backends.mkldnn
-    return torch.backends.cuda.matmul.fp32_precision, mkldnn.matmul.fp32_precision
-
-
-def _set_product_precisions(cuda: str, cpu: str) -> None:
-    torch.backends.cuda.matmul.fp32_precision = cuda
-    mkldnn: Any = torch.backends.mkldnn
-    mkldnn.matmul.fp32_precision = cpu

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from calrec_recbole.generation.probe import check_backbone, fault, product_precisions
+from calrec_recbole.generation.probe import check_backbone, fault
+from calrec_recbole.generation.products import product_precisions
 from calrec_recbole.generation.requirements import check_layers
 from calrec_recbole.generation.shared_prefix.budget import free_memory
 from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder

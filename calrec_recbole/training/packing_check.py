@@ -1,8 +1,6 @@
 """A check before training that a backbone reads packed rows as it reads each sequence alone."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +10,7 @@ from torch import Tensor
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.examples import IGNORED, Example
+from calrec_recbole.generation.products import exact_products
 from calrec_recbole.training.packed_attention import attending_packed
 from calrec_recbole.training.packing import pack
 from calrec_recbole.training.runtime import autocast
@@ -50,7 +49,7 @@ def _problem(backbone: Backbone, device: torch.device, precision: torch.dtype) -
     sequences = _tried(backbone.model.get_input_embeddings().num_embeddings)
     rows = [torch.from_numpy(sequence)[None].to(device) for sequence in sequences]
     try:
-        with exactly():
+        with exact_products():
             exact = _alone(trunk, rows)
             gaps = [(_size(_packed(backbone, sequences, device) - exact), 0.0)]
         with autocast(precision, device):
@@ -90,14 +89,3 @@ def _packed(backbone: Backbone, sequences: list[np.ndarray], device: torch.devic
 def _size(states: Tensor) -> float:
     """The root of the mean square."""
     return float(states.square().mean().sqrt())
-
-
-@contextmanager
-def exactly() -> Iterator[None]:
-    """Within the block float32 products are those of float32, not of TensorFloat32."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
