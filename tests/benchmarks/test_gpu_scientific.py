@@ -83,7 +83,7 @@ def test_every_phase_leaves_its_file_and_is_done(whole):
 def test_the_check_compares_and_measures(whole):
     found = phases(whole)["check"]
     values = {one["name"]: one["value"] for one in found["checks"]}
-    assert len(values) == 8
+    assert len(values) == 7
     assert all(one["ok"] for one in found["checks"])
     assert values["small decoder, gradient of Eq. 4: packed in bfloat16, against padded"] > 1e-5  # it is bfloat16
     assert "tokens/s" in found["measures"][0]
