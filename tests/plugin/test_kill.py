@@ -14,7 +14,7 @@ import pytest
 from calrec_recbole.plugin.runner import run
 
 SERVER = Path(__file__).with_name("deadly_runs.py")
-CALREC = {  # a run whose validations at steps 2, 3 and 6 are the best so far, the one at step 4 is not
+CALREC = {  # a run whose validations at steps 2 and 3 are the best so far, those at steps 4 and 6 are not
     **{"seed": 3, "learning_rate": 0.02, "lr_warmup_steps": 1, "train_steps": 6, "warmup_steps": 3, "eval_interval": 2},
     **{"scratch_vocab_size": 420, "scratch_hidden_size": 16, "scratch_intermediate_size": 32},
     **{"scratch_num_hidden_layers": 1, "scratch_num_attention_heads": 2, "train_batch_size": 4, "valid_users": 0},
@@ -74,7 +74,7 @@ def lives(server, settings):
 def whole(settings, tmp_path):
     """The result of the run that nobody killed."""
     found = result_of(run("CALRec", overrides={**settings, "output_dir": str(tmp_path / "whole")}, show=False).folder)
-    assert json.loads(found["state.json"])["step"] == 6
+    assert json.loads(found["state.json"])["step"] == 3  # what LIVES takes for granted
     return found
 
 
