@@ -108,7 +108,8 @@ class Fit:
     def resume(self) -> bool:
         """Goes to where an interrupted fit of the same run stood; whether there was one.
 
-        Raises ``DataError`` that names the folder of a state that is damaged or belongs to something else.
+        Raises ``DataError`` that names the folder of a state that is damaged or belongs to something else. The best
+        weights are written or checked by ``run``.
         """
         if self.folder is None:
             return False
@@ -121,9 +122,6 @@ class Fit:
             shutil.rmtree(best, ignore_errors=True)  # of an attempt whose state somebody removed
             return False
         self.progress = Progress.loaded(load_state(self.training, last), self.progress, str(last))
-        self._keep_best()
-        if self.progress.best_step >= 0:
-            check_best(best)
         self.began = time.perf_counter() - self.progress.seconds
         logger.info("resumed at step %d from %s, after %.0f s", self.training.step, last, self.progress.seconds)
         return True
@@ -134,6 +132,9 @@ class Fit:
         With ``train_steps`` 0 the weights are validated and kept as they are.
         """
         training, progress = self.training, self.progress
+        if self.folder and progress.best_step >= 0:
+            self._keep_best()
+            check_best(self.folder / "best")
         try:
             while progress.validated < training.settings.train_steps and not self._has_settled():
                 self._train_until(self._next_validation())
