@@ -5,7 +5,7 @@ from typing import Any
 from recbole.model.sequential_recommender.fdsa import FDSA
 from torch import Tensor, nn
 
-from calrec_recbole.baselines.text_table import TextTable, text_table
+from calrec_recbole.baselines.text.frozen_table import TextTable, text_table
 
 __all__ = ["FDSAText"]
 

@@ -16,18 +16,18 @@ OURS = {
     "LIR": "calrec_recbole.baselines.lir:LIR",
     "BERT4RecFull": "calrec_recbole.baselines.bert4rec:BERT4RecFull",
     "FDSAText": "calrec_recbole.baselines.fdsa_text:FDSAText",
-    "S3RecText": "calrec_recbole.baselines.s3rec_text:S3RecText",
-    "UniSRec": "calrec_recbole.baselines.unisrec:UniSRec",
-    "UniSRecID": "calrec_recbole.baselines.unisrec:UniSRecID",
-    "Recformer": "calrec_recbole.baselines.recformer:Recformer",
+    "S3RecText": "calrec_recbole.baselines.s3rec.model:S3RecText",
+    "UniSRec": "calrec_recbole.baselines.unisrec.model:UniSRec",
+    "UniSRecID": "calrec_recbole.baselines.unisrec.model:UniSRecID",
+    "Recformer": "calrec_recbole.baselines.recformer.model:Recformer",
 }
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
     "CALRec": "calrec_recbole.plugin.calrec_trainer:CALRecTrainer",
     "LIR": "calrec_recbole.plugin.trainer:UntrainedTrainer",
-    "S3RecText": "calrec_recbole.baselines.s3rec_trainer:PretrainedTrainer",
-    "UniSRec": "calrec_recbole.baselines.unisrec_trainer:UniSRecTrainer",
-    "UniSRecID": "calrec_recbole.baselines.unisrec_trainer:UniSRecTrainer",
-    "Recformer": "calrec_recbole.baselines.recformer_trainer:RecformerTrainer",
+    "S3RecText": "calrec_recbole.baselines.s3rec.trainer:PretrainedTrainer",
+    "UniSRec": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
+    "UniSRecID": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
+    "Recformer": "calrec_recbole.baselines.recformer.trainer:RecformerTrainer",
 }
 
 _CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)

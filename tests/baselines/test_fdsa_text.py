@@ -2,7 +2,7 @@ import pytest
 import torch
 from recbole.model.sequential_recommender.fdsa import FDSA
 
-from calrec_recbole.baselines.text_features import item_features
+from calrec_recbole.baselines.text.features import item_features
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
 

@@ -1,0 +1,54 @@
+"""The items of a data set as Recformer reads them: which attributes, and each distinct text once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from calrec_recbole.baselines.recformer.inputs import FlatItem, tokenise_item
+from calrec_recbole.catalogue import read_attributes
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.dataset import item_file, item_tokens
+from calrec_recbole.prompts import Attribute
+
+__all__ = ["DistinctItems", "attributes_of", "distinct_items", "texts_of"]
+
+
+class DistinctItems(NamedTuple):
+    """The different items in order of first appearance, and of every item its place among them."""
+
+    items: list[FlatItem]
+    place: list[int]
+
+
+def attributes_of(dataset: Any, config: Any) -> list[dict[str, str]]:
+    """Name -> value of the attributes of every item, in the order of internal ids 1, 2, ...
+
+    ``recformer_attributes`` names fields of ``item_attributes`` in the order in which they are read; empty, all of
+    them. The names are the labels in lower case: the authors' "title", "brand", "category".
+    """
+    try:
+        known = {attribute["field"]: Attribute(**attribute) for attribute in config["item_attributes"]}
+    except (KeyError, TypeError):
+        raise ConfigError(
+            f"item_attributes={config['item_attributes']!r} must be a list of {{field: ..., label: ..., words: ...}}"
+        ) from None
+    wanted = config["recformer_attributes"] or list(known)
+    lacking = [field for field in wanted if field not in known]
+    if lacking:
+        raise ConfigError(
+            f"recformer_attributes={wanted} names {lacking[0]!r}, which is not in item_attributes, {list(known)}: "
+            "name some of these, or none for all"
+        )
+    rows = read_attributes(item_file(config), item_tokens(dataset)[1:], wanted)
+    return [{known[field].label.lower(): row[field].strip() for field in wanted} for row in rows]
+
+
+def distinct_items(attributes: Sequence[Mapping[str, str]], tokenizer: Any, limit: int) -> DistinctItems:
+    """Every item tokenised, ``limit`` tokens an attribute; items that read the same share one place."""
+    places: dict[FlatItem, int] = {}
+    place = [places.setdefault(tokenise_item(item, tokenizer, limit), len(places)) for item in attributes]
+    return DistinctItems(list(places), place)
+
+
+def texts_of(attributes: Sequence[Mapping[str, str]]) -> list[str]:
+    """All names and values, each distinct one once: what a tokenizer learns from."""
+    return list(dict.fromkeys(text for item in attributes for pair in item.items() for text in pair if text))

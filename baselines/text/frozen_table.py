@@ -1,0 +1,58 @@
+"""The text of items as a model's input: a frozen table of text vectors, and a trained adapter to the model's size."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from calrec_recbole.baselines.text.features import item_features
+from calrec_recbole.errors import ConfigError, did_you_mean
+
+__all__ = ["TEXT_INITS", "TextTable", "text_table"]
+
+
+def _of_the_text(features: Tensor, spread: float) -> Tensor:
+    return features
+
+
+def _redrawn(features: Tensor, spread: float) -> Tensor:
+    """N(0, spread^2) for every item, the pad item too: equal texts get different rows."""
+    return torch.randn(features.shape) * spread
+
+
+TEXT_INITS: dict[str, Callable[[Tensor, float], Tensor]] = {"text": _of_the_text, "random": _redrawn}
+
+
+class TextTable(nn.Module):
+    """Items -> vectors of the model's size: (...) ids -> (..., H), by a frozen table and a two-layer adapter.
+
+    UniSRec's comparison names the adapter of its baselines "MLP"; its depth here, two layers with gelu, is ours.
+    """
+
+    vectors: Tensor
+
+    def __init__(self, vectors: Tensor, hidden_size: int) -> None:
+        super().__init__()
+        self.register_buffer("vectors", vectors)  # a buffer: RecBole's _init_weights re-draws embeddings
+        self.adapter = nn.Sequential(
+            nn.Linear(vectors.shape[1], hidden_size), nn.GELU(), nn.Linear(hidden_size, hidden_size)
+        )
+
+    def forward(self, items: Tensor) -> Tensor:
+        return self.adapter(self.vectors[items])
+
+
+def text_table(dataset: Any, config: Any) -> TextTable:
+    """The table of a run. ``text_init: text`` is the items' text features.
+
+    ``random`` reproduces the official comparison, where the features were loaded and then overwritten: RecBole's
+    ``_init_weights`` re-draws every embedding, frozen ones too, with N(0, initializer_range). The features are loaded
+    for their size in either case, and frozen in either case.
+    """
+    wanted = str(config["text_init"])
+    if wanted not in TEXT_INITS:
+        hint = did_you_mean(wanted, TEXT_INITS)
+        raise ConfigError(f"text_init={wanted!r} must be one of {', '.join(TEXT_INITS)}{hint}")
+    vectors = TEXT_INITS[wanted](item_features(dataset, config), float(config["initializer_range"]))
+    return TextTable(vectors, int(config["hidden_size"]))

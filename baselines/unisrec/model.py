@@ -1,0 +1,91 @@
+"""UniSRec (Hou et al., KDD 2022, arXiv 2206.05941): items by their text, adapted, in SASRec's encoder.
+
+Departures from the official code: all items are candidates of the training softmax, the pad item is none (officially it
+is one); every distinct text passes the adaptor once a batch, for histories and targets alike, so that both see the
+same dropout and gate noise (officially each place in a history draws its own).
+"""
+
+from typing import Any
+
+import torch
+from recbole.model.sequential_recommender.sasrec import SASRec
+from torch import Tensor
+from torch.nn import functional as F
+
+from calrec_recbole.baselines.text.features import item_features
+from calrec_recbole.baselines.unisrec.adaptor import MoEAdaptor
+from calrec_recbole.baselines.unisrec.contrast import cosine
+from calrec_recbole.baselines.unisrec.official_weights import load_pretrained
+from calrec_recbole.baselines.unisrec.training_modes import check_stage
+
+__all__ = ["UniSRec", "UniSRecID"]
+
+
+class UniSRec(SASRec):
+    """Text only (inductive): items of equal text features tie exactly."""
+
+    uses_ids = False
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        check_stage(config, self.uses_ids)
+        super().__init__(config, dataset)
+        if not self.uses_ids:
+            del self.item_embedding
+        self.temperature = float(config["temperature"])
+        features, group = item_features(dataset, config)[1:].unique(dim=0, return_inverse=True)
+        self.register_buffer("text_features", features, persistent=False)  # (T, D), one row a distinct text
+        self.register_buffer("text_of_item", group, persistent=False)  # (n_items - 1,): the pad item has none
+        self.moe_adaptor = MoEAdaptor(
+            int(config["n_exps"]), features.size(1), self.hidden_size, float(config["adaptor_dropout_prob"])
+        )
+        if config["train_stage"] == "finetune":
+            load_pretrained(self, config["pre_model_path"])
+        if config["freeze_encoder"]:
+            for part in (self.position_embedding, self.trm_encoder):
+                part.requires_grad_(False)
+
+    def forward(self, item_seq: Tensor, item_seq_len: Tensor, *, items: Tensor) -> Tensor:
+        """SASRec's forward with the table ``items`` (n, H) for its item embedding: (B, L) places there, 0 = pad, (B,)
+        -> (B, H). Pads on the right change nothing, however many (see ``plugin.trimming``).
+        """
+        positions = self.position_embedding.weight[: item_seq.size(1)]
+        hidden = self.dropout(self.LayerNorm(F.embedding(item_seq, items) + positions))
+        layers = self.trm_encoder(hidden, self.get_attention_mask(item_seq), output_all_encoded_layers=False)
+        return self.gather_indexes(layers[-1], item_seq_len - 1)
+
+    def item_vectors(self, texts: Tensor) -> Tensor:
+        """Adapted distinct texts (T, H) -> (n_items, H), the pad item's row zero."""
+        return F.pad(texts[self.text_of_item], (0, 0, 1, 0))
+
+    def calculate_loss(self, interaction: Any) -> Tensor:
+        """Section 2.3, cross-entropy of cosine / temperature over all items -> scalar, nats."""
+        items = self.item_vectors(self.moe_adaptor(self.text_features))
+        users = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN], items=items)
+        return F.cross_entropy(cosine(users, items[1:]) / self.temperature, interaction[self.ITEM_ID] - 1)
+
+    def full_sort_predict(self, interaction: Any) -> Tensor:
+        """(B, n_items) cosine / temperature, pad item -inf."""
+        texts = self.moe_adaptor(self.text_features)
+        items = self.item_vectors(texts)
+        users = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN], items=items)
+        return F.pad(self.scores(users, texts, items), (1, 0), value=-torch.inf)
+
+    def scores(self, users: Tensor, texts: Tensor, items: Tensor) -> Tensor:
+        """(B, n_items - 1): one product for each distinct text, handed to all its items."""
+        return (cosine(users, texts) / self.temperature)[:, self.text_of_item]
+
+    def predict(self, interaction: Any) -> Tensor:
+        """(B,) the scores of each row's own item."""
+        return self.full_sort_predict(interaction).gather(1, interaction[self.ITEM_ID][:, None])[:, 0]
+
+
+class UniSRecID(UniSRec):
+    """ID + text (transductive): an ID embedding is added to the adapted text, in histories and targets."""
+
+    uses_ids = True
+
+    def item_vectors(self, texts: Tensor) -> Tensor:
+        return super().item_vectors(texts) + self.item_embedding.weight
+
+    def scores(self, users: Tensor, texts: Tensor, items: Tensor) -> Tensor:
+        return cosine(users, items[1:]) / self.temperature

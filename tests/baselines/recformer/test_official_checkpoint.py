@@ -1,0 +1,149 @@
+"""A state dict of the names and shapes of the authors' checkpoint, for a network of two layers."""
+
+import pytest
+import torch
+from transformers import LongformerForMaskedLM
+
+from calrec_recbole.baselines.recformer.backbone import (
+    LongformerSizes,
+    from_longformer,
+    from_scratch,
+    read_backbone,
+    save_backbone,
+)
+from calrec_recbole.baselines.recformer.official_checkpoint import load_official
+from calrec_recbole.errors import BackboneError
+
+D, INNER, WORDS, POSITIONS, ITEMS = 16, 24, 270, 62, 6
+
+
+@pytest.fixture
+def small_recformer():
+    """Window 8, 5 items, 60 tokens; a vocabulary of 270."""
+    torch.manual_seed(1)
+    sizes = LongformerSizes(270, hidden_size=16, num_hidden_layers=2, intermediate_size=24)
+    backbone = from_scratch(sizes, ["title", "brand", "Red Glue", "Blue Pen"], 8, 6, 60)
+    backbone.network.eval()
+    return backbone
+
+
+def official(layers=2):
+    shapes = {
+        "embeddings.position_ids": (1, POSITIONS),  # a buffer of older versions of transformers
+        "embeddings.word_embeddings.weight": (WORDS, D),
+        "embeddings.position_embeddings.weight": (POSITIONS, D),
+        "embeddings.token_type_embeddings.weight": (4, D),
+        "embeddings.item_position_embeddings.weight": (ITEMS, D),
+        "embeddings.LayerNorm.weight": (D,),
+        "embeddings.LayerNorm.bias": (D,),
+    }
+    for number in range(layers):
+        layer = f"encoder.layer.{number}"
+        square = [f"attention.self.{name}" for name in ("query", "key", "value")]
+        square += [f"attention.self.{name}_global" for name in ("query", "key", "value")]
+        for name in [*square, "attention.output.dense"]:
+            shapes |= {f"{layer}.{name}.weight": (D, D), f"{layer}.{name}.bias": (D,)}
+        for name in ("attention.output.LayerNorm", "output.LayerNorm"):
+            shapes |= {f"{layer}.{name}.weight": (D,), f"{layer}.{name}.bias": (D,)}
+        shapes |= {f"{layer}.intermediate.dense.weight": (INNER, D), f"{layer}.intermediate.dense.bias": (INNER,)}
+        shapes |= {f"{layer}.output.dense.weight": (D, INNER), f"{layer}.output.dense.bias": (D,)}
+    head = {"bias": (WORDS,), "dense.weight": (D, D), "dense.bias": (D,), "layer_norm.weight": (D,)}
+    head |= {"layer_norm.bias": (D,), "decoder.weight": (WORDS, D), "decoder.bias": (WORDS,)}
+    names = {f"longformer.{name}": shape for name, shape in shapes.items()}
+    names |= {f"lm_head.{name}": shape for name, shape in head.items()}
+    torch.manual_seed(3)
+    return {name: torch.randn(shape) for name, shape in names.items()}
+
+
+LEFT_OVER = ["lm_head.decoder.bias", "lm_head.decoder.weight", "longformer.embeddings.position_ids"]
+
+
+def written(tmp_path, tensors):
+    torch.save(tensors, tmp_path / "pytorch_model.bin")
+    return tmp_path / "pytorch_model.bin"
+
+
+@pytest.mark.parametrize("prefix", ["", "_forward_module.model."])
+def test_every_tensor_is_found_by_name(prefix, small_recformer, tmp_path):
+    theirs = official()
+    file = written(tmp_path, {prefix + name: tensor for name, tensor in theirs.items()})
+    loaded = load_official(file, small_recformer.network)
+    assert loaded.missed == []
+    assert loaded.left_over == LEFT_OVER
+    ours = small_recformer.network.state_dict()
+    for name in theirs.keys() - set(LEFT_OVER):
+        assert torch.equal(ours[name], theirs[name]), name
+
+
+def test_the_encoder_alone_leaves_the_head_as_it_was(small_recformer, tmp_path):
+    theirs = official()
+    before = small_recformer.network.state_dict()["lm_head.dense.weight"].clone()
+    alone = {name.removeprefix("longformer."): tensor for name, tensor in theirs.items() if "lm_head" not in name}
+    loaded = load_official(written(tmp_path, alone), small_recformer.network)
+    assert loaded.missed == [
+        f"lm_head.{name}" for name in ("bias", "dense.bias", "dense.weight", "layer_norm.bias")
+    ] + ["lm_head.layer_norm.weight"]
+    assert loaded.left_over == ["longformer.embeddings.position_ids"]
+    ours = small_recformer.network.state_dict()
+    assert torch.equal(ours["lm_head.dense.weight"], before)
+    name = "longformer.embeddings.word_embeddings.weight"
+    assert torch.equal(ours[name], theirs[name])
+
+
+def test_another_shape_is_refused_with_both_named_and_nothing_is_loaded(small_recformer, tmp_path):
+    theirs = official() | {"longformer.embeddings.item_position_embeddings.weight": torch.zeros(51, D)}
+    before = {name: tensor.clone() for name, tensor in small_recformer.network.state_dict().items()}
+    with pytest.raises(BackboneError, match=r"item_position_embeddings.weight is \(51, 16\) there and \(6, 16\) here"):
+        load_official(written(tmp_path, theirs), small_recformer.network)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in small_recformer.network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [({"a.weight": torch.zeros(1)}, "no tensor of Recformer"), ([torch.zeros(1)], "holds a list, not a state dict")],
+)
+def test_what_is_no_checkpoint_is_named(content, message, small_recformer, tmp_path):
+    with pytest.raises(BackboneError, match=message):
+        load_official(written(tmp_path, content), small_recformer.network)
+
+
+def test_a_file_that_would_run_code_is_refused(small_recformer, tmp_path):
+    with pytest.raises(BackboneError, match="cannot be read as tensors"):
+        load_official(written(tmp_path, {"a": pytest.raises}), small_recformer.network)
+
+
+def test_a_longformer_keeps_its_weights_and_begins_types_and_item_positions_anew(small_recformer, tmp_path):
+    config = small_recformer.network.config
+    config.type_vocab_size, config.attention_window = 1, [16, 16]
+    longformer = LongformerForMaskedLM(config)
+    longformer.save_pretrained(tmp_path)
+    small_recformer.tokenizer.save_pretrained(tmp_path)
+    network, tokenizer = from_longformer(str(tmp_path), window=8, positions=9, max_tokens=40)
+    ours, theirs = network.state_dict(), longformer.state_dict()
+    new = {f"longformer.embeddings.{kind}_embeddings.weight" for kind in ("token_type", "item_position")}
+    assert {name for name in ours if name not in theirs or not torch.equal(ours[name], theirs[name])} == new
+    assert [tuple(ours[name].shape) for name in sorted(new)] == [(9, 16), (4, 16)]
+    assert all(ours[name].std() > 0.01 for name in new)
+    assert network.window == 8
+    assert tokenizer.get_vocab() == small_recformer.tokenizer.get_vocab()
+    with pytest.raises(BackboneError, match=r"max_tokens=1024 exceeds the 60 positions"):
+        from_longformer(str(tmp_path), window=8, positions=9, max_tokens=1024)
+
+
+def test_a_saved_backbone_is_read_again_and_other_settings_are_named(small_recformer, tmp_path):
+    save_backbone(small_recformer, tmp_path)
+    again = read_backbone(tmp_path, 8, 6, 60)
+    ours = small_recformer.network.state_dict()
+    assert all(torch.equal(tensor, ours[name]) for name, tensor in again.network.state_dict().items())
+    with pytest.raises(BackboneError, match="MAX_ITEM_LIST_LENGTH=5, not 50"):
+        read_backbone(tmp_path, 8, 51, 60)
+    with pytest.raises(BackboneError, match="attention_window=8, not 64"):
+        read_backbone(tmp_path, 64, 6, 60)
+
+
+def test_another_architecture_and_a_missing_folder_are_named(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(BackboneError, match="is a bert: give a Longformer"):
+        from_longformer(str(tmp_path), 8, 6, 60)
+    with pytest.raises(BackboneError, match="cannot be loaded"):
+        read_backbone(tmp_path / "nowhere", 8, 6, 60)
