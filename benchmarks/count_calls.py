@@ -24,11 +24,12 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from calrec_recbole.attention.varlen import varlen_attention_in_loops
 from calrec_recbole.backbone import Backbone, train_tokenizer
 from calrec_recbole.examples import ItemTokens, tokenise_items
-from calrec_recbole.generation.varlen import varlen_attention_in_loops
-from calrec_recbole.training import StepReport, Training, TrainingSettings, packed_attention
-from calrec_recbole.training.sizes import Sizes
+from calrec_recbole.training import StepReport, Training, TrainingSettings
+from calrec_recbole.training.micro_batches import packed_attention
+from calrec_recbole.training.micro_batches.sizes import Sizes
 
 LAYERS = 30
 WORDS = 20  # of a random item

@@ -72,7 +72,7 @@ def resampled(real: Sequence[str], wanted: int, rng: np.random.Generator) -> lis
 
 
 def pyserini(texts: Sequence[str]) -> tuple[Way, Callable[[], None]]:
-    from calrec_recbole.retrieval.jvm import java_class
+    from calrec_recbole.retrieval.lucene.java import java_class
 
     folder = tempfile.mkdtemp()
     indexer = java_class("io.anserini.index.SimpleIndexer")(folder)

@@ -18,9 +18,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from calrec_recbole.attention.varlen import varlen_attention_in_loops
 from calrec_recbole.generation import CatalogueProposer, Proposer, Work, sample, weights
-from calrec_recbole.generation.shared_prefix import key_values, lean, shared_attention
-from calrec_recbole.generation.varlen import varlen_attention_in_loops
+from calrec_recbole.generation.shared_prefix import key_values, shared_attention
+from calrec_recbole.generation.shared_prefix import lean_decoder as lean
 
 KERNEL = "variable-length attention"
 WAITING = ("_local_scalar_dense", "nonzero", "_unique2", "masked_select", "lift_fresh")  # the last: host to device

@@ -38,7 +38,7 @@ from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import catalogue_of, load_dataset, loaders
 from calrec_recbole.plugin.sequences import longest_sequences
 from calrec_recbole.training import Training, TrainingSettings
-from calrec_recbole.training.runtime import autocast
+from calrec_recbole.training.device.mixed_precision import autocast
 from calrec_recbole.two_tower import collate_sequences, collate_targets, masked_mean
 
 SMOLLM2 = {

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import LongformerForMaskedLM
 
 from calrec_recbole.baselines.recformer.inputs import FlatSequence, Tokens, collate
-from calrec_recbole.training.batches import micro_batches
+from calrec_recbole.training.micro_batches.batches import micro_batches
 
 __all__ = ["RecformerNetwork", "cosine_scores", "pieces"]
 

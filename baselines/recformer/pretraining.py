@@ -18,7 +18,7 @@ from calrec_recbole.baselines.recformer.model import Recformer
 from calrec_recbole.baselines.recformer.prefix_rows import Rows
 from calrec_recbole.baselines.recformer.word_masks import IGNORED, mask_tokens
 from calrec_recbole.losses import info_nce
-from calrec_recbole.training.runtime import autocast
+from calrec_recbole.training.device.mixed_precision import autocast
 
 __all__ = ["Pretraining", "item_contrast", "masked_language_model"]
 

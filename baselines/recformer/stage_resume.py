@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from calrec_recbole.baselines.recformer.model import WEIGHTS
-from calrec_recbole.durable import recover_folder
+from calrec_recbole.durable_files import recover_folder
 from calrec_recbole.plugin.resume import LAST, load_epoch, phase_left, save_epoch
 
 __all__ = ["resume_stage", "save_stage"]

@@ -18,7 +18,7 @@ from calrec_recbole.baselines.recformer.model import WEIGHTS
 from calrec_recbole.baselines.recformer.prefix_rows import Rows, draw_rows, rows_of
 from calrec_recbole.baselines.recformer.pretraining import Pretraining, batches
 from calrec_recbole.baselines.recformer.stage_resume import resume_stage, save_stage
-from calrec_recbole.durable import replacing_folder, write_json
+from calrec_recbole.durable_files import replacing_folder, write_json
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.resume import LAST
 from calrec_recbole.plugin.trainer import TieHonest

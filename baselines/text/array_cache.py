@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calrec_recbole.durable import replacing_file
+from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.errors import ConfigError
 
 __all__ = ["cached_array"]

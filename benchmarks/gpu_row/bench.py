@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.durable import write_json
+from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.resolve import resolve

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calrec_recbole.durable import write_text
+from calrec_recbole.durable_files import write_text
 
 __all__ = ["LONGEST", "SIZES", "write_data"]
 

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from calrec_recbole.attention.products import exact_products
 from calrec_recbole.backbone import Backbone
-from calrec_recbole.generation.products import exact_products
-from calrec_recbole.training.feed import Feed
-from calrec_recbole.training.sizes import cpu_sizes
+from calrec_recbole.training.micro_batches.feed import Feed
+from calrec_recbole.training.micro_batches.sizes import cpu_sizes
 from gpu_row.material import Material
 from gpu_row.verdict import verdict
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
+from calrec_recbole.attention.products import exact_products
 from calrec_recbole.generation import Sample, sample
-from calrec_recbole.generation.products import exact_products
 from gpu_row.material import Material
 from gpu_row.verdict import verdict
 

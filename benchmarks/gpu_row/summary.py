@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from calrec_recbole.durable import write_json, write_text
+from calrec_recbole.durable_files import write_json, write_text
 from gpu_row.bench import MODEL, Bench
 from gpu_row.blocks import blocks_of, numbers
 from gpu_row.phases import DONE, Phase

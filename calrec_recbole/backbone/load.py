@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from calrec_recbole.backbone.adapters import merged_weights
+from calrec_recbole.backbone.lora import merged_weights
 from calrec_recbole.errors import BackboneError
 from calrec_recbole.generation.probe import check_backbone
 

@@ -52,8 +52,8 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Runs what is missing and writes the report; ``CalrecError`` at the end where a run failed."""
     from calrec_recbole.cli.compare_arguments import experiment_of, machine_of
+    from calrec_recbole.comparison.display import Progress
     from calrec_recbole.comparison.plan import plan, shared_settings
-    from calrec_recbole.comparison.progress import Progress
     from calrec_recbole.comparison.resolution import resolve_all
     from calrec_recbole.comparison.scheduler import execute
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from calrec_recbole.data.statistics import Statistics
+    from calrec_recbole.data.dataset_statistics import Statistics
 
 __all__ = ["add_parser", "run"]
 
@@ -58,7 +58,7 @@ def _print_table(name: str, ours: "Statistics", paper: "Statistics | None") -> N
 
 def run(arguments: argparse.Namespace) -> None:
     from calrec_recbole.data.categories import missing_dataset_message
-    from calrec_recbole.data.statistics import paper_table, statistics
+    from calrec_recbole.data.dataset_statistics import paper_table, statistics
     from calrec_recbole.errors import DataError
 
     folder = arguments.data_path / arguments.dataset

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import calrec_recbole
-from calrec_recbole.durable import write_json
+from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import CalrecError
 from calrec_recbole.plugin.settings import CONFIGS, config_file
 

@@ -15,7 +15,7 @@ from calrec_recbole.data.dedup import drop_consecutive_duplicates, drop_duplicat
 from calrec_recbole.data.filters import drop_short_users, sample_users
 from calrec_recbole.data.metadata import ATTRIBUTES, CATEGORY_SOURCES, Metadata, read_metadata
 from calrec_recbole.data.raw_file import RawFile
-from calrec_recbole.durable import replacing_folder, write_json
+from calrec_recbole.durable_files import replacing_folder, write_json
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 
 __all__ = ["PrepareSettings", "prepare", "summary_file"]

@@ -1,11 +1,11 @@
 """Tie-honest evaluation: a pair of ranks for each user, metrics per user, then their means, intervals and tests."""
 
-from calrec_recbole.evaluation.comparison import category_means, compare, user_vectors
 from calrec_recbole.evaluation.metrics import METRICS, ndcg, recall, reciprocal_rank
+from calrec_recbole.evaluation.paired_comparison import category_means, compare, user_vectors
 from calrec_recbole.evaluation.per_user import align, metric_vector, metric_vectors, read_ranks, without_last_item
+from calrec_recbole.evaluation.rank_table import RankTable
 from calrec_recbole.evaluation.ranks import lowered_ranks, ranks_without, tie_ranks
 from calrec_recbole.evaluation.summary import metric_names, metric_value, parse_metric, summary
-from calrec_recbole.evaluation.table import RankTable
 
 __all__ = [
     "METRICS",

@@ -1,4 +1,4 @@
-from calrec_recbole.generation.beam import BestTexts, best_texts
+from calrec_recbole.generation.beam_search import BestTexts, best_texts
 from calrec_recbole.generation.likelihood import text_logprobs
 from calrec_recbole.generation.precision import PRECISIONS, decode_dtype, score_again
 from calrec_recbole.generation.proposals import CatalogueProposer, Proposer

@@ -10,10 +10,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.generation.draws import CACHED
+from calrec_recbole.generation.categorical import CACHED
 from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
-from calrec_recbole.generation.shared_prefix.budget import Budget, in_halves, room_of
-from calrec_recbole.generation.shared_prefix.descent import Descent
+from calrec_recbole.generation.shared_prefix.memory_budget import Budget, in_halves, room_of
+from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
 from calrec_recbole.generation.weights import decoder_of
 
 __all__ = ["next_logprobs", "text_logprobs"]

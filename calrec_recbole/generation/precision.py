@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from calrec_recbole.attention.products import exact_products
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation.likelihood import text_logprobs
-from calrec_recbole.generation.products import exact_products
 from calrec_recbole.generation.sampling import Sample
 
 __all__ = ["PRECISIONS", "decode_dtype", "score_again"]

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from calrec_recbole.attention.products import exact_products, product_precisions
 from calrec_recbole.errors import BackboneError, CalrecError
-from calrec_recbole.generation.products import exact_products, product_precisions
 from calrec_recbole.generation.requirements import check_layers
-from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder, evaluating
-from calrec_recbole.generation.shared_prefix.descent import Descent
+from calrec_recbole.generation.shared_prefix.packed_decoder import Decoder, ModelDecoder, evaluating
+from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
 
 __all__ = ["check_backbone", "exact_products", "fault", "product_precisions"]
 

@@ -11,11 +11,11 @@ from calrec_recbole.errors import BackboneError, ConfigError
 from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
 from calrec_recbole.generation.proposals import Proposer
 from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
-from calrec_recbole.generation.shared_prefix.budget import Budget, in_halves, room_of
-from calrec_recbole.generation.shared_prefix.decoder import Decoder
-from calrec_recbole.generation.shared_prefix.descent import Descent
-from calrec_recbole.generation.shared_prefix.graphs import GraphedDecoder, recorded_on_cuda
-from calrec_recbole.generation.shared_prefix.lean import LeanDecoder
+from calrec_recbole.generation.shared_prefix.cuda_graphs import GraphedDecoder, recorded_on_cuda
+from calrec_recbole.generation.shared_prefix.lean_decoder import LeanDecoder
+from calrec_recbole.generation.shared_prefix.memory_budget import Budget, in_halves, room_of
+from calrec_recbole.generation.shared_prefix.packed_decoder import Decoder
+from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
 from calrec_recbole.generation.speculation import speculate
 from calrec_recbole.generation.walk import Drawn, Draws, descend
 from calrec_recbole.generation.weights import decoder_of

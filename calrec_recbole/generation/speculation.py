@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from calrec_recbole.generation.proposals import Proposer
-from calrec_recbole.generation.shared_prefix.descent import Descent
-from calrec_recbole.generation.shared_prefix.tree import Children, branch
+from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
+from calrec_recbole.generation.shared_prefix.prefix_tree import Children, branch
 from calrec_recbole.generation.walk import Drawn, Draws
 
 __all__ = ["speculate"]

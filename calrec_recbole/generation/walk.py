@@ -5,9 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from calrec_recbole.generation.draws import draw
-from calrec_recbole.generation.shared_prefix.descent import Descent
-from calrec_recbole.generation.shared_prefix.tree import branch
+from calrec_recbole.generation.categorical import draw
+from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
+from calrec_recbole.generation.shared_prefix.prefix_tree import branch
 
 __all__ = ["Drawn", "Draws", "descend"]
 

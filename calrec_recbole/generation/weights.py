@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from calrec_recbole.attention.products import product_precisions
 from calrec_recbole.generation.probe import check_backbone, fault
-from calrec_recbole.generation.products import product_precisions
 from calrec_recbole.generation.requirements import check_layers
-from calrec_recbole.generation.shared_prefix.budget import free_memory
-from calrec_recbole.generation.shared_prefix.decoder import Decoder, ModelDecoder
-from calrec_recbole.generation.shared_prefix.lean import LeanDecoder, NotLeanError, joins
+from calrec_recbole.generation.shared_prefix.lean_decoder import LeanDecoder, NotLeanError, joins
+from calrec_recbole.generation.shared_prefix.memory_budget import free_memory
+from calrec_recbole.generation.shared_prefix.packed_decoder import Decoder, ModelDecoder
 
 __all__ = ["decoder_of"]
 

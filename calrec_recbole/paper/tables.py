@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-from calrec_recbole.data.statistics import paper_table as statistics_rows
+from calrec_recbole.data.dataset_statistics import paper_table as statistics_rows
 from calrec_recbole.errors import ConfigError
 
 __all__ = ["METRICS", "TABLES", "paper_table"]
@@ -45,7 +45,7 @@ def paper_table(number: int) -> pd.DataFrame:
     For methods based on IDs, which have no ties, both cases hold the one number that is printed. ``dataset`` "Average"
     is the mean of the six categories. Further columns, empty where the paper prints nothing:
 
-    - 1: a row a data set instead, with the columns of ``calrec_recbole.data.statistics.Statistics``.
+    - 1: a row a data set instead, with the columns of ``calrec_recbole.data.dataset_statistics.Statistics``.
     - 2: ``model`` (our name of the system); ``improvement`` (%, of CALRec over the best baseline, optimistic).
     - 4: in the rows of CALRec ``improvement_optimistic, improvement_pessimistic`` (%), ``p_optimistic, p_pessimistic``.
     - 7: no ``pessimistic``; ``change`` (%, whole numbers) in the rows with dedup.

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from calrec_recbole.durable import replacing_folder, write_json
+from calrec_recbole.durable_files import replacing_folder, write_json
 from calrec_recbole.plugin.model_card import model_card
 from calrec_recbole.plugin.retriever import NONE
 from calrec_recbole.plugin.settings import write_settings

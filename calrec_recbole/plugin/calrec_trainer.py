@@ -9,7 +9,7 @@ from recbole.trainer import Trainer
 from tqdm import tqdm
 
 from calrec_recbole.backbone import add_adapters
-from calrec_recbole.durable import write_json
+from calrec_recbole.durable_files import write_json
 from calrec_recbole.plugin.calrec_evaluation import CALRecEvaluation
 from calrec_recbole.plugin.calrec_settings import settings_of
 from calrec_recbole.plugin.joint import Category, own_category, record

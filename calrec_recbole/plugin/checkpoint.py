@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from calrec_recbole.durable import replacing_file, write_json
+from calrec_recbole.durable_files import replacing_file, write_json
 from calrec_recbole.errors import DataError
 
 __all__ = ["load_checkpoint", "save_checkpoint"]

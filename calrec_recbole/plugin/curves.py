@@ -12,7 +12,7 @@ from typing import Any, Self
 import recbole.trainer.trainer
 from torch.utils.tensorboard import SummaryWriter
 
-from calrec_recbole.durable import writing
+from calrec_recbole.durable_files import writing
 from calrec_recbole.plugin.run_folder import TENSORBOARD
 
 __all__ = ["Curves", "tensorboard_of"]

@@ -13,7 +13,7 @@ from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.dataset import item_tokens
 from calrec_recbole.plugin.split import named_runs
 from calrec_recbole.recommender import Recommender
-from calrec_recbole.reranking import item_vectors, scaled, user_vectors
+from calrec_recbole.reranking.candidates import item_vectors, scaled, user_vectors
 
 __all__ = ["LOGPROB", "FirstStage", "check_first_stage", "first_stage"]
 

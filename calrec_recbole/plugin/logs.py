@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from calrec_recbole.durable import writing
+from calrec_recbole.durable_files import writing
 
 __all__ = ["logging_to"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from calrec_recbole.durable import replacing_file, write_text
+from calrec_recbole.durable_files import replacing_file, write_text
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.evaluation import RankTable
 from calrec_recbole.plugin.dataset import data_hash, item_tokens, load_dataset, loaders, user_tokens

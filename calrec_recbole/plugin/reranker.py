@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calrec_recbole.durable import write_json
+from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.plugin.first_stage import LOGPROB, FirstStage, check_first_stage, first_stage
 from calrec_recbole.plugin.retriever import RERANK, TEXTS
 from calrec_recbole.plugin.sequences import longest_sequences
 from calrec_recbole.recommender import Recommender
-from calrec_recbole.reranking import candidates, combine, log_softmax, scaled, target_logprobs
+from calrec_recbole.reranking.candidates import candidates, combine, log_softmax, scaled, target_logprobs
 
 __all__ = ["BONUSES", "WEIGHTS", "Parts", "Reranker", "check_rerank", "fair_bonus"]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.durable import write_json
+from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import CalrecError, did_you_mean
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import check_dataset, data_hash

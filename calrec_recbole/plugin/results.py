@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from calrec_recbole.durable import write_json
+from calrec_recbole.durable_files import write_json
 from calrec_recbole.evaluation import RankTable
 from calrec_recbole.plugin.run_folder import LEFT, METRICS_FILE
 from calrec_recbole.training.progress import NATS

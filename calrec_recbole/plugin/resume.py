@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from calrec_recbole.durable import recover_folder, replacing_folder, write_json
+from calrec_recbole.durable_files import recover_folder, replacing_folder, write_json
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.checkpoint import STATE, load_checkpoint, save_checkpoint
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from calrec_recbole.durable import write_text
+from calrec_recbole.durable_files import write_text
 from calrec_recbole.errors import ConfigError, did_you_mean
 
 __all__ = [

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from calrec_recbole.durable import write_json
+from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import DataError
 from calrec_recbole.training.best_weights import best_step, check_best
 

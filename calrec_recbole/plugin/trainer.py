@@ -19,7 +19,7 @@ from recbole.utils import get_trainer
 from torch import Tensor
 from tqdm import tqdm
 
-from calrec_recbole.durable import replacing_file
+from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.errors import ConfigError, ScoreError
 from calrec_recbole.evaluation import RankTable, metric_names, metric_value, ranks_without, tie_ranks
 from calrec_recbole.plugin.checkpoint import load_checkpoint, save_checkpoint

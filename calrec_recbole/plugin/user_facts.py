@@ -1,4 +1,4 @@
-"""What the slices of ``evaluation.slices`` need to know of a data set's test users, from the events of its split."""
+"""What ``evaluation.user_slices`` needs to know of a data set's test users, from the events of its split."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from calrec_recbole.evaluation.slices import user_slices
+from calrec_recbole.evaluation.user_slices import user_slices
 from calrec_recbole.plugin.dataset import item_tokens, load_dataset, user_tokens
 from calrec_recbole.plugin.reload import run_config
 from calrec_recbole.plugin.split import PARTS, event_parts

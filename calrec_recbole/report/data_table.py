@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.data.statistics import Statistics, paper_table, statistics
+from calrec_recbole.data.dataset_statistics import Statistics, paper_table, statistics
 from calrec_recbole.errors import DataError
 
 __all__ = ["FIELDS", "DataColumn", "data_table"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from calrec_recbole.durable import replacing_file
+from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.report.rows import Row
 from calrec_recbole.report.runs import Run
 

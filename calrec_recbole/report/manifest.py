@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.durable import write_json
+from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import DataError
 
 __all__ = ["MANIFEST_FILE", "Entry", "Manifest", "from_here", "read_manifest"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from calrec_recbole.evaluation.per_user import metric_vectors
-from calrec_recbole.evaluation.slices import slice_means, user_slices
+from calrec_recbole.evaluation.user_slices import slice_means, user_slices
 from calrec_recbole.report.rows import KEYS, Row
 from calrec_recbole.report.runs import Run
 

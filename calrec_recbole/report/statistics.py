@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from calrec_recbole.errors import DataError, did_you_mean
-from calrec_recbole.evaluation.comparison import category_means, compare
+from calrec_recbole.evaluation.paired_comparison import category_means, compare
 from calrec_recbole.evaluation.per_user import align, metric_vectors
 from calrec_recbole.report.rows import KEYS, METRICS, Row
 from calrec_recbole.report.tables import OURS

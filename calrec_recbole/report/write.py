@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from calrec_recbole.durable import replacing_file, write_text
+from calrec_recbole.durable_files import replacing_file, write_text
 from calrec_recbole.report.facts import CACHE, read_facts
 from calrec_recbole.report.manifest import Manifest
 

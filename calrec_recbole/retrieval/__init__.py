@@ -3,7 +3,7 @@
 from calrec_recbole.retrieval.bm25 import BM25
 from calrec_recbole.retrieval.collection import check_milvus
 from calrec_recbole.retrieval.hierarchical import UNRETRIEVED, HierarchicalMatch
-from calrec_recbole.retrieval.lucene import LuceneBM25
+from calrec_recbole.retrieval.lucene.lucene_bm25 import LuceneBM25
 from calrec_recbole.retrieval.milvus import MilvusBM25
 from calrec_recbole.retrieval.okapi import OkapiBM25
 

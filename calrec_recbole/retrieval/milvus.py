@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from calrec_recbole.retrieval.bm25 import BM25, K1, B
 from calrec_recbole.retrieval.collection import Collection, check_milvus
-from calrec_recbole.retrieval.lucene import LuceneBM25
+from calrec_recbole.retrieval.lucene.lucene_bm25 import LuceneBM25
 
 __all__ = ["CANDIDATES", "MilvusBM25"]
 

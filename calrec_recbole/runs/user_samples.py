@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from calrec_recbole.durable import replacing_file
+from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.errors import DataError
 from calrec_recbole.inference import AUTO, CONSTRAINED, VLLM, InferenceSettings
 

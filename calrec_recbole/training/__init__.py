@@ -1,13 +1,13 @@
 """Fine-tuning a backbone by the objective of section 3.4."""
 
-from calrec_recbole.training.checkpoint import load_state, save_state
+from calrec_recbole.training.distributed.processes import Processes
 from calrec_recbole.training.fit import Fit, FitSettings, StoppedError, Validation
+from calrec_recbole.training.held_out import nats_per_item
 from calrec_recbole.training.loop import StepReport, Training
 from calrec_recbole.training.mixture import Mixture
 from calrec_recbole.training.objective import LossParts, objective
-from calrec_recbole.training.parallel import Processes
 from calrec_recbole.training.settings import TrainingSettings
-from calrec_recbole.training.validation import nats_per_item
+from calrec_recbole.training.training_state import load_state, save_state
 
 __all__ = [
     "Fit",

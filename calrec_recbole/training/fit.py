@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from calrec_recbole.durable import recover_folder
+from calrec_recbole.durable_files import recover_folder
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.training.best_weights import best_step, check_best
-from calrec_recbole.training.checkpoint import StateWriter, load_state
+from calrec_recbole.training.distributed.processes import Processes
 from calrec_recbole.training.loop import StepReport, Training
-from calrec_recbole.training.parallel import Processes
 from calrec_recbole.training.progress import Progress
+from calrec_recbole.training.training_state import StateWriter, load_state
 
 __all__ = ["Fit", "FitSettings", "StepLog", "StoppedError", "Validation"]
 

@@ -16,10 +16,10 @@ from torch import Tensor
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.examples import IGNORED, Example, ItemTokens
 from calrec_recbole.losses import calrec_loss, token_nll
+from calrec_recbole.training.device.mixed_precision import autocast
+from calrec_recbole.training.micro_batches.sizes import cpu_sizes
 from calrec_recbole.training.objective import Features, LossParts, contrast
-from calrec_recbole.training.runtime import autocast
 from calrec_recbole.training.settings import TrainingSettings
-from calrec_recbole.training.sizes import cpu_sizes
 from calrec_recbole.two_tower import masked_mean
 from calrec_recbole.xla import finish_graph
 

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.training.feed import Feed
+from calrec_recbole.training.cached_gradients import BatchGradient
+from calrec_recbole.training.device.random_state import RandomState
+from calrec_recbole.training.distributed.sharding import whole
 from calrec_recbole.training.fixed_shapes import FixedShapes
-from calrec_recbole.training.gradients import BatchGradient
+from calrec_recbole.training.micro_batches.feed import Feed
+from calrec_recbole.training.micro_batches.prefetch import Prefetch
+from calrec_recbole.training.micro_batches.sizes import halved
 from calrec_recbole.training.objective import LossParts
 from calrec_recbole.training.optimiser import learning_rate, optimisers
-from calrec_recbole.training.prefetch import Prefetch
-from calrec_recbole.training.random_state import RandomState
-from calrec_recbole.training.sharding import whole
-from calrec_recbole.training.sizes import halved
 
 __all__ = ["StepReport", "Training"]
 

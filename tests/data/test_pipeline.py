@@ -10,8 +10,8 @@ import pytest
 
 from calrec_recbole.data import PrepareSettings, known_categories, prepare
 from calrec_recbole.data.atomic import read_atomic
+from calrec_recbole.data.dataset_statistics import paper_table, statistics
 from calrec_recbole.data.locate import find_metadata, find_reviews
-from calrec_recbole.data.statistics import paper_table, statistics
 from calrec_recbole.errors import ConfigError, DataError
 
 

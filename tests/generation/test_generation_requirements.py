@@ -8,7 +8,7 @@ from transformers import BloomConfig, BloomForCausalLM, Gemma2Config, Gemma2ForC
 
 from calrec_recbole.errors import BackboneError, ConfigError, DataError
 from calrec_recbole.generation import probe, sample
-from calrec_recbole.generation.shared_prefix.descent import Descent
+from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.generation import text_logprobs
-from calrec_recbole.generation.shared_prefix.budget import Budget
+from calrec_recbole.generation.shared_prefix.memory_budget import Budget
 from calrec_recbole.generation.weights import decoder_of
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6]]

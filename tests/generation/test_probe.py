@@ -10,9 +10,9 @@ from transformers import MixtralConfig, MixtralForCausalLM
 from calrec_recbole.errors import BackboneError
 from calrec_recbole.generation import sample
 from calrec_recbole.generation.probe import check_backbone
-from calrec_recbole.generation.shared_prefix import decoder as decoders
+from calrec_recbole.generation.shared_prefix import packed_decoder as decoders
 from calrec_recbole.generation.shared_prefix.key_values import KeyValues
-from calrec_recbole.generation.shared_prefix.packing import Spans
+from calrec_recbole.generation.shared_prefix.pass_layout import Spans
 
 HALVES = [torch.bfloat16, torch.float16]
 PRODUCTS = ("linear", "matmul", "mm", "addmm", "bmm", "baddbmm", "_scaled_dot_product_flash_attention_for_cpu")

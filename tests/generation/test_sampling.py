@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from calrec_recbole.attention import merged_attention as attention
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation import Sample, sample
-from calrec_recbole.generation.shared_prefix import attention
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6], [1, 2, 3, 4, 5, 6, 7]]
 STEPS = 9

@@ -17,9 +17,9 @@ from transformers import (
 
 from calrec_recbole.backbone import AdapterSettings, add_adapters, add_dropout
 from calrec_recbole.generation import sample, weights
-from calrec_recbole.generation.shared_prefix import lean
-from calrec_recbole.generation.shared_prefix.decoder import ModelDecoder
-from calrec_recbole.generation.shared_prefix.lean import LeanDecoder
+from calrec_recbole.generation.shared_prefix import lean_decoder as lean
+from calrec_recbole.generation.shared_prefix.lean_decoder import LeanDecoder
+from calrec_recbole.generation.shared_prefix.packed_decoder import ModelDecoder
 from calrec_recbole.generation.weights import decoder_of
 
 SIZES = {"vocab_size": 12, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "eos_token_id": 0}

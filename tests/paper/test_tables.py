@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from calrec_recbole.data.statistics import paper_table as statistics_rows
+from calrec_recbole.data.dataset_statistics import paper_table as statistics_rows
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.evaluation import parse_metric
 from calrec_recbole.paper import METRICS, TABLES, paper_table

@@ -3,7 +3,7 @@
 import yaml
 
 from calrec_recbole.plugin.runner import run
-from calrec_recbole.training import feed
+from calrec_recbole.training.micro_batches import feed
 
 
 def test_the_config_of_a_budget_repeats_it(calrec_settings, monkeypatch):

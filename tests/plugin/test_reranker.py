@@ -14,7 +14,7 @@ from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.reranker import BONUSES
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.recommender import Recommender
-from calrec_recbole.reranking import item_vectors, target_logprobs, user_vectors
+from calrec_recbole.reranking.candidates import item_vectors, target_logprobs, user_vectors
 
 RANKS = ["user_id", "item_id", "optimistic", "pessimistic"]
 

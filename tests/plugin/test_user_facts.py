@@ -7,7 +7,7 @@ import pytest
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation import read_ranks
-from calrec_recbole.evaluation.slices import user_slices
+from calrec_recbole.evaluation.user_slices import user_slices
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.dataset import item_tokens, load_dataset, loaders, user_tokens
 from calrec_recbole.plugin.runner import run

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from calrec_recbole.errors import ConfigError, DataError
-from calrec_recbole.training import TrainingSettings, feed, load_state, save_state
+from calrec_recbole.training import TrainingSettings, load_state, save_state
 from calrec_recbole.training.budget import laid_over, seconds_of, steps_within
+from calrec_recbole.training.micro_batches import feed
 
 
 def test_steps_are_what_the_minutes_hold_by_hand():

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.training import Fit, FitSettings, StoppedError, Validation, checkpoint
-from calrec_recbole.training.checkpoint import StateWriter, load_state, save_state
+from calrec_recbole.training import Fit, FitSettings, StoppedError, Validation
+from calrec_recbole.training import training_state as checkpoint
 from calrec_recbole.training.progress import Progress
+from calrec_recbole.training.training_state import StateWriter, load_state, save_state
 
 STEPS = {"train_steps": 8, "learning_rate": 1e-2, "lr_warmup_steps": 1}
 

@@ -5,8 +5,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from calrec_recbole.generation.shared_prefix.kernel import packs
-from calrec_recbole.generation.shared_prefix.packing import Packed, Prompts, Spans, additive
+from calrec_recbole.attention.varlen_check import packs
+from calrec_recbole.generation.shared_prefix.pass_layout import Packed, Prompts, Spans, additive
 
 COPIED = 1 << 26  # bytes at once when suffixes move: little beside all keys and values
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from calrec_recbole.generation.shared_prefix.attention import attend, merge
+from calrec_recbole.attention.merged_attention import attend, merge
+from calrec_recbole.attention.varlen import varlen_attention
 from calrec_recbole.generation.shared_prefix.key_values import KeyValues
-from calrec_recbole.generation.shared_prefix.packing import Layout, Prompts, Spans
-from calrec_recbole.generation.varlen import varlen_attention
+from calrec_recbole.generation.shared_prefix.pass_layout import Layout, Prompts, Spans
 
 __all__ = ["shared_attention"]
 

@@ -5,10 +5,12 @@ import logging
 import pytest
 import torch
 
+from calrec_recbole.attention import varlen_check as kernel
+from calrec_recbole.attention.varlen import varlen_attention_in_loops
 from calrec_recbole.generation import CatalogueProposer, Trie, best_texts, sample, text_logprobs, weights
 from calrec_recbole.generation.probe import check_backbone
-from calrec_recbole.generation.shared_prefix import kernel, key_values, lean, shared_attention
-from calrec_recbole.generation.varlen import varlen_attention_in_loops
+from calrec_recbole.generation.shared_prefix import key_values, shared_attention
+from calrec_recbole.generation.shared_prefix import lean_decoder as lean
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1, 2, 3, 4, 5], [6], [1, 2, 3, 4, 5, 6, 7]]
 SETTINGS = {"n": 24, "temperature": 1.1, "max_new_tokens": 16, "seeds": [11, 12, 13, 14]}

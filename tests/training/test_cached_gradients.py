@@ -1,0 +1,224 @@
+"""A batch in pieces against the same batch in one piece, and the parts of Eq. 4 against double loops."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from calrec_recbole.backbone import Backbone, ScratchSizes, add_dropout, scratch_model, train_tokenizer
+from calrec_recbole.examples import tokenise_items
+from calrec_recbole.losses import info_nce
+from calrec_recbole.training import Training, TrainingSettings, objective
+from calrec_recbole.training.micro_batches.padded import PaddedGroup
+from calrec_recbole.two_tower import collate_sequences, collate_targets, encode_sequences, encode_targets
+
+TEXTS = [f"Title: Item {chr(65 + number) * (1 + number)}." for number in range(6)]
+SEQUENCES = [[(start + place) % 6 for place in range(2 + start % 4)] for start in range(10)]
+SIZES = ScratchSizes(300, 16, 2, 2, 32, 0.0)
+CPU = torch.device("cpu")
+
+
+def training(sequences=SEQUENCES, **changes):
+    tokenizer = train_tokenizer(TEXTS, SIZES.vocab_size, merge_across_words=True)
+    model = scratch_model(SIZES, len(tokenizer), tokenizer.eos_token_id, 256, seed=1)
+    settings = TrainingSettings(
+        **{
+            "train_steps": 9,
+            "train_batch_size": 8,
+            "micro_batch_tokens": 120,
+            "micro_batch_cost": 0,
+            "precision": "float32",
+            **changes,
+        }
+    )
+    items = tokenise_items(TEXTS, tokenizer, 200)
+    return Training(Backbone(model, tokenizer), items, sequences, settings, seed=5, device=CPU)
+
+
+def gradients(model):
+    return [parameter.grad.clone() for parameter in model.parameters()]
+
+
+def accumulated(run, batch):
+    """The losses and the gradient of ``batch``; the model's is cleared."""
+    with run.attending():
+        parts = batch.accumulate()
+    found = gradients(run.backbone.model)
+    run.backbone.model.zero_grad()
+    return parts, found
+
+
+def assert_equal_parts(ours, theirs, rtol=1e-5, atol=1e-5):
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other.detach(), rtol=rtol, atol=atol, equal_nan=True)
+
+
+SOME_FIT, ALL_FIT = 240, 100_000  # micro_batch_tokens: of several groups, and of one
+BOTH = pytest.mark.parametrize("packing", [True, False])
+
+
+@BOTH
+@pytest.mark.parametrize("tokens", [SOME_FIT, ALL_FIT])
+@pytest.mark.parametrize(
+    "changes", [{}, {"nig_reduction": "mean"}, {"alpha": 0.7, "beta": 0.2}, {"alpha": 0.0, "beta": 0.0}]
+)
+def test_groups_have_the_gradient_of_the_whole_batch(changes, tokens, packing):
+    run = training(micro_batch_tokens=tokens, packing=packing, **changes)
+    batch = run.batch(run.step)
+    assert run.packed == packing
+    assert (len(batch.passes.groups) == 1) == (tokens == ALL_FIT)
+    parts, found = accumulated(run, batch)
+    targets = collate_targets(batch.examples, run.items.start) if batch.contrasts else None
+    whole = objective(run.backbone, collate_sequences(batch.examples), targets, run.settings)
+    whole.total.backward()
+    assert_equal_parts(found, gradients(run.backbone.model))
+    assert_equal_parts(parts, whole)
+
+
+@BOTH
+def test_512_users_in_little_memory_have_the_gradient_of_the_big_batch(packing):
+    """Paper 4: a batch of 512, which the contrastive losses see whole."""
+    sequences = [[(start * place) % 6 for place in range(1, 4 + start % 7)] for start in range(512)]
+    run = training(sequences, train_batch_size=512, micro_batch_tokens=4096, micro_batch_cost=100, packing=packing)
+    batch = run.batch(run.step)
+    assert len(batch.examples) == 512
+    assert len(batch.passes.groups) > 5
+    parts, found = accumulated(run, batch)
+    targets = collate_targets(batch.examples, run.items.start)
+    whole = objective(run.backbone, collate_sequences(batch.examples), targets, run.settings)
+    whole.total.backward()
+    assert_equal_parts(found, gradients(run.backbone.model))
+    assert_equal_parts([parts.tt, parts.ut], [whole.tt, whole.ut])
+
+
+@BOTH
+def test_warm_up_groups_have_the_gradient_of_the_mean_over_all_tokens(packing):
+    run = training(warmup_steps=3, packing=packing)
+    batch = run.batch(run.step)
+    assert not batch.contrasts
+    _, found = accumulated(run, batch)
+    settings = replace(run.settings, nig_reduction="mean")
+    objective(run.backbone, collate_sequences(batch.examples), None, settings).total.backward()
+    assert_equal_parts(found, gradients(run.backbone.model), rtol=1e-4, atol=1e-6)
+
+
+def one_graph(run, batch):
+    """Eq. 4 with the graphs of all groups held at once, read in their order -> its gradient and its total."""
+    read = [batch.read(group) for group in batch.passes.groups]
+    rows = torch.cat([towers.sequences for towers in read])
+    others = torch.cat([towers.targets for towers in read]).tolist()
+    alone = torch.cat([towers.target_alone for towers in read])
+    paired = alone[[others.index(row) for row in rows.tolist()]]  # the targets in the order of the sequences
+    logits = torch.cat([run.backbone.logits(towers.hidden) for towers in read])
+    labels = torch.cat([towers.labels for towers in read])
+    nig = torch.nn.functional.cross_entropy(logits, labels, reduction="sum") / len(rows)
+    tt = info_nce(torch.cat([towers.target_in_context for towers in read]), paired, run.settings.tau_c)
+    ut = info_nce(torch.cat([towers.user for towers in read]), paired, run.settings.tau_c)
+    alpha, beta = run.settings.alpha, run.settings.beta
+    total = (1 - alpha - beta) * nig + alpha * tt + beta * ut
+    total.backward()
+    return gradients(run.backbone.model), total.detach()
+
+
+@BOTH
+@pytest.mark.parametrize("tokens", [SOME_FIT, ALL_FIT])
+def test_dropout_draws_the_same_masks_in_both_passes(tokens, packing):
+    """Otherwise the cached gradients would be those of other features than the second pass gives."""
+    run = training(micro_batch_tokens=tokens, alpha=0.7, beta=0.2, packing=packing)
+    add_dropout(run.backbone.model, 0.3)
+    run.backbone.model.train()
+    batch = run.batch(run.step)
+    torch.manual_seed(11)
+    with run.attending():
+        expected, total = one_graph(run, batch)
+    run.backbone.model.zero_grad()
+    torch.manual_seed(11)
+    parts, found = accumulated(run, batch)
+    torch.testing.assert_close(parts.total, total, rtol=1e-5, atol=1e-5)
+    assert_equal_parts(found, expected)
+    other, _ = accumulated(run, batch)
+    assert abs(float(other.total - total)) > 1e-3  # new masks for the next batch
+
+
+@BOTH
+@pytest.mark.parametrize(("tokens", "twice"), [(SOME_FIT, True), (ALL_FIT, False)])
+def test_only_what_does_not_fit_is_read_twice(tokens, twice, packing):
+    run = training(micro_batch_tokens=tokens, packing=packing)
+    batch = run.batch(run.step)
+    seen = []
+
+    def named(group):  # padded groups are made anew each time, and equal; packed ones hold tensors
+        return (group.sequences, group.targets) if isinstance(group, PaddedGroup) else id(group)
+
+    class Watched(type(batch.passes)):
+        def read(self, group):
+            seen.append((named(group), torch.is_grad_enabled()))
+            return super().read(group)
+
+    watched = replace(batch, passes=Watched(**vars(batch.passes)))
+    accumulated(run, watched)
+    *again, largest = map(named, watched.passes.groups)
+    assert bool(again) == twice
+    assert seen == [*((group, False) for group in again), (largest, True), *((group, True) for group in again)]
+
+
+def test_padded_groups_hold_every_piece_once_within_the_limit():
+    passes = training(micro_batch_tokens=SOME_FIT, packing=False).batch(0).passes
+    assert len(passes.sequence_pieces) > 2
+    assert sorted(piece for group in passes.groups for piece in group.sequences) == sorted(passes.sequence_pieces)
+    assert sorted(piece for group in passes.groups for piece in group.targets) == sorted(passes.target_pieces)
+    for group in passes.groups:
+        sequences = sum(len(p) * max(len(passes.examples[row].tokens) for row in p) for p in group.sequences)
+        targets = sum(len(p) * max(len(passes.examples[row].target) for row in p) for p in group.targets)
+        assert sequences + targets <= SOME_FIT
+
+
+def loop_info_nce(users, items, temperature):
+    """Eqs. 2-3 as printed."""
+    cosine = torch.nn.functional.cosine_similarity
+    total = 0.0
+    for i in range(len(items)):
+        terms = [math.exp(float(cosine(users[j], items[i], dim=0)) / temperature) for j in range(len(users))]
+        total -= math.log(terms[i] / sum(terms)) / len(items)
+    return total
+
+
+def test_tt_compares_the_target_in_context_and_ut_the_user():
+    run = training(alpha=0.125, beta=-0.025)
+    batch = run.batch(run.step)
+    sequences, targets = collate_sequences(batch.examples), collate_targets(batch.examples, run.items.start)
+    with torch.no_grad():
+        tower = encode_sequences(run.backbone.trunk, sequences)
+        alone = encode_targets(run.backbone.trunk, targets)
+        parts = objective(run.backbone, sequences, targets, run.settings)
+    assert float(parts.tt) == pytest.approx(loop_info_nce(tower.target_in_context, alone, 0.5), rel=1e-4)
+    assert float(parts.ut) == pytest.approx(loop_info_nce(tower.user, alone, 0.5), rel=1e-4)
+    expected = 0.9 * float(parts.nig) + 0.125 * float(parts.tt) - 0.025 * float(parts.ut)
+    assert float(parts.total) == pytest.approx(expected, rel=1e-5)
+    assert abs(float(parts.tt) - float(parts.ut)) > 1e-5
+
+
+def test_the_generation_loss_is_summed_over_tokens_and_averaged_over_users():
+    run = training(alpha=0.0, beta=0.0)
+    batch = run.batch(run.step)
+    nig = accumulated(run, batch)[0].nig
+    expected = 0.0
+    for example in batch.examples:
+        tokens = torch.from_numpy(example.tokens)[None]
+        with torch.no_grad():
+            logprobs = torch.log_softmax(run.backbone.model(tokens).logits[0], dim=-1)
+        expected -= sum(float(logprobs[place, label]) for place, label in enumerate(example.labels) if label >= 0)
+    assert float(nig) == pytest.approx(expected / len(batch.examples), rel=1e-5)
+
+
+def test_contrast_under_autocast_is_computed_in_float32():
+    run = training()
+    examples = run.examples(run.step)
+    sequences, targets = collate_sequences(examples), collate_targets(examples, run.items.start)
+    with torch.no_grad():
+        exact = objective(run.backbone, sequences, targets, run.settings)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rough = objective(run.backbone, sequences, targets, run.settings)
+    assert rough.tt.dtype == torch.float32
+    assert float(rough.tt) == pytest.approx(float(exact.tt), abs=2e-3)
