@@ -7,8 +7,8 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor
 
-from calrec_recbole.plugin.dataset import catalogue_of
-from calrec_recbole.plugin.retriever import bm25_of
+from calrec_recbole.plugin.calrec.retriever import bm25_of
+from calrec_recbole.plugin.data.dataset import catalogue_of
 
 __all__ = ["LIR"]
 

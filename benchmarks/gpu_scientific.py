@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     lacking = missing_packages()
     if lacking:
         return refused(lacking)
-    from calrec_recbole.plugin.sigterm import EXIT, Terminated, sigterm_raises
+    from calrec_recbole.runs.sigterm import EXIT, Terminated, sigterm_raises
 
     try:
         with sigterm_raises():
@@ -84,7 +84,7 @@ def measure(arguments: argparse.Namespace, given: Sequence[str]) -> int:
     from gpu_row.bench import check_same, settings_before
     from gpu_row.dry import write_data
 
-    from calrec_recbole.plugin.run_folder import NO_EFFECT
+    from calrec_recbole.runs.run_folder import NO_EFFECT
 
     stages = STAGES[arguments.stages]
     names = datasets(stages)
@@ -112,7 +112,7 @@ def measure(arguments: argparse.Namespace, given: Sequence[str]) -> int:
 
 def datasets(stages: bool) -> list[str]:
     """What must be prepared."""
-    from calrec_recbole.plugin.settings import config_file, read_settings
+    from calrec_recbole.plugin.setting_files import config_file, read_settings
 
     joint = read_settings(config_file("smollm2-joint"))["joint_datasets"] if stages else []
     return list(dict.fromkeys([DATASET, *joint]))
@@ -120,7 +120,7 @@ def datasets(stages: bool) -> list[str]:
 
 def shared_settings(data_path: Path, backbone: str, retrieval: str, given: Sequence[str]) -> dict[str, Any]:
     """Of all runs."""
-    from calrec_recbole.plugin.settings import parse_arguments
+    from calrec_recbole.plugin.setting_files import parse_arguments
 
     fixed = {"data_path": str(data_path), "backbone": backbone, "retrieval": retrieval}
     quiet = {"show_progress": False, "checkpoint_minutes": SECONDS_OF_STATE / 60}

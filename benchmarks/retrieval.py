@@ -35,7 +35,7 @@ import psutil
 
 from calrec_recbole.fusion import fuse, fuse_standings
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import catalogue_of, load_dataset
+from calrec_recbole.plugin.data.dataset import catalogue_of, load_dataset
 from calrec_recbole.prompts import parse_item_text
 from calrec_recbole.retrieval import LuceneBM25
 

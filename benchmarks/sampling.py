@@ -32,9 +32,9 @@ import torch
 from calrec_recbole.backbone import Backbone, load_backbone
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.generation import CatalogueProposer, Proposer, Work, sample
-from calrec_recbole.plugin.calrec_settings import prompt_of
+from calrec_recbole.plugin.calrec.core_settings import prompt_of
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import catalogue_of, load_dataset, loaders
+from calrec_recbole.plugin.data.dataset import catalogue_of, load_dataset, loaders
 from calrec_recbole.plugin.reload import load_run
 
 N, TEMPERATURE, MAX_NEW_TOKENS = 32, 0.5, 80  # paper 4

@@ -35,8 +35,8 @@ from calrec_recbole.backbone import Backbone, ScratchSizes, load_backbone, scrat
 from calrec_recbole.examples import IGNORED, Example, ItemTokens, tokenise_items
 from calrec_recbole.losses import info_nce
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import catalogue_of, load_dataset, loaders
-from calrec_recbole.plugin.sequences import longest_sequences
+from calrec_recbole.plugin.data.dataset import catalogue_of, load_dataset, loaders
+from calrec_recbole.plugin.data.sequences import longest_sequences
 from calrec_recbole.training import Training, TrainingSettings
 from calrec_recbole.training.device.mixed_precision import autocast
 from calrec_recbole.two_tower import collate_sequences, collate_targets, masked_mean

@@ -33,7 +33,7 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable_files an
     "reranking": {"backbone", "examples", "generation", "training", "two_tower"},
     "inference": {"fusion", "generation"},
     "recommender": {"backbone", "catalogue", "examples", "fusion", "generation", "inference"},
-    "runs": {"inference", "recommender"},
+    "runs": {"inference", "recommender", "training"},
 }
 
 PUBLIC = {

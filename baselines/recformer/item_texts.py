@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from calrec_recbole.baselines.recformer.inputs import FlatItem, tokenise_item
 from calrec_recbole.catalogue import read_attributes
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.dataset import item_file, item_tokens
+from calrec_recbole.plugin.data.dataset import item_file, item_tokens
 from calrec_recbole.prompts import Attribute
 
 __all__ = ["DistinctItems", "attributes_of", "distinct_items", "texts_of"]

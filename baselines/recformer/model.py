@@ -30,7 +30,7 @@ from calrec_recbole.baselines.recformer.longformer import cosine_scores
 from calrec_recbole.baselines.recformer.official_checkpoint import load_official
 from calrec_recbole.baselines.recformer.pretraining_rows import PretrainingData, pretraining_data
 from calrec_recbole.errors import BackboneError, ConfigError, DataError, did_you_mean
-from calrec_recbole.plugin.run_folder import CHECKPOINT
+from calrec_recbole.runs.run_folder import CHECKPOINT
 from calrec_recbole.training.device.mixed_precision import autocast, resolve_precision
 
 __all__ = ["WEIGHTS", "Recformer"]

@@ -6,7 +6,7 @@ from calrec_recbole.baselines.recformer.item_texts import attributes_of
 from calrec_recbole.baselines.recformer.prefix_rows import Rows, joined, rows_of
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import load_dataset
+from calrec_recbole.plugin.data.dataset import load_dataset
 
 __all__ = ["PretrainingData", "pretraining_data"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from calrec_recbole.baselines.recformer.model import WEIGHTS
 from calrec_recbole.durable_files import recover_folder
-from calrec_recbole.plugin.resume import LAST, load_epoch, phase_left, save_epoch
+from calrec_recbole.plugin.training.epoch_resume import LAST, load_epoch, phase_left, save_epoch
 
 __all__ = ["resume_stage", "save_stage"]
 

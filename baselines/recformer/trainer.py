@@ -20,8 +20,8 @@ from calrec_recbole.baselines.recformer.pretraining import Pretraining, batches
 from calrec_recbole.baselines.recformer.stage_resume import resume_stage, save_stage
 from calrec_recbole.durable_files import replacing_folder, write_json
 from calrec_recbole.errors import ConfigError, DataError
-from calrec_recbole.plugin.resume import LAST
-from calrec_recbole.plugin.trainer import TieHonest
+from calrec_recbole.plugin.training.epoch_resume import LAST
+from calrec_recbole.plugin.training.tie_aware_trainer import TieHonest
 from calrec_recbole.training.optimiser import learning_rate, optimisers
 from calrec_recbole.training.settings import TrainingSettings
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from recbole.trainer import Trainer
 
-from calrec_recbole.plugin.resume import EpochwiseResume, phase_left
-from calrec_recbole.plugin.trainer import TieHonest
+from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume, phase_left
+from calrec_recbole.plugin.training.tie_aware_trainer import TieHonest
 
 __all__ = ["PretrainedTrainer"]
 

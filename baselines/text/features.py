@@ -19,7 +19,7 @@ from calrec_recbole.baselines.text.encoder import TextSettings, encode
 from calrec_recbole.baselines.text.encoder_folder import encoder_folder, folder_hash
 from calrec_recbole.catalogue import Catalogue, read_attributes
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.dataset import item_file, item_tokens
+from calrec_recbole.plugin.data.dataset import item_file, item_tokens
 
 __all__ = ["encode_texts", "item_features", "plain_catalogue", "text_settings"]
 

@@ -46,7 +46,7 @@ class UniSRec(SASRec):
 
     def forward(self, item_seq: Tensor, item_seq_len: Tensor, *, items: Tensor) -> Tensor:
         """SASRec's forward with the table ``items`` (n, H) for its item embedding: (B, L) places there, 0 = pad, (B,)
-        -> (B, H). Pads on the right change nothing, however many (see ``plugin.trimming``).
+        -> (B, H). Pads on the right change nothing, however many (see ``plugin.training.trim_padding``).
         """
         positions = self.position_embedding.weight[: item_seq.size(1)]
         hidden = self.dropout(self.LayerNorm(F.embedding(item_seq, items) + positions))

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from calrec_recbole.errors import ConfigError, DataError
-from calrec_recbole.plugin.run_folder import CHECKPOINT
+from calrec_recbole.runs.run_folder import CHECKPOINT
 
 __all__ = ["load_pretrained", "read_tensors", "weights_file"]
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from calrec_recbole.baselines.text.features import encode_texts, plain_catalogue, text_settings
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import load_dataset
-from calrec_recbole.plugin.sequences import user_sequences
+from calrec_recbole.plugin.data.dataset import load_dataset
+from calrec_recbole.plugin.data.sequences import user_sequences
 
 __all__ = ["Batch", "Sources", "drop_words", "read_sources"]
 

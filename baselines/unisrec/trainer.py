@@ -14,8 +14,8 @@ from tqdm import tqdm
 from calrec_recbole.baselines.unisrec.contrast import augment, in_batch_contrast
 from calrec_recbole.baselines.unisrec.pretraining_data import Batch, Sources, read_sources
 from calrec_recbole.baselines.unisrec.training_modes import RELOADED, source_configs
-from calrec_recbole.plugin.resume import EpochwiseResume
-from calrec_recbole.plugin.trainer import TieHonest
+from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume
+from calrec_recbole.plugin.training.tie_aware_trainer import TieHonest
 
 __all__ = ["UniSRecTrainer"]
 

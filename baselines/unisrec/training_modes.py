@@ -5,7 +5,7 @@ from typing import Any
 from calrec_recbole.baselines.unisrec.official_weights import weights_file
 from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import check_dataset
+from calrec_recbole.plugin.data.dataset import check_dataset
 
 __all__ = ["RELOADED", "STAGES", "check_stage", "source_configs"]
 

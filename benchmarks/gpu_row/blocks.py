@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from calrec_recbole.report.paper_rows import PaperRows, paper_rows
+from calrec_recbole.report.inputs.shared_users import Shared, shared
 from calrec_recbole.report.rows import KEYS, Row
-from calrec_recbole.report.shared import Shared, shared
+from calrec_recbole.report.tables.paper_rows import PaperRows, paper_rows
 from gpu_row.bench import MODEL, Bench
 from gpu_row.systems import ABLATION, ALONE, STAGES, UNTUNED, System
 

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import torch
 
 from calrec_recbole.errors import CalrecError, DataError
-from calrec_recbole.plugin.run_folder import users_left
-from calrec_recbole.report.cells import printed
 from calrec_recbole.report.rows import METRICS
+from calrec_recbole.report.tables.cells import printed
+from calrec_recbole.runs.run_folder import users_left
 from gpu_row.bench import Bench
 from gpu_row.check import check
 from gpu_row.minutes import Minutes, NotReached, Part

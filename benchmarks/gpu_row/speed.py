@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from calrec_recbole.plugin.environment import peak_memory
+from calrec_recbole.runs.environment import peak_memory
 from calrec_recbole.training import StepReport, Training
 from gpu_row.material import Material
 from gpu_row.verdict import verdict

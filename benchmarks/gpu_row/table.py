@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from calrec_recbole.report.cells import TableRow
-from calrec_recbole.report.differences import differences
 from calrec_recbole.report.rows import METRICS, Row
 from calrec_recbole.report.statistics import compared
-from calrec_recbole.report.tables import metric_table
+from calrec_recbole.report.tables.cells import TableRow
+from calrec_recbole.report.tables.differences import differences
+from calrec_recbole.report.tables.metric_tables import metric_table
 from gpu_row.bench import Bench
 from gpu_row.blocks import Block, cost_of
 

@@ -24,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Runs the three models by the runner that `run_recbole` uses and prints their test metrics."""
-    from calrec_recbole.plugin.sigterm import Terminated
+    from calrec_recbole.runs.sigterm import Terminated
 
     try:
         results = _results(arguments.output_dir)

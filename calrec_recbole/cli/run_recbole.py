@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from calrec_recbole.errors import CalrecError, ConfigError
-from calrec_recbole.plugin.sigterm import EXIT, Terminated
+from calrec_recbole.runs.sigterm import EXIT, Terminated
 
 __all__ = ["main"]
 
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> None:
     from calrec_recbole.plugin.registry import known_model
-    from calrec_recbole.plugin.settings import parse_arguments
+    from calrec_recbole.plugin.setting_files import parse_arguments
 
     given = parse_arguments(arguments)
     files = _config_files(given.pop("config_files", None))
@@ -90,7 +90,7 @@ def _help() -> str:
     import textwrap
 
     from calrec_recbole.plugin.registry import OURS, recbole_models
-    from calrec_recbole.plugin.settings import CONFIGS
+    from calrec_recbole.plugin.setting_files import CONFIGS
 
     recbole = ", ".join(sorted(recbole_models(), key=str.lower))
     models = f"ours: {', '.join(OURS)}\nRecBole's: {recbole}"

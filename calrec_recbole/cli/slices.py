@@ -13,8 +13,8 @@ __all__ = ["prepare_slices"]
 def prepare_slices(manifest: "Manifest", out: Path) -> None:
     """For each data set of the manifest's finished runs, as far as it is not there; says where that is impossible."""
     from calrec_recbole.errors import CalrecError
-    from calrec_recbole.report.facts import facts_file, write_facts
-    from calrec_recbole.report.runs import read_run
+    from calrec_recbole.report.inputs.finished_runs import read_run
+    from calrec_recbole.report.inputs.user_facts import facts_file, write_facts
 
     folders = {
         entry.dataset: Path(entry.folder) for entry in reversed(manifest.entries) if entry.folder and not entry.error
@@ -23,7 +23,7 @@ def prepare_slices(manifest: "Manifest", out: Path) -> None:
         try:
             file = facts_file(out, read_run(folder))
             if not file.is_file():
-                from calrec_recbole.plugin.user_facts import facts_of_run  # RecBole takes seconds to load
+                from calrec_recbole.plugin.data.test_users import facts_of_run  # RecBole takes seconds to load
 
                 write_facts(facts_of_run(folder), file)
         except CalrecError as problem:

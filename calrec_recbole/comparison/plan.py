@@ -7,8 +7,8 @@ from typing import Any
 
 from calrec_recbole.comparison.experiment import Experiment, Row
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.run_folder import users_left
-from calrec_recbole.plugin.settings import config_file, read_settings
+from calrec_recbole.plugin.setting_files import config_file, read_settings
+from calrec_recbole.runs.run_folder import users_left
 
 __all__ = ["PlannedRun", "check_unknown", "plan", "request", "resolved", "shared_settings"]
 
@@ -68,7 +68,7 @@ def shared_settings(experiment: Experiment) -> dict[str, Any]:
 
 
 def request(run: PlannedRun, shared: Mapping[str, Any], sources: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
-    """What ``plugin.resolve`` is asked about ``run``; ``sources``: setting -> folders of other runs."""
+    """What ``plugin.run_identity`` is asked about ``run``; ``sources``: setting -> folders of other runs."""
     own = dict(run.row.settings)
     if run.seed is not None:
         own["seed"] = run.seed
@@ -79,7 +79,7 @@ def request(run: PlannedRun, shared: Mapping[str, Any], sources: Mapping[str, Se
 
 
 def resolved(run: PlannedRun, answer: Mapping[str, Any]) -> PlannedRun:
-    """``run`` with its folder and settings, or with the error that the answer of ``plugin.resolve`` holds."""
+    """``run`` with its folder and settings, or with the error that the answer of ``plugin.run_identity`` holds."""
     if "error" in answer:
         return replace(run, error=answer["error"])
     folder, data = Path(answer["parent"]) / answer["run_id"], Path(answer["files"][0]).parent

@@ -1,4 +1,4 @@
-"""Asks ``plugin.resolve`` in a process of its own, and remembers: a comparison of finished runs loads no RecBole."""
+"""Asks ``plugin.run_identity`` in a process of its own, and remembers: comparing finished runs loads no RecBole."""
 
 import hashlib
 import json
@@ -14,13 +14,13 @@ from typing import Any
 import calrec_recbole
 from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import CalrecError
-from calrec_recbole.plugin.settings import CONFIGS, config_file
+from calrec_recbole.plugin.setting_files import CONFIGS, config_file
 
 __all__ = ["resolve_all"]
 
 
 def resolve_all(requests: Sequence[Mapping[str, Any]], memory: Path) -> list[dict[str, Any]]:
-    """The answers of ``plugin.resolve``, in order.
+    """The answers of ``plugin.run_identity``, in order.
 
     An answer is kept in the folder ``memory`` and stands as long as the request, the YAML files, our code, RecBole's
     version and the data files (size and time of change) are the same.
@@ -40,7 +40,7 @@ def resolve_all(requests: Sequence[Mapping[str, Any]], memory: Path) -> list[dic
 def _ask(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "answers.json"
-        command = [sys.executable, "-m", "calrec_recbole.plugin.resolve", str(file)]
+        command = [sys.executable, "-m", "calrec_recbole.plugin.run_identity", str(file)]
         done = subprocess.run(command, input=json.dumps(requests), capture_output=True, text=True)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]

@@ -80,7 +80,7 @@ def slice_means(labels: ArrayLike | pd.Categorical, vectors: pd.DataFrame) -> pd
 def user_slices(facts: pd.DataFrame, ranks: pd.DataFrame) -> dict[str, pd.Categorical]:
     """The labels of each way to slice the users of ``ranks`` (see ``read_ranks``), in the order of its rows.
 
-    ``facts``: indexed by user, with the columns of ``plugin.user_facts``.
+    ``facts``: indexed by user, with the columns of ``plugin.data.test_users``.
 
     Raises ``DataError`` where ``facts`` are of other users or targets.
     """

@@ -20,9 +20,9 @@ from recbole.utils import ModelType
 
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import METRICS, parse_metric
-from calrec_recbole.plugin.processes import local_rank
+from calrec_recbole.plugin.data.split import check_split
 from calrec_recbole.plugin.registry import OURS, model_class
-from calrec_recbole.plugin.settings import (
+from calrec_recbole.plugin.setting_files import (
     SettingsLoader,
     config_file,
     faults,
@@ -30,7 +30,7 @@ from calrec_recbole.plugin.settings import (
     read_settings,
     shipped_settings,
 )
-from calrec_recbole.plugin.split import check_split
+from calrec_recbole.plugin.training.several_processes import local_rank
 
 __all__ = ["Config"]
 

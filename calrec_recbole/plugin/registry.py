@@ -12,7 +12,7 @@ from calrec_recbole.errors import ConfigError, did_you_mean
 __all__ = ["OURS", "TRAINERS", "known_model", "known_models", "load", "model_class", "recbole_models"]
 
 OURS = {
-    "CALRec": "calrec_recbole.plugin.calrec:CALRec",
+    "CALRec": "calrec_recbole.plugin.calrec.model:CALRec",
     "LIR": "calrec_recbole.baselines.lir:LIR",
     "BERT4RecFull": "calrec_recbole.baselines.bert4rec:BERT4RecFull",
     "FDSAText": "calrec_recbole.baselines.fdsa_text:FDSAText",
@@ -22,8 +22,8 @@ OURS = {
     "Recformer": "calrec_recbole.baselines.recformer.model:Recformer",
 }
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
-    "CALRec": "calrec_recbole.plugin.calrec_trainer:CALRecTrainer",
-    "LIR": "calrec_recbole.plugin.trainer:UntrainedTrainer",
+    "CALRec": "calrec_recbole.plugin.calrec.trainer:CALRecTrainer",
+    "LIR": "calrec_recbole.plugin.training.tie_aware_trainer:UntrainedTrainer",
     "S3RecText": "calrec_recbole.baselines.s3rec.trainer:PretrainedTrainer",
     "UniSRec": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "UniSRecID": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",

@@ -9,10 +9,10 @@ from recbole.utils import init_seed
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import check_dataset, data_hash, load_dataset, loaders
-from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE
+from calrec_recbole.plugin.data.dataset import check_dataset, data_hash, load_dataset, loaders
 from calrec_recbole.plugin.runner import build_model
-from calrec_recbole.plugin.trainer import trainer_for
+from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
+from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE
 
 __all__ = ["LoadedRun", "load_run", "run_config"]
 

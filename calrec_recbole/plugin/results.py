@@ -10,7 +10,7 @@ from rich.table import Table
 
 from calrec_recbole.durable_files import write_json
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.plugin.run_folder import LEFT, METRICS_FILE
+from calrec_recbole.runs.run_folder import LEFT, METRICS_FILE
 from calrec_recbole.training.progress import NATS
 
 __all__ = ["ENVIRONMENT_FILE", "RunResult", "print_result", "write_results"]

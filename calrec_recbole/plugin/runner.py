@@ -10,26 +10,26 @@ from typing import Any
 from recbole.utils import init_seed
 
 from calrec_recbole.errors import CalrecError, ConfigError
-from calrec_recbole.plugin.calrec_settings import check_generation
+from calrec_recbole.plugin.calrec.core_settings import check_generation
+from calrec_recbole.plugin.calrec.retriever import check_retrieval
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import check_dataset, data_hash, item_tokens, load_dataset, loaders, user_tokens
-from calrec_recbole.plugin.environment import Cost, environment
-from calrec_recbole.plugin.logs import logging_to
-from calrec_recbole.plugin.processes import claimed, joined
+from calrec_recbole.plugin.data.dataset import check_dataset, data_hash, item_tokens, load_dataset, loaders, user_tokens
+from calrec_recbole.plugin.data.input_hashes import source_hashes
+from calrec_recbole.plugin.data.split import check_same_split
 from calrec_recbole.plugin.registry import model_class
 from calrec_recbole.plugin.results import RunResult, print_result, write_results
-from calrec_recbole.plugin.resume import LAST
-from calrec_recbole.plugin.retriever import check_retrieval
-from calrec_recbole.plugin.run_folder import CHECKPOINT, METRICS_FILE, run_id
-from calrec_recbole.plugin.settings import write_settings
-from calrec_recbole.plugin.sigterm import sigterm_raises
-from calrec_recbole.plugin.sources import source_hashes
-from calrec_recbole.plugin.split import check_same_split
-from calrec_recbole.plugin.trained import TRAINED
-from calrec_recbole.plugin.trainer import trainer_for
-from calrec_recbole.plugin.trimming import trimmed
-from calrec_recbole.plugin.wandb_run import check_wandb, wandb_run
-from calrec_recbole.runs.names import PARTS
+from calrec_recbole.plugin.setting_files import write_settings
+from calrec_recbole.plugin.training.epoch_resume import LAST
+from calrec_recbole.plugin.training.several_processes import claimed, joined
+from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
+from calrec_recbole.plugin.training.trim_padding import trimmed
+from calrec_recbole.runs.environment import Cost, environment
+from calrec_recbole.runs.file_names import PARTS
+from calrec_recbole.runs.log_file import logging_to
+from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE, run_id
+from calrec_recbole.runs.sigterm import sigterm_raises
+from calrec_recbole.runs.trained import TRAINED
+from calrec_recbole.runs.wandb_run import check_wandb, wandb_run
 from calrec_recbole.training import Processes
 
 __all__ = ["RunResult", "build_model", "run"]

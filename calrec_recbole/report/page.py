@@ -8,15 +8,15 @@ import jinja2
 import pandas as pd
 import yaml
 
-from calrec_recbole.report.cells import TableRow
-from calrec_recbole.report.data_table import FIELDS, data_table
-from calrec_recbole.report.differences import LEVEL, differences
-from calrec_recbole.report.draw import Drawing
-from calrec_recbole.report.manifest import Manifest
+from calrec_recbole.report.dataset_section import Section
+from calrec_recbole.report.inputs.finished_runs import Run
+from calrec_recbole.report.inputs.manifest import Manifest
+from calrec_recbole.report.plots.all_plots import Drawing
 from calrec_recbole.report.plots.style import SERIES
 from calrec_recbole.report.rows import METRICS, Row
-from calrec_recbole.report.runs import Run
-from calrec_recbole.report.section import Section
+from calrec_recbole.report.tables.cells import TableRow
+from calrec_recbole.report.tables.dataset_table import FIELDS, data_table
+from calrec_recbole.report.tables.differences import LEVEL, differences
 
 __all__ = ["Overall", "page"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.report.manifest import Entry, Manifest
-from calrec_recbole.report.paper_rows import system_of
-from calrec_recbole.report.runs import Run, read_run
+from calrec_recbole.report.inputs.finished_runs import Run, read_run
+from calrec_recbole.report.inputs.manifest import Entry, Manifest
+from calrec_recbole.report.tables.paper_rows import system_of
 
 __all__ = ["KEYS", "METRICS", "MetricName", "Row", "rows_of"]
 

@@ -9,7 +9,7 @@ from calrec_recbole.errors import DataError, did_you_mean
 from calrec_recbole.evaluation.paired_comparison import category_means, compare
 from calrec_recbole.evaluation.per_user import align, metric_vectors
 from calrec_recbole.report.rows import KEYS, METRICS, Row
-from calrec_recbole.report.tables import OURS
+from calrec_recbole.report.tables.metric_tables import OURS
 
 __all__ = ["compared", "over_datasets", "reference_of"]
 
@@ -39,7 +39,7 @@ def reference_of(rows: Sequence[Row], wanted: str) -> str:
 def compared(rows: Sequence[Row], reference: str) -> pd.DataFrame:
     """``evaluation.compare`` of the rows on one data set; without a ``reference`` the means and intervals alone.
 
-    Raises ``DataError`` where users or targets differ: see ``report.shared``.
+    Raises ``DataError`` where users or targets differ: see ``report.inputs.shared_users``.
     """
     kept = [row for row in rows if row.runs]
     if not kept:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from calrec_recbole.durable_files import replacing_file, write_text
-from calrec_recbole.report.facts import CACHE, read_facts
-from calrec_recbole.report.manifest import Manifest
+from calrec_recbole.report.inputs.manifest import Manifest
+from calrec_recbole.report.inputs.user_facts import CACHE, read_facts
 
 __all__ = ["write_report"]
 
@@ -26,16 +26,16 @@ def write_report(manifest: Manifest, out: Path, anew: bool = False) -> None:
     stamp = _stamp(manifest)
     if not anew and (out / LAST).is_file() and (out / STAMP).is_file() and (out / STAMP).read_text() == stamp:
         return
-    from calrec_recbole.report.draw import draw_plots
-    from calrec_recbole.report.frames import results_frame
+    from calrec_recbole.report.dataset_section import section_of
+    from calrec_recbole.report.inputs.shared_users import shared
     from calrec_recbole.report.page import Overall, page
-    from calrec_recbole.report.paper_rows import AVERAGE, paper_rows
+    from calrec_recbole.report.plots.all_plots import draw_plots
     from calrec_recbole.report.rows import rows_of
-    from calrec_recbole.report.section import section_of
-    from calrec_recbole.report.shared import shared
     from calrec_recbole.report.statistics import over_datasets, reference_of
-    from calrec_recbole.report.tables import average_table
-    from calrec_recbole.report.text_tables import latex, markdown
+    from calrec_recbole.report.tables.metric_tables import average_table
+    from calrec_recbole.report.tables.paper_rows import AVERAGE, paper_rows
+    from calrec_recbole.report.tables.results_frame import results_frame
+    from calrec_recbole.report.tables.text_tables import latex, markdown
 
     (out / "plots").mkdir(parents=True, exist_ok=True)
     (out / CACHE).mkdir(exist_ok=True)

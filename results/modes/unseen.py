@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 from scipy.stats import binomtest
 
+from calrec_recbole.plugin.data.test_users import facts_of_run
 from calrec_recbole.plugin.reload import load_run
-from calrec_recbole.plugin.trainer import trainer_for
-from calrec_recbole.plugin.user_facts import facts_of_run
-from calrec_recbole.runs.names import SAMPLES_FILE
+from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
+from calrec_recbole.runs.file_names import SAMPLES_FILE
 from calrec_recbole.runs.user_samples import read_samples
 
 RUNS = Path("runs/Scientific")

@@ -6,10 +6,10 @@ from tokenizers import BertWordPieceTokenizer
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.dataset import load_dataset, loaders
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
-from calrec_recbole.plugin.trainer import trainer_for
+from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 
 NAMES = [
     "red",

@@ -5,7 +5,7 @@ from rank_bm25 import BM25Okapi
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.dataset import load_dataset, loaders
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.retrieval.okapi import lower_case_words
 

@@ -13,7 +13,7 @@ import yaml
 
 from calrec_recbole.evaluation.per_user import read_ranks
 from calrec_recbole.paper import paper_table
-from calrec_recbole.report.cells import printed
+from calrec_recbole.report.tables.cells import printed
 from calrec_recbole.training import Training
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.plugin.calrec_trainer import CALRecTrainer
+from calrec_recbole.plugin.calrec.trainer import CALRecTrainer
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.training import Training
 

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from calrec_recbole.plugin.calrec_trainer import CALRecTrainer
+from calrec_recbole.plugin.calrec.trainer import CALRecTrainer
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run
 

@@ -14,10 +14,10 @@ import torch
 
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation import read_ranks
-from calrec_recbole.plugin.calrec_trainer import CALRecTrainer
-from calrec_recbole.plugin.run_folder import run_id, users_left
+from calrec_recbole.plugin.calrec.trainer import CALRecTrainer
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.recommender import Recommender
+from calrec_recbole.runs.run_folder import run_id, users_left
 from calrec_recbole.training import Training
 
 NO_TIME = 1e-9  # minutes: one batch

@@ -7,7 +7,7 @@ from calrec_recbole.errors import CalrecError
 from calrec_recbole.plugin.registry import recbole_models
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run
-from calrec_recbole.plugin.trainer import trainer_for
+from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 
 FEATURES = {name: {"selected_features": ["category"]} for name in ("FDSA", "GRU4RecF", "SASRecF")}
 SETTINGS = {

@@ -10,8 +10,8 @@ import pytest
 
 from calrec_recbole.cli.run_recbole import main
 from calrec_recbole.errors import StorageError
-from calrec_recbole.plugin.logs import logging_to
 from calrec_recbole.plugin.runner import run
+from calrec_recbole.runs.log_file import logging_to
 from calrec_recbole.training import Training
 
 

@@ -9,10 +9,10 @@ from calrec_recbole import recommender
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation import sample
 from calrec_recbole.plugin import runner
-from calrec_recbole.plugin.calrec_settings import check_generation
-from calrec_recbole.plugin.run_folder import run_id
+from calrec_recbole.plugin.calrec.core_settings import check_generation
 from calrec_recbole.plugin.runner import run
-from calrec_recbole.runs.names import SAMPLES_FILE
+from calrec_recbole.runs.file_names import SAMPLES_FILE
+from calrec_recbole.runs.run_folder import run_id
 from calrec_recbole.runs.user_samples import read_samples
 
 UNTUNED = {"train_steps": 0, "warmup_steps": 0, "valid_users": 1}

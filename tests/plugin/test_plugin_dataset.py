@@ -5,7 +5,7 @@ import torch
 
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import catalogue_of, data_hash, item_tokens, load_dataset, loaders, user_tokens
+from calrec_recbole.plugin.data.dataset import catalogue_of, data_hash, item_tokens, load_dataset, loaders, user_tokens
 
 
 def loaded(model, settings, **more):

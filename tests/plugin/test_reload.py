@@ -6,7 +6,7 @@ import pytest
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run
-from calrec_recbole.plugin.trainer import trainer_for
+from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 
 SIZES = {
     "LIR": {"retrieval": "okapi"},

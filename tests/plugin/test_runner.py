@@ -11,9 +11,9 @@ import yaml
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import metric_names, read_ranks, without_last_item
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.dataset import load_dataset, loaders
 from calrec_recbole.plugin.runner import build_model, run
-from calrec_recbole.plugin.trainer import trainer_for
+from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 
 SIZES = {
     "LIR": {"retrieval": "okapi"},

@@ -12,8 +12,8 @@ from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.examples import tokenise_items
 from calrec_recbole.inference import InferenceSettings
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import catalogue_of, load_dataset, loaders
-from calrec_recbole.plugin.sequences import longest_sequences
+from calrec_recbole.plugin.data.dataset import catalogue_of, load_dataset, loaders
+from calrec_recbole.plugin.data.sequences import longest_sequences
 from calrec_recbole.prompts import Attribute, parse_item_text
 from calrec_recbole.recommender import Recommender
 from calrec_recbole.retrieval import OkapiBM25

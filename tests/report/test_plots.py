@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from calrec_recbole.report.manifest import Entry, Manifest
+from calrec_recbole.report.inputs.manifest import Entry, Manifest
 from calrec_recbole.report.plots import cost_plot, curve_plot, gap_plot, metric_plot
 from calrec_recbole.report.plots.cost import apart
 from calrec_recbole.report.plots.style import INK, SERIES, inline_svg

@@ -6,10 +6,10 @@ import scipy.stats
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation.per_user import metric_vector, read_ranks
-from calrec_recbole.report.differences import differences, p_value
-from calrec_recbole.report.manifest import Entry, Manifest
+from calrec_recbole.report.inputs.manifest import Entry, Manifest
 from calrec_recbole.report.rows import rows_of
 from calrec_recbole.report.statistics import compared, over_datasets, reference_of
+from calrec_recbole.report.tables.differences import differences, p_value
 
 
 @pytest.fixture

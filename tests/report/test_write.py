@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from calrec_recbole.report import Entry, Manifest, write_report
-from calrec_recbole.report.facts import facts_file, write_facts
-from calrec_recbole.report.runs import read_run
+from calrec_recbole.report.inputs.finished_runs import read_run
+from calrec_recbole.report.inputs.user_facts import facts_file, write_facts
 
 FACTS = {
     "target": list("abcd"), "last_item": list("xbxx"), "history_length": [3, 4, 5, 30],
@@ -44,7 +44,7 @@ def written(manifest, place):
 @pytest.fixture
 def no_plots(monkeypatch):
     """They are drawn once, above."""
-    monkeypatch.setattr("calrec_recbole.report.draw.draw_plots", lambda *_: [])
+    monkeypatch.setattr("calrec_recbole.report.plots.all_plots.draw_plots", lambda *_: [])
 
 
 def test_everything_is_there(written):

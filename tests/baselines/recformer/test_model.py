@@ -5,7 +5,7 @@ from calrec_recbole.baselines.recformer.prefix_rows import rows_of
 from calrec_recbole.baselines.recformer.trainer import RecformerTrainer
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.dataset import load_dataset, loaders
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 

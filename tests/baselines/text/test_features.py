@@ -9,8 +9,8 @@ from calrec_recbole.baselines.text.encoder import TextSettings
 from calrec_recbole.baselines.text.features import encode_texts, item_features, plain_catalogue
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import load_dataset
-from calrec_recbole.plugin.run_folder import run_id
+from calrec_recbole.plugin.data.dataset import load_dataset
+from calrec_recbole.runs.run_folder import run_id
 
 TEXTS = ["red glue", "blue tape", "pen"]
 

@@ -5,7 +5,7 @@ from calrec_recbole.baselines.text.features import item_features
 from calrec_recbole.baselines.text.frozen_table import text_table
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import load_dataset
+from calrec_recbole.plugin.data.dataset import load_dataset
 
 
 def made(settings, **changed):

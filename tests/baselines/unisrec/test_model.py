@@ -6,10 +6,10 @@ from torch.nn import functional as F
 from calrec_recbole.baselines.text.features import item_features
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.dataset import load_dataset, loaders
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
-from calrec_recbole.plugin.trainer import trainer_for
+from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 
 SMALL = {"hidden_size": 8, "inner_size": 8, "n_exps": 3}
 

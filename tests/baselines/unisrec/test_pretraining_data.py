@@ -5,7 +5,7 @@ from calrec_recbole.baselines.text.features import item_features
 from calrec_recbole.baselines.unisrec.pretraining_data import drop_words, read_sources
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.dataset import load_dataset, loaders
 
 
 @pytest.fixture

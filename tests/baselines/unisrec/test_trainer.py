@@ -10,10 +10,10 @@ from calrec_recbole.baselines.unisrec.contrast import in_batch_contrast
 from calrec_recbole.baselines.unisrec.pretraining_data import read_sources
 from calrec_recbole.baselines.unisrec.training_modes import source_configs
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.dataset import load_dataset, loaders
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
-from calrec_recbole.plugin.trainer import trainer_for
+from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 
 SMALL = {"hidden_size": 8, "inner_size": 8, "n_exps": 3}
 

@@ -1,0 +1,73 @@
+"""In CALRec's place for ranking: the texts that a run sampled, without the weights that wrote them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from recbole.model.abstract_recommender import SequentialRecommender
+from recbole.utils import InputType
+from torch import Tensor
+
+from calrec_recbole.evaluation import RankTable, metric_names
+from calrec_recbole.fusion import Standings
+from calrec_recbole.inference import InferenceSettings
+from calrec_recbole.plugin.calrec.core_settings import settings_of
+from calrec_recbole.plugin.calrec.model import padded
+from calrec_recbole.plugin.calrec.retriever import HIERARCHICAL, retriever_of
+from calrec_recbole.plugin.calrec.text_ranks import RanksTexts
+from calrec_recbole.plugin.calrec.validation_users import rows_of_users
+from calrec_recbole.plugin.data.dataset import catalogue_of, user_tokens
+from calrec_recbole.recommender import TextFusion
+from calrec_recbole.retrieval import UNRETRIEVED
+from calrec_recbole.runs.user_samples import Samples
+
+__all__ = ["SampledTexts", "SampledTextsRanker"]
+
+
+class SampledTexts(SequentialRecommender):
+    """Scores items by the samples that it is given; ``use`` says whose."""
+
+    input_type = InputType.POINTWISE
+
+    def __init__(self, config: Any, dataset: Any) -> None:
+        super().__init__(config, dataset)
+        self.unretrieved = UNRETRIEVED if config["retrieval"] == HIERARCHICAL else None
+        retriever = retriever_of(config, catalogue_of(dataset, config))
+        self.fusion = TextFusion(retriever, settings_of(InferenceSettings, config))
+        self.user_ids, self.samples = user_tokens(dataset), dict[str, Samples]()
+
+    def use(self, samples: Mapping[str, Samples]) -> None:
+        """``samples`` by the data set's own user ids."""
+        self.samples = dict(samples)
+
+    def full_sort_predict(self, interaction: Any) -> Tensor:
+        """(B, n_items) float64 scores of Algorithm 1, pad item -inf."""
+        return padded(self.fusion.fused(self._of(interaction)))
+
+    @property
+    def stands(self) -> bool:
+        return self.fusion.stands
+
+    def standings(self, interaction: Any, items: Tensor) -> Standings:
+        """Where ``items`` (B, M) stand among all by the scores of ``full_sort_predict``."""
+        return self.fusion.standings(self._of(interaction), items.cpu().numpy() - 1)
+
+    def _of(self, interaction: Any) -> list[Samples]:
+        return [self.samples[self.user_ids[user]] for user in interaction[self.USER_ID].tolist()]
+
+
+class SampledTextsRanker(RanksTexts):
+    """The evaluation of ``SampledTexts``: no optimiser, no checkpoint, no curves."""
+
+    def __init__(self, config: Any, model: SampledTexts) -> None:
+        self.config, self.model, self.device = config, model, config["device"]
+        self.metric_names = metric_names([name.lower() for name in config["metrics"]], config["topk"])
+
+    def ranks(self, data: Any, samples: Mapping[str, Samples], show_progress: bool = False) -> RankTable:
+        """Of the users of ``data`` that ``samples`` has."""
+        self.model.use(samples)
+        rows = rows_of_users(data, self.config, set(samples))
+        return self.evaluate_ranks(rows, show_progress) if rows else RankTable.concatenate([])
+
+    def _full_sort_batch_eval(self, batch: tuple[Any, ...]) -> tuple[Any, Tensor, None, Tensor]:
+        interaction, _, _, targets = batch
+        return interaction, self.model.full_sort_predict(interaction), None, targets

@@ -1,0 +1,29 @@
+"""Ranks of a model that finds items by the texts it has for a user."""
+
+from typing import Any
+
+import torch
+from recbole.data.interaction import Interaction
+from torch import Tensor
+
+from calrec_recbole.evaluation import RankTable, lowered_ranks
+from calrec_recbole.plugin.training.tie_aware_trainer import TieHonest
+
+__all__ = ["RanksTexts"]
+
+
+class RanksTexts(TieHonest):
+    """Counts ranks without the matrix of scores where the model ``stands``."""
+
+    model: Any
+
+    def _batch_ranks(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> RankTable:
+        if not self.model.stands:
+            return super()._batch_ranks(batch)
+        interaction, _, _, targets = batch
+        last = self._last_items(interaction)
+        standings = self.model.standings(interaction, torch.stack([targets, last.to(targets.device)], dim=1))
+        (own, other), greater, equal = (torch.from_numpy(array).T for array in standings)
+        ranks = 1 + greater[0], greater[0] + equal[0]
+        masked = lowered_ranks(last.cpu() == targets.cpu(), own, other, *ranks)
+        return RankTable(interaction[self.config["USER_ID_FIELD"]].cpu(), targets.cpu(), *ranks, *masked)

@@ -1,0 +1,57 @@
+"""What ``evaluation.user_slices`` needs to know of a data set's test users, from the events of its split."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from calrec_recbole.evaluation.user_slices import user_slices
+from calrec_recbole.plugin.data.dataset import item_tokens, load_dataset, user_tokens
+from calrec_recbole.plugin.data.split import PARTS, event_parts
+from calrec_recbole.plugin.reload import run_config
+
+__all__ = ["facts_of_run", "user_facts", "user_slices"]
+
+
+def facts_of_run(run: str | Path, data_path: str | Path | None = None) -> pd.DataFrame:
+    """``user_facts`` of the data that the finished run in folder ``run`` was evaluated on.
+
+    ``data_path`` says where the prepared data sets lie by now. Raises ``DataError`` where the data are others.
+    """
+    return user_facts(load_dataset(run_config(run, data_path)))
+
+
+def user_facts(dataset: Any) -> pd.DataFrame:
+    """A row a test user, sorted by ``user_id`` (the index), from RecBole's dataset before it is built.
+
+    Columns: ``target`` and ``last_item`` (original ids), ``history_length`` (all items before the target, also where a
+    model reads the newest 50 only), ``seen_before`` (the history holds the target), ``training_count`` and
+    ``validation_count`` (events with the target in the training and the validation part, of any user).
+    """
+    events = _events(dataset)
+    items, users = np.array(item_tokens(dataset), dtype=object), np.array(user_tokens(dataset), dtype=object)
+    counts = {part: np.bincount(events["item"][events["part"] == part], minlength=len(items)) for part in PARTS}
+    target = events[events["part"] == "test"].set_index("user")["item"].sort_index()  # as groupby sorts
+    older = events[
+        (events["part"] != "test") & events["user"].isin(target.index)
+    ]  # a target is its user's newest event
+    history, pairs = older.groupby("user"), set(zip(older["user"], older["item"], strict=True))
+    facts = {
+        "target": items[target],
+        "last_item": items[history["item"].last()],
+        "history_length": history.size().to_numpy(),
+        "seen_before": [pair in pairs for pair in target.items()],
+        "training_count": counts["training"][target],
+        "validation_count": counts["validation"][target],
+    }
+    return pd.DataFrame(facts, index=pd.Index(users[target.index], name="user_id")).sort_index()
+
+
+def _events(dataset: Any) -> pd.DataFrame:
+    """In chronological order ``user`` and ``item`` (internal ids) and ``part``, as ``plugin.data.split`` names them."""
+    rows = dataset.inter_feat
+    columns = {"user": rows[dataset.uid_field], "item": rows[dataset.iid_field]}
+    events = pd.DataFrame({name: column.to_numpy(dtype=np.int64) for name, column in columns.items()})
+    events["part"] = event_parts(events["user"].to_numpy(), rows[dataset.time_field].to_numpy(), dataset.config)
+    return events

@@ -1,0 +1,175 @@
+"""``retrieval: rerank``: the first stage of section 6's proposal; its scores and CALRec's become one ranking."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calrec_recbole.durable_files import write_json
+from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.plugin.calrec.retriever import RERANK, TEXTS
+from calrec_recbole.plugin.data.sequences import longest_sequences
+from calrec_recbole.plugin.reranking.candidate_source import LOGPROB, FirstStage, check_first_stage, first_stage
+from calrec_recbole.recommender import Recommender
+from calrec_recbole.reranking.candidates import candidates, combine, log_softmax, scaled, target_logprobs
+
+__all__ = ["BONUSES", "WEIGHTS", "Parts", "Reranker", "check_rerank", "fair_bonus"]
+
+RERANK_FILE = "rerank.json"  # in a run's checkpoint folder: what validation chose
+AUTO = "auto"
+WEIGHTS = tuple(step / 10 for step in range(11))  # tried on validation
+BONUSES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # tried on validation, with the weight that it chose
+
+
+class Parts(NamedTuple):
+    """Of B users, each (B, n_items): first-stage scores, who is a candidate, and the two scores to be mixed.
+
+    And which of the items no training row holds, (n_items,).
+    """
+
+    first: NDArray[np.float64]
+    chosen: NDArray[np.bool_]
+    own: NDArray[np.float64]
+    others: NDArray[np.float64]
+    unseen: NDArray[np.bool_]
+
+    def mixed(self, weight: float, bonus: float = 0.0) -> NDArray[np.float64]:
+        """(B, n_items): (1 - weight) own + weight others, and ``bonus`` more for an unseen item."""
+        more = bonus * self.unseen
+        return combine(self.first, self.chosen, self.own + more, self.others + more, weight)
+
+
+def check_rerank(config: Mapping[str, Any]) -> None:
+    """Raises ``ConfigError`` where the ``rerank_*`` settings and what they need do not fit together."""
+    if config["retrieval"] != RERANK:
+        if config["rerank_from"]:
+            raise ConfigError(f"rerank_from={config['rerank_from']} has no effect: set retrieval=rerank")
+        if config["rerank_unseen"] != 0:
+            raise ConfigError(f"rerank_unseen={config['rerank_unseen']!r} has no effect: set retrieval=rerank")
+        return
+    if config["train_steps"] != 0 or (config["backbone"] == "scratch" and not config["pre_model_path"]):
+        raise ConfigError(
+            "retrieval=rerank ranks with finished weights: set train_steps=0, warmup_steps=0 (--config_files=untuned) "
+            f"and pre_model_path, not train_steps={config['train_steps']}, pre_model_path={config['pre_model_path']!r}"
+        )
+    check_first_stage(config)
+    _check_mix(config)
+    if config["rerank_candidates"] < 1:
+        raise ConfigError(f"rerank_candidates={config['rerank_candidates']} must be at least 1")
+
+
+def _check_mix(config: Mapping[str, Any]) -> None:
+    way, weight = config["rerank_by"], config["rerank_weight"]
+    if way not in (LOGPROB, TEXTS):
+        hint = did_you_mean(str(way), (LOGPROB, TEXTS))
+        raise ConfigError(f"rerank_by={way!r} must be one of {LOGPROB}, {TEXTS}{hint}")
+    if weight != AUTO and not 0 <= _number(weight) <= 1:
+        raise ConfigError(f"rerank_weight={weight!r} must be auto or a number from 0 (CALRec) to 1 (the first stage)")
+    bonus = config["rerank_unseen"]
+    if bonus != AUTO and not 0 <= _number(bonus) <= 1:
+        raise ConfigError(f"rerank_unseen={bonus!r} must be auto or a number from 0 to 1, on top of scores in [0, 1]")
+    if config["evaluate_minutes"] and way == LOGPROB:
+        raise ConfigError(
+            f"evaluate_minutes={config['evaluate_minutes']} goes on from samples, and rerank_by=logprob draws none: "
+            "set rerank_by=texts, or evaluate_minutes=0"
+        )
+    if bonus != 0 and way == LOGPROB:
+        raise ConfigError(f"rerank_unseen={bonus!r} is added to scaled scores: set rerank_by=texts, or rerank_unseen=0")
+    if not 0 <= config["rerank_unseen_loss"] < 1:
+        raise ConfigError(f"rerank_unseen_loss={config['rerank_unseen_loss']} must be a share, from 0 to below 1")
+
+
+@dataclass
+class Reranker:
+    """Candidates from ``first_stage``, scored again by ``way``.
+
+    ``weight`` and ``bonus`` are None until validation has chosen them. ``unseen`` (n_items,) tells the items that no
+    training row holds: to a trained model their scores are hearsay, and ``bonus`` comes on top of them.
+    """
+
+    first_stage: FirstStage
+    wanted: int
+    way: str
+    weight: float | None
+    bonus: float | None
+    unseen: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, config: Any, dataset: Any, recommender: Callable[[], Recommender]) -> "Reranker":
+        """As the ``rerank_*`` settings say; ``recommender`` answers the one whose towers are to be read."""
+        stage = first_stage(config, dataset, recommender)
+        weight, bonus = (
+            None if config[name] == AUTO else _number(config[name]) for name in ("rerank_weight", "rerank_unseen")
+        )
+        unseen = np.ones(dataset.item_num - 1, bool)
+        for sequence in longest_sequences(dataset):
+            unseen[sequence] = False
+        return cls(stage, int(config["rerank_candidates"]), str(config["rerank_by"]), weight, bonus, unseen)
+
+    def parts(
+        self,
+        recommender: Recommender,
+        interaction: Any,
+        histories: list[list[int]],
+        fused: Callable[[], NDArray[np.float64]],
+    ) -> Parts:
+        """What the ranking of the rows of ``interaction`` is mixed from; ``fused`` answers Algorithm 1's scores.
+
+        By ``logprob`` both stages count as log-probabilities over the candidates; by ``texts`` Algorithm 1's scores
+        and the first stage's are each scaled to [0, 1] over them.
+        """
+        first = self.first_stage(interaction, histories)
+        chosen = candidates(first, self.wanted)
+        if self.way == TEXTS:
+            return Parts(first, chosen, scaled(fused(), chosen), scaled(first, chosen), self.unseen)
+        own = target_logprobs(recommender.backbone, recommender.items, histories, chosen)
+        return Parts(first, chosen, log_softmax(own, chosen), log_softmax(first, chosen), self.unseen)
+
+    def mixed(self, parts: Parts) -> NDArray[np.float64]:
+        """(B, n_items) the scores, as given or chosen. Raises ``ConfigError`` before validation has chosen."""
+        if self.weight is None or self.bonus is None:
+            name = "rerank_weight" if self.weight is None else "rerank_unseen"
+            raise ConfigError(f"{name}=auto is not chosen yet: a run chooses it on its validation users")
+        return parts.mixed(self.weight, self.bonus)
+
+    def take(self, checkpoint: Path) -> None:
+        """Takes over what validation chose before, by ``keep``."""
+        kept = self.kept(checkpoint)
+        self.weight = kept.get("rerank_weight", self.weight)
+        self.bonus = kept.get("rerank_unseen", self.bonus)
+
+    def keep(self, checkpoint: Path) -> None:
+        """Writes what validation chose, for whoever loads the run again."""
+        write_json(checkpoint / RERANK_FILE, {"rerank_weight": self.weight, "rerank_unseen": self.bonus})
+
+    @staticmethod
+    def kept(checkpoint: Path) -> dict[str, Any]:
+        """The settings that ``keep`` wrote; none where there is none."""
+        file = checkpoint / RERANK_FILE
+        try:
+            return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+        except ValueError as problem:
+            raise DataError(f"{file} is damaged ({problem}): run it again") from problem
+
+
+def fair_bonus(values: Mapping[float, float], found: Mapping[float, int], loss: float) -> float:
+    """Of the bonuses that keep 1 - ``loss`` of the best of the metric's ``values``, the one with most unseen targets
+    ``found``; the smallest of equals.
+
+    >>> fair_bonus({0.0: 0.100, 0.1: 0.099, 0.2: 0.097}, {0.0: 1, 0.1: 4, 0.2: 9}, loss=0.02)
+    0.1
+    """
+    kept = [bonus for bonus, value in values.items() if value >= (1 - loss) * max(values.values())]
+    return max(kept, key=lambda bonus: (found[bonus], -bonus))
+
+
+def _number(value: Any) -> float:
+    """A number, also one written as text; NaN for anything else."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")

@@ -1,0 +1,231 @@
+"""RecBole's trainers with our evaluation: ranks with ties, unrounded metrics, checkpoints without pickles.
+
+A model with a training loop of its own brings a trainer ``class MyTrainer(TieHonest, Trainer)`` that overrides ``fit``
+(and ``save_weights``/``load_weights`` where its weights are not a plain state dict), and is named in
+``registry.TRAINERS``. ``fit`` calls ``_valid_epoch`` and ``_save_checkpoint`` as RecBole's does.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import torch
+from recbole.data.interaction import Interaction
+from recbole.model.abstract_recommender import AbstractRecommender
+from recbole.trainer import Trainer
+from recbole.utils import get_trainer
+from torch import Tensor
+from tqdm import tqdm
+
+from calrec_recbole.durable_files import replacing_file
+from calrec_recbole.errors import ConfigError, ScoreError
+from calrec_recbole.evaluation import RankTable, metric_names, metric_value, ranks_without, tie_ranks
+from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.registry import TRAINERS, load, model_class
+from calrec_recbole.plugin.training.checkpoint import load_checkpoint, save_checkpoint
+from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume
+from calrec_recbole.plugin.training.tensorboard import Curves, tensorboard_of
+
+__all__ = ["Tested", "TieHonest", "UntrainedTrainer", "trainer_for"]
+
+
+class Tested(NamedTuple):
+    """``ranks`` of ``users`` test users (none where nothing retrieves); ``left``: users that a limit left out."""
+
+    ranks: RankTable
+    users: int
+    left: int = 0
+
+
+class TieHonest:
+    """Goes before a RecBole trainer among the bases; ``evaluate`` then answers with our metrics by name.
+
+    ``resumes``: whether ``fit`` can go on from what an interrupted run left in ``config["checkpoint_dir"]``; otherwise
+    the runner empties the folder first.
+    """
+
+    resumes = False
+    in_several_processes = False  # whether torchrun may start it
+    validated_users = 0  # of the latest validation
+    diagnostics: Mapping[str, Any] = MappingProxyType({})  # of the latest evaluation, for environment.json
+    resumed_seconds = 0.0  # that interrupted runs had spent on training before this one went on
+
+    def __init__(self, config: Config, model: Any) -> None:
+        with tensorboard_of(Curves.of_run(config)):
+            super().__init__(config, model)  # type: ignore[call-arg]
+        self.config, self.model = config, model
+        self.checkpoint_dir = Path(config["checkpoint_dir"])
+        self.saved_model_file = str(self.checkpoint_dir)
+        self.device: torch.device = config["device"]
+        self.valid_metric: str = config["valid_metric"]
+        self.metric_names = metric_names([name.lower() for name in config["metrics"]], config["topk"])
+
+    def train_once(self, train_data: Any, valid_data: Any, show_progress: bool) -> tuple[float, Any]:
+        """``fit``; a trainer may find that this run's training is over."""
+        result: tuple[float, Any] = self.fit(  # type: ignore[attr-defined]
+            train_data, valid_data, saved=True, show_progress=show_progress
+        )
+        return result
+
+    # Curves
+
+    tensorboard: Curves
+    wandblogger: Any
+
+    def log_values(self, head: str, values: Mapping[str, float], step: int) -> None:
+        """``head/name`` at ``step`` to TensorBoard and wandb, as far as they are on; NaN is left out."""
+        known = {name: value for name, value in values.items() if not math.isnan(value)}
+        self.tensorboard.add_scalars({f"{head}/{name}": value for name, value in known.items()}, step)
+        self.wandblogger.log_metrics({**known, f"{head}_step": step}, head=head)
+
+    def log_test(self, metrics: Mapping[str, float]) -> None:
+        """The end of a run: to TensorBoard, which closes, and to wandb's summary."""
+        self.tensorboard.add_scalars({f"test/{name}": value for name, value in metrics.items()}, None)
+        self.wandblogger.log_eval_metrics(metrics, head="test")
+        self.tensorboard.close()
+
+    # Evaluation
+
+    def evaluate(
+        self, eval_data: Any, load_best_model: bool = True, model_file: str | None = None, show_progress: bool = False
+    ) -> dict[str, float] | None:
+        """Our metrics by name, means over the users of ``eval_data``; None without users, as in RecBole."""
+        if not eval_data:
+            return None
+        if load_best_model:
+            self.load_weights(Path(model_file or self.checkpoint_dir))
+        return self.evaluate_ranks(eval_data, show_progress).summary(self.metric_names)
+
+    def test(self, test_data: Any, show_progress: bool = False) -> Tested:
+        """The test of a run, of all users of ``test_data``."""
+        ranks = self.evaluate_ranks(test_data, show_progress)
+        return Tested(ranks, len(ranks))
+
+    @torch.no_grad()
+    def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
+        """The pair of ranks of every user's target; scores live for one batch only."""
+        self.model.eval()
+        self.tot_item_num = eval_data._dataset.item_num
+        self.item_tensor = eval_data._dataset.get_item_feature().to(self.device)
+        with tqdm(eval_data, desc="Evaluate", unit="batch", disable=not show_progress, dynamic_ncols=True) as bar:
+            return RankTable.concatenate([self._batch_ranks(part) for batch in bar for part in self._parts(batch)])
+
+    def _batch_ranks(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> RankTable:
+        interaction, scores, _, targets = self._full_sort_batch_eval(batch)  # type: ignore[attr-defined]
+        return self._ranked(interaction, scores, targets)
+
+    def _ranked(self, interaction: Interaction, scores: Tensor, targets: Tensor) -> RankTable:
+        """The ranks of ``targets`` (B,) among ``scores`` (B, n_items)."""
+        ranks = tie_ranks(scores, targets, self.config["model"], getattr(self.model, "unretrieved", None))
+        masked = ranks_without(self._last_items(interaction), scores, targets, *ranks)
+        return RankTable(interaction[self.config["USER_ID_FIELD"]].cpu(), targets.cpu(), *ranks, *masked)
+
+    def _last_items(self, interaction: Interaction) -> Tensor:
+        """(B,) the newest item of each history."""
+        histories = interaction[self.config["ITEM_ID_FIELD"] + self.config["LIST_SUFFIX"]]
+        return histories.gather(1, interaction[self.config["ITEM_LIST_LENGTH_FIELD"]][:, None] - 1)[:, 0]
+
+    def _parts(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> Iterator[tuple[Any, ...]]:
+        """Smaller batches for a model without ``full_sort_predict``: RecBole repeats each row for every item there."""
+        interaction, _, _, targets = batch
+        whole = type(self.model).full_sort_predict is not AbstractRecommender.full_sort_predict
+        rows = len(targets) if whole else max(1, 50_000 // self.tot_item_num)
+        for start in range(0, len(targets), rows):
+            part = targets[start : start + rows]
+            yield interaction[slice(start, start + rows)], None, torch.arange(len(part)), part
+
+    def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
+        """The unrounded ``valid_metric`` (RecBole's has 4 digits, too few to stop early by), and all metrics."""
+        table = self.evaluate_ranks(valid_data, show_progress)
+        self.validated_users = len(table)
+        score = metric_value(self.valid_metric, table.optimistic, table.pessimistic)
+        return score, table.summary(self.metric_names)
+
+    # Checkpoints
+
+    @classmethod
+    def reload_settings(cls, checkpoint: Path) -> dict[str, Any]:
+        """Settings that ``load_run`` changes before it builds the model."""
+        return {}
+
+    def save_weights(self, folder: Path, state: dict[str, Any]) -> None:
+        """Writes the model and the JSON-able ``state`` durably into ``folder``."""
+        save_checkpoint(folder, self.model, state)
+
+    def load_weights(self, folder: Path) -> None:
+        """Fills the model from ``folder``."""
+        load_checkpoint(folder, self.model)
+
+    def _save_checkpoint(self, epoch: int, verbose: bool = True, **_: Any) -> None:
+        best = float(getattr(self, "best_valid_score", math.inf))  # infinite before the first validation
+        state = {
+            "model": self.config["model"],
+            "epoch": epoch,
+            self.valid_metric: best if math.isfinite(best) else None,
+        }
+        self.save_weights(self.checkpoint_dir, state)
+
+    def resume_checkpoint(self, resume_file: str | Path) -> None:
+        raise ConfigError(
+            f"cannot resume from {resume_file}: the command of an interrupted run resumes it; load_run reloads a "
+            "finished one"
+        )
+
+    def _check_nan(self, loss: Tensor) -> None:
+        if torch.isnan(loss):
+            raise ScoreError(f"{self.config['model']}: the training loss is NaN; lower learning_rate")
+
+    def finished(self) -> None:
+        """Called once the run is complete; a trainer that resumes drops here what only resuming needs."""
+
+    # RecBole's pretraining (S3Rec)
+
+    def save_pretrained_model(self, epoch: int, saved_model_file: str) -> None:
+        """Tensors only, in the file that RecBole's S3Rec reads by ``pre_model_path``."""
+        with replacing_file(saved_model_file) as temporary:
+            torch.save({"epoch": epoch, "state_dict": self.model.state_dict()}, temporary)
+
+    def pretrain(self, train_data: Any, verbose: bool = True, show_progress: bool = False) -> Any:
+        """As RecBole's, and the last epoch is always saved: RecBole saves every ``save_step`` epochs only."""
+        result = super().pretrain(train_data, verbose, show_progress)  # type: ignore[misc]
+        last = (
+            self.checkpoint_dir
+            / f"{self.config['model']}-{self.config['dataset']}-{self.config['pretrain_epochs']}.pth"
+        )
+        self.save_pretrained_model(self.config["pretrain_epochs"] - 1, str(last))
+        self._save_checkpoint(self.config["pretrain_epochs"] - 1)
+        return result
+
+
+class UntrainedTrainer(TieHonest, Trainer):
+    """For models without parameters: ``fit`` only computes the validation metrics."""
+
+    def _build_optimizer(self, **_: Any) -> None:
+        return None
+
+    def fit(
+        self,
+        train_data: Any,
+        valid_data: Any = None,
+        verbose: bool = True,
+        saved: bool = True,
+        show_progress: bool = False,
+        callback_fn: Callable[[int, float], None] | None = None,
+    ) -> tuple[float, dict[str, float] | None]:
+        if valid_data:
+            self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
+            self.log_values("valid", self.best_valid_result, 0)
+        if saved:
+            self._save_checkpoint(0)
+        return self.best_valid_score, self.best_valid_result
+
+
+def trainer_for(model: str) -> type[Any]:
+    """The trainer class of a model by name: its own, or RecBole's with our evaluation in front."""
+    if model in TRAINERS:
+        return load(TRAINERS[model])
+    base = get_trainer(model_class(model).type, model)
+    resumes = (EpochwiseResume,) if base is Trainer and model != "Pop" else ()  # S3Rec's fit is another
+    return type(base.__name__, (*resumes, TieHonest, base), {})

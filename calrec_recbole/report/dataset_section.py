@@ -1,0 +1,69 @@
+"""All that a report says of one data set, as data: what the page, the tables and the plots are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from calrec_recbole.errors import CalrecError
+from calrec_recbole.report.inputs.manifest import Manifest
+from calrec_recbole.report.inputs.shared_users import Shared
+from calrec_recbole.report.rows import Row
+from calrec_recbole.report.slice_metrics import sliced
+from calrec_recbole.report.statistics import compared, reference_of
+from calrec_recbole.report.tables.cells import TableRow
+from calrec_recbole.report.tables.metric_tables import change_table, masked_table, metric_table
+from calrec_recbole.report.tables.paper_rows import MAIN, PaperRows, paper_rows
+
+__all__ = ["Section", "section_of"]
+
+
+@dataclass(frozen=True)
+class Section:
+    """``tests``: rows of ``evaluation.compare`` against ``reference`` (empty: no test).
+
+    ``slices``: see ``report.slice_metrics``. ``changes``: in %, against a reference asked for. ``masked``: the table
+    without the last item, and its footnote. ``notes``: what is left out, and why. ``told``: on which users all this is.
+    """
+
+    dataset: str
+    rows: Sequence[Row]
+    table: Sequence[TableRow]
+    paper: PaperRows
+    tests: pd.DataFrame
+    slices: pd.DataFrame
+    changes: Sequence[TableRow] = ()
+    masked: tuple[Sequence[TableRow], str] = ((), "")
+    reference: str = ""
+    notes: Sequence[str] = field(default_factory=list)
+    told: str = ""
+
+    @property
+    def finished(self) -> list[Row]:
+        return [row for row in self.rows if row.runs]
+
+
+def section_of(dataset: str, found: Shared, manifest: Manifest, facts: pd.DataFrame | None) -> Section:
+    """``found`` are the rows of ``dataset``; ``facts`` what is known of its test users."""
+    rows = found.rows
+    paper = paper_rows(manifest.paper or MAIN, manifest.paper_datasets.get(dataset, dataset))
+    reference = reference_of(rows, manifest.reference if _here(rows, manifest.reference) else "")
+    tests, slices = pd.DataFrame(), pd.DataFrame()
+    notes = list(found.notes)
+    try:
+        tests = compared(rows, reference)
+    except CalrecError as problem:  # runs on other versions of the data: their means stand, tests would be wrong
+        notes.append(f"No intervals and tests: {problem}.")
+    try:
+        slices = sliced(rows, facts)
+    except CalrecError as problem:
+        notes.append(f"No slices: {problem}.")
+    label = reference if "difference" in tests else ""
+    changes = change_table(rows, manifest.reference)
+    table = metric_table(rows, paper, whole=manifest.paper > 0)
+    return Section(dataset, rows, table, paper, tests, slices, changes, masked_table(rows), label, notes, found.told)
+
+
+def _here(rows: Sequence[Row], label: str) -> bool:
+    """A reference may be a row of other data sets only."""
+    return any(row.label == label for row in rows)

@@ -1,0 +1,147 @@
+"""One finished run, read from its folder."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from calrec_recbole.errors import DataError
+from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
+from calrec_recbole.report.inputs.curves import Curve, read_curve
+
+__all__ = ["Run", "data_name", "find_runs", "read_run"]
+
+FINISHED = "metrics.json"
+LEAVE_ONE_OUT = "leave_one_out"
+SHARES = (0.8, 0.1, 0.1)  # of configs/overall.yaml
+
+
+@dataclass(frozen=True)
+class Run:
+    """``config``, ``environment`` and ``metrics`` as in the run's files; of ``users`` alone where they are given."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    metrics: Mapping[str, Mapping[str, float]]
+    users: pd.Index | None = field(default=None, compare=False)
+
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """See ``read_ranks``."""
+        ranks = read_ranks(self.folder)
+        return ranks if self.users is None else ranks.loc[self.users]
+
+    @property
+    def has_ranks(self) -> bool:
+        return bool(self.test) and (self.folder / "ranks.parquet").is_file()
+
+    def on(self, users: pd.Index) -> "Run":
+        """As if only ``users``, some of its own, had been tested; itself where these are all."""
+        if len(users) == len(self.ranks):
+            return self
+        means = metric_vectors(self.ranks.loc[users], list(self.test)).mean()
+        test = {str(name): float(value) for name, value in means.items()}
+        return replace(self, metrics={**self.metrics, "test": test}, users=users)
+
+    @property
+    def model(self) -> str:
+        return str(self.config["model"])
+
+    @property
+    def dataset(self) -> str:
+        return str(self.config["dataset"])
+
+    @property
+    def data(self) -> str:
+        return data_name(self.dataset, self.config)
+
+    @property
+    def seed(self) -> int:
+        return int(self.config["seed"])
+
+    @property
+    def test(self) -> Mapping[str, float]:
+        return self.metrics["test"]
+
+    @property
+    def tested(self) -> int:
+        """Users that ``test`` is over; 0 = unknown."""
+        return int(self.environment.get("users", {}).get("test", 0)) if self.users is None else len(self.users)
+
+    @property
+    def test_in_all(self) -> int:
+        """Users of the test part, also those that ``test_users`` or ``evaluate_minutes`` left out; 0 = unknown."""
+        return int(self.environment.get("users", {}).get("test_in_all", 0))
+
+    @property
+    def data_hash(self) -> str:
+        """Of the data set's events; empty where it is unknown."""
+        return str(self.environment.get("data_sha256", {}).get("inter", ""))
+
+    @property
+    def train_seconds(self) -> float:
+        """Wall clock, with what interrupted runs had spent before."""
+        return self._seconds("train") + float(self.environment.get("seconds_before_resume", 0.0))
+
+    @property
+    def test_milliseconds(self) -> float:
+        """Wall clock a test user, in ms: of the whole evaluation, which for most models is that of the test alone."""
+        users = self.environment.get("users", {}).get("test", 0)
+        seconds = self._seconds("evaluate") + float(self.environment.get("sampling_seconds_before_resume", 0.0))
+        return 1000 * seconds / users if users else float("nan")
+
+    @property
+    def memory(self) -> float:
+        """Peak MiB of the process, and of the GPU where it was more."""
+        return max((float(size) for size in self.environment.get("peak_memory_mib", {}).values()), default=float("nan"))
+
+    @cached_property
+    def curve(self) -> Curve:
+        return read_curve(self.folder / "log.txt")
+
+    def _seconds(self, phase: str) -> float:
+        return float(self.environment.get("seconds", {}).get(phase, {}).get("wall", 0.0))
+
+
+def data_name(dataset: str, settings: Mapping[str, Any]) -> str:
+    """The data set's name, and its split where that is not leave-one-out: other users are tested.
+
+    >>> data_name("CDs", {"split": "global_time"})
+    'CDs-global_time-80-10-10'
+    """
+    split, shares = settings.get("split", LEAVE_ONE_OUT), settings.get("global_time_shares", SHARES)
+    return dataset if split == LEAVE_ONE_OUT else "-".join([dataset, split, *(f"{100 * share:g}" for share in shares)])
+
+
+def read_run(folder: Path) -> Run:
+    """Raises ``DataError`` for a folder of no run and of an unfinished one."""
+    if not (folder / FINISHED).is_file():
+        raise DataError(f"{folder} holds no {FINISHED}: the run has not finished, or it is no run folder")
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        metrics = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
+        file = folder / "environment.json"
+        environment = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except (OSError, ValueError, yaml.YAMLError) as problem:
+        raise DataError(f"{folder} cannot be read as a run: {' '.join(str(problem).split())}") from problem
+    if not isinstance(config, dict) or not {"model", "dataset", "seed"} <= set(config) or "test" not in metrics:
+        raise DataError(f"{folder} is no run folder: config.yaml or metrics.json lacks what every run has")
+    return Run(folder, config, environment, metrics)
+
+
+def find_runs(paths: Iterable[Path]) -> list[Run]:
+    """All finished runs in and below ``paths``, in the order of their paths; ``DataError`` where there is none."""
+    given = list(paths)
+    folders: dict[Path, None] = {}
+    for path in given:
+        for file in sorted(path.rglob(FINISHED)):
+            folders[file.parent] = None
+    if not folders:
+        raise DataError(f"--runs={','.join(map(str, given))}: no finished run is there (a folder with {FINISHED})")
+    return [read_run(folder) for folder in folders]

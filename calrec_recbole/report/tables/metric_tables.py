@@ -1,0 +1,111 @@
+"""The tables of a report: the metrics of a data set, their average over data sets, and those without the last item."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from calrec_recbole.errors import DataError
+from calrec_recbole.evaluation.per_user import metric_vectors, without_last_item
+from calrec_recbole.report.rows import KEYS, METRICS, MetricName, Row
+from calrec_recbole.report.tables.cells import ABSENT, Cell, Number, TableRow, marked_cells, paper_cells
+from calrec_recbole.report.tables.paper_rows import PaperRows
+
+__all__ = ["OURS", "average_table", "change_table", "masked_table", "metric_table"]
+
+OURS = "CALRec"
+
+
+def metric_table(rows: Sequence[Row], paper: PaperRows, whole: bool) -> list[TableRow]:
+    """Our rows of one data set, each followed by the paper's of the same system; with ``whole`` its others come last.
+
+    Where CALRec stands once among baselines, a row says by how much it is better than the best of them (the paper's
+    column "Improv.").
+    """
+    values = [{key: row.value(key) for key in KEYS} for row in rows]
+    spreads = [{key: row.deviation(key) for key in KEYS} for row in rows]
+    table: list[TableRow] = []
+    used: set[str] = set()
+    for row, cells in zip(rows, marked_cells(values, spreads), strict=True):
+        table.append(TableRow(row.label, cells, error=row.error))
+        beside = next((label for label in row.paper_labels if label in paper and label not in used), None)
+        if beside is not None:
+            used.add(beside)
+            table.append(TableRow(beside, paper_cells(paper[beside]), "paper"))
+    table += _gain(rows, values)
+    others = [label for label in paper if whole and label not in used]
+    return table + [TableRow(label, paper_cells(paper[label]), "paper") for label in others]
+
+
+def average_table(rows: Sequence[Row], paper: PaperRows) -> list[TableRow]:
+    """The mean over data sets, of the labels that have finished on all of them; empty with fewer than two.
+
+    ``paper``: its rows of the average over its own data sets, which come last.
+    """
+    datasets = dict.fromkeys(row.dataset for row in rows)
+    finished = {(row.dataset, row.label): row for row in rows if row.runs}
+    labels = [
+        label
+        for label in dict.fromkeys(row.label for row in rows)
+        if all((name, label) in finished for name in datasets)
+    ]
+    if len(datasets) < 2 or not labels:
+        return []
+    of_label = {label: [finished[name, label] for name in datasets] for label in labels}
+    values = [{key: float(np.mean([row.value(key) for row in of_label[label]])) for key in KEYS} for label in labels]
+    firsts = [of_label[label][0] for label in labels]
+    ours = [TableRow(label, cells) for label, cells in zip(labels, marked_cells(values), strict=True)]
+    theirs = [TableRow(label, paper_cells(cells), "paper") for label, cells in paper.items()]
+    return ours + _gain(firsts, values) + theirs
+
+
+def change_table(rows: Sequence[Row], reference: str) -> list[TableRow]:
+    """By how many % (optimistic + pessimistic) / 2 lies above that of the row ``reference``, as in Table 8."""
+    finished = {row.label: row for row in rows if row.runs}
+    if reference not in finished:
+        return []
+    return [
+        TableRow(
+            label, [_change(_middle(row, metric), _middle(finished[reference], metric)) for metric in METRICS], "gain"
+        )
+        for label, row in finished.items()
+        if label != reference
+    ]
+
+
+def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
+    """Metrics without the history's last item as a candidate, and a line on the users whose target it is.
+
+    They have none. Empty where no run kept these ranks.
+    """
+    labels, values, left_out = [], [], 0
+    for row in rows:
+        try:
+            ranks = [run.ranks for run in row.runs]
+            kept = [without_last_item(table) for table in ranks]
+        except DataError:  # runs of before these ranks were kept
+            continue
+        if kept and all(len(table) for table in kept):
+            means = [metric_vectors(table, list(KEYS)).mean() for table in kept]
+            labels.append(row.label)
+            values.append({key: float(np.mean([mean[key] for mean in means])) for key in KEYS})
+            left_out = len(ranks[0]) - len(kept[0])
+    table = [TableRow(label, cells) for label, cells in zip(labels, marked_cells(values), strict=True)]
+    return table, f"{left_out:,} users whose target is that item are left out." if table else ""
+
+
+def _gain(rows: Sequence[Row], values: Sequence[Mapping[str, float]]) -> list[TableRow]:
+    ours = [value for row, value in zip(rows, values, strict=True) if row.model == OURS]
+    baselines = [value for row, value in zip(rows, values, strict=True) if row.model != OURS and row.runs]
+    if len(ours) != 1 or not baselines or not np.isfinite(ours[0][METRICS[0].opt]):
+        return []
+    cells = [_change(ours[0][metric.opt], max(value[metric.opt] for value in baselines)) for metric in METRICS]
+    return [TableRow(f"Improv. of {OURS} (optimistic)", cells, "gain")]
+
+
+def _change(value: float, base: float) -> Cell:
+    number = Number(f"{100 * (value / base - 1):+.1f} %".replace("-", "−") if base > 0 else ABSENT)
+    return Cell(number, number)
+
+
+def _middle(row: Row, metric: MetricName) -> float:
+    return (row.value(metric.opt) + row.value(metric.pes)) / 2

@@ -1,0 +1,97 @@
+"""table.md and table.tex: best bold, second underlined, optimistic / pessimistic where they differ."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from calrec_recbole.report.rows import METRICS
+from calrec_recbole.report.tables.cells import Cell, Number, TableRow
+
+__all__ = ["latex", "markdown"]
+
+LATEX_SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+Tables = Mapping[str, Sequence[TableRow]]  # by data set
+
+
+def markdown(
+    tables: Tables, title: str, command: str, notes: Sequence[str], below: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """GitHub's Markdown; the paper's rows are in italics and say so. ``below``: lines below the table of a data set."""
+    parts = [f"# {title}"]
+    parts += [f"    {command}"] if command else []
+    parts += list(notes)
+    for dataset, rows in tables.items():
+        parts.append(f"## {dataset}")
+        parts.append("\n".join([_bar(["", *_titles()]), _bar(["-"] * (1 + len(METRICS))), *map(_markdown_row, rows)]))
+        parts += (below or {}).get(dataset, [])
+    parts.append(
+        "Optimistic/pessimistic where they differ. **Best** and <u>second</u> of ours; the paper's rows do not count."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_row(row: TableRow) -> str:
+    label = row.label.replace("|", "\\|")
+    if row.error and row.empty:
+        return _bar([label, "failed: " + row.error.replace("|", "\\|"), *[""] * (len(row.cells) - 1)])
+    return _bar(
+        [f"*{label} (paper)*" if row.kind == "paper" else label, *(_cell(cell, _markdown_number) for cell in row.cells)]
+    )
+
+
+def _markdown_number(number: Number) -> str:
+    text = number.text + (f"±{number.spread}" if number.spread else "")
+    return {"best": f"**{text}**", "second": f"<u>{text}</u>"}.get(number.mark, text)
+
+
+def latex(tables: Tables, title: str, command: str, told: Mapping[str, str] | None = None) -> str:
+    """A table environment that needs the package booktabs. ``told``: on which users the rows of a data set are."""
+    columns = "l" * 1 + "c" * len(METRICS)
+    lines = [
+        *(["% " + command.replace("\n", " ")] if command else []),
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\caption{{{escaped(title)}. Optimistic/pessimistic where they differ; bold: best, underlined: second.}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        " & ".join(["", *_titles()]) + r" \\",
+    ]
+    for dataset, rows in tables.items():
+        users = f", {escaped(told[dataset])}" if told and told.get(dataset) else ""
+        lines += [r"\midrule", rf"\multicolumn{{{len(columns)}}}{{l}}{{\textit{{{escaped(dataset)}}}{users}}} \\"]
+        lines += [_latex_row(row) for row in rows]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
+
+
+def _latex_row(row: TableRow) -> str:
+    label = rf"\quad {escaped(row.label)} (paper)" if row.kind == "paper" else escaped(row.label)
+    return " & ".join([label, *(_cell(cell, _latex_number) for cell in row.cells)]) + r" \\"
+
+
+def _latex_number(number: Number) -> str:
+    text = number.text.replace("–", "--") + (rf"$\pm${number.spread}" if number.spread else "")
+    return {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(number.mark, text)
+
+
+def _cell(cell: Cell, number: Callable[[Number], str]) -> str:
+    return number(cell.opt) if cell.alike else f"{number(cell.opt)}/{number(cell.pes)}"
+
+
+def escaped(text: str) -> str:
+    """For LaTeX.
+
+    >>> escaped("50% of a_b")
+    '50\\\\% of a\\\\_b'
+    """
+    return "".join(LATEX_SPECIAL.get(character, character) for character in text)
+
+
+def _bar(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _titles() -> list[str]:
+    return [metric.title for metric in METRICS]

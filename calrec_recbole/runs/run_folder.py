@@ -1,0 +1,129 @@
+"""One folder a run: its name, who may write into it, and whether it is finished, or only as far as a limit allowed."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.runs.file_names import PARTS, SAMPLES_FILE
+
+__all__ = [
+    "CHECKPOINT",
+    "LEFT",
+    "METRICS_FILE",
+    "NO_EFFECT",
+    "TENSORBOARD",
+    "TRAINED_ON",
+    "WANDB",
+    "alone_in",
+    "claim",
+    "run_id",
+    "users_left",
+]
+
+METRICS_FILE = "metrics.json"  # written last: its presence marks a finished run
+LEFT = "left"  # in it, where a limit of time left test users out: how many; such a run is extended, not done anew
+CHECKPOINT = "checkpoint"
+TRAINED_ON = "trained_on.json"  # of every run: the data sets behind its weights and what was held out of them
+LOG = "log.txt"
+TENSORBOARD = "tensorboard"
+WANDB = "wandb"  # wandb's own name for its folder
+
+NO_EFFECT = {  # settings that do not change a run's numbers
+    *("output_dir", "data_path", "checkpoint_dir", "config_file", "text_cache"),
+    *("gpu_id", "use_gpu", "worker"),
+    *("state", "show_progress", "loss_decimal_place", "metric_decimal_place"),
+    *("speculate", "cuda_graphs"),  # the passes in which samples are drawn
+    *("log_tensorboard", "log_wandb", "wandb_project", "report_interval", "checkpoint_minutes", "milvus_uri"),
+    "evaluate_minutes",
+}
+KEPT = (CHECKPOINT, LOG, TENSORBOARD, WANDB, TRAINED_ON, PARTS, SAMPLES_FILE)  # what a run goes on from
+
+# settings younger than some finished runs, at the values that leave the numbers of those runs as they are
+NEUTRAL = {
+    **{"split": "leave_one_out", "global_time_shares": [0.8, 0.1, 0.1]},
+    **{"decoding": "sample", "beams": 32, "test_users": 0, "decode_precision": "auto"},
+    **{"rerank_from": "", "rerank_candidates": 100, "rerank_by": "logprob", "rerank_weight": "auto"},
+    **{"rerank_engine": "lucene", "rerank_unseen": 0, "rerank_unseen_loss": 0.02, "milvus_candidates": 200},
+    **{"generation_engine": "native"},
+}
+
+
+def run_id(settings: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
+    """``<seed>-<8 hex digits>``: the digits depend on all settings that have an effect, and on the data."""
+    effective = {
+        key: value
+        for key, value in settings.items()
+        if key not in NO_EFFECT and not (key in NEUTRAL and value == NEUTRAL[key])
+    }
+    text = json.dumps([effective, dict(hashes)], sort_keys=True, default=str)
+    return f"{settings['seed']}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+@contextmanager
+def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
+    """Yields ``parent/name`` for this process alone; where that run is finished, ``name-2``, ``name-3``, ...
+
+    An unfinished folder is emptied; with ``resumes`` stays what a run goes on from. One that a limit of time ended is
+    yielded as it is, its results until others replace them. Raises ``ConfigError`` while another process works in it.
+    """
+    for number in count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone_in(folder):
+            left = users_left(folder)
+            if left == 0:
+                continue
+            if left is None:
+                _empty(folder, keep=KEPT if resumes else ())
+            for temporary in folder.glob(".*.tmp"):  # of a kill
+                temporary.unlink()
+            yield folder
+            return
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Within the block no other process works in ``folder``; ``ConfigError`` where one does."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)  # unlocks
+
+
+def users_left(folder: Path) -> int | None:
+    """Test users that a limit of time left out of the run in ``folder``, 0 where it is whole; None: unfinished."""
+    file = folder / METRICS_FILE
+    if not file.exists():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:  # whoever reads it says so
+        return 0
+    return int(found.get(LEFT, 0)) if isinstance(found, dict) else 0
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(f"another process works in {folder}: wait for it, or change seed or output_dir") from None
+
+
+def _empty(folder: Path, keep: tuple[str, ...]) -> None:
+    for entry in folder.iterdir():
+        if entry.name in keep:
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

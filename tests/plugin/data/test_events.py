@@ -1,0 +1,51 @@
+from collections import Counter
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.data.dataset import item_tokens, load_dataset, loaders, user_tokens
+from calrec_recbole.plugin.data.events import occurrence
+from calrec_recbole.plugin.runner import build_model
+
+
+@given(items=st.lists(st.integers(0, 5), max_size=20))
+def test_occurrence_counts_equal_items_to_the_left(items):
+    expected = [items[:place].count(item) for place, item in enumerate(items)]
+    assert occurrence(torch.tensor(items, dtype=torch.int64)).tolist() == expected
+
+
+def training_part(tiny_dataset):
+    """(user, item) of all events but each user's last two, read from the file."""
+    lines = (tiny_dataset / "Tiny" / "Tiny.inter").read_text().splitlines()[1:]
+    histories: dict[str, list[str]] = {}
+    for line in lines:
+        user, item, _ = line.split("\t")
+        histories.setdefault(user, []).append(item)
+    return Counter((user, item) for user, items in histories.items() for item in items[:-2])
+
+
+def test_pop_sees_every_training_event_once_and_no_item_twice_a_batch(tiny_settings, tiny_dataset):
+    config = Config("Pop", config_dict=tiny_settings)
+    dataset = load_dataset(config)
+    train = loaders(config, dataset).train
+    users, items = user_tokens(dataset), item_tokens(dataset)
+    seen: Counter[tuple[str, str]] = Counter()
+    batches = list(train)
+    assert len(batches) == len(train)
+    for batch in batches:
+        assert len(set(batch["item_id"].tolist())) == len(batch)
+        seen.update((users[user], items[item]) for user, item in zip(batch["user_id"], batch["item_id"], strict=True))
+    assert seen == training_part(tiny_dataset)
+
+
+def test_pop_counts_events(tiny_settings, tiny_dataset):
+    config = Config("Pop", config_dict=tiny_settings)
+    dataset = load_dataset(config)
+    train = loaders(config, dataset).train
+    model = build_model(config, train.dataset)
+    for batch in train:
+        model.calculate_loss(batch)
+    by_item = Counter(item for (_, item), n in training_part(tiny_dataset).items() for _ in range(n))
+    assert {item: int(n) for item, n in zip(item_tokens(dataset), model.item_cnt[:, 0], strict=True) if n} == by_item

@@ -1,0 +1,119 @@
+"""Runs, their learning curves and the labels that they get."""
+
+from pathlib import Path
+
+import pytest
+
+from calrec_recbole.errors import DataError
+from calrec_recbole.report.inputs.curves import read_curve
+from calrec_recbole.report.inputs.finished_runs import data_name, find_runs, read_run
+from calrec_recbole.report.inputs.labels import labels, manifest_of
+from calrec_recbole.report.inputs.manifest import MANIFEST_FILE, Entry, Manifest, read_manifest
+
+RESUMED = """\
+2026-01-01 10:00:00,000 INFO CALRec on Tiny: runs/Tiny/CALRec/1-ab
+2026-01-01 10:00:30,000 INFO step 0: 236.96 nats an item, 500 users
+2026-01-01 10:01:00,000 INFO step 640: valid ndcg_pes@10 0.03911 (best so far), 34.80 nats an item, 500 users
+2026-01-01 12:00:00,000 INFO CALRec on Tiny: runs/Tiny/CALRec/1-ab
+2026-01-01 12:01:30,500 INFO step 1280: valid ndcg_pes@10 0.02000 (best was 0.03911 at step 640), 20.58 nats an item
+not a line of ours
+"""
+
+
+def test_a_run_by_its_folder(write_run):
+    run = read_run(write_run("SASRec"))
+    assert (run.model, run.dataset, run.seed) == ("SASRec", "Tiny", 1)
+    assert run.train_seconds == 90 + 10
+    assert run.test_milliseconds == 1000 * 0.4 / 4
+    assert run.memory == 2048
+    assert run.test["recall_opt@1"] == 1 / 4
+
+
+def test_a_label_names_no_more_settings_than_tell_the_runs_apart(write_run, tmp_path):
+    write_run("LIR", name="1-a", bm25_b=0.5, epochs=3, text="x")
+    write_run("LIR", name="1-b", bm25_b=0.7, epochs=9, text="y")
+    write_run("SASRec", name="1-a", epochs=3)
+    write_run("SASRec", name="1-b", epochs=9)
+    found = labels(find_runs([tmp_path / "runs"]))
+    assert found == ["LIR (bm25_b=0.5)", "LIR (bm25_b=0.7)", "SASRec (epochs=3)", "SASRec (epochs=9)"]
+
+
+def test_another_split_is_another_data_set(write_run, tmp_path):
+    write_run("LIR", split="leave_one_out", global_time_shares=[0.8, 0.1, 0.1])
+    write_run("LIR", name="1-cd", split="global_time", global_time_shares=[0.8, 0.1, 0.1])
+    manifest, _ = manifest_of([tmp_path / "runs"])
+    found = [(entry.label, entry.dataset) for entry in manifest.entries]
+    assert found == [("LIR", "Tiny"), ("LIR", "Tiny-global_time-80-10-10")]
+    assert set(manifest.data.values()) == {"/secret/place/Tiny"}
+
+
+def test_the_split_parts_data_sets_by_name():
+    assert data_name("CDs", {}) == data_name("CDs", {"split": "leave_one_out"}) == "CDs"
+    assert data_name("CDs", {"split": "global_time"}) == "CDs-global_time-80-10-10"
+    shares = {"split": "global_time", "global_time_shares": [0.5, 0.25, 0.25]}
+    assert data_name("CDs", shares) == "CDs-global_time-50-25-25"
+
+
+def test_data_below_the_working_folder_are_named_from_there(write_run, tmp_path, monkeypatch):
+    write_run("LIR", data_path=str(tmp_path / "dataset"))
+    monkeypatch.chdir(tmp_path)
+    assert manifest_of([tmp_path / "runs"])[0].data == {"Tiny": "dataset/Tiny"}
+
+
+def test_unfinished_runs_are_left_out(write_run, tmp_path):
+    folder = write_run("SASRec")
+    other = write_run("LIR")
+    (other / "metrics.json").unlink()
+    assert [run.folder for run in find_runs([tmp_path / "runs"])] == [folder]
+    with pytest.raises(DataError, match="has not finished"):
+        read_run(other)
+    with pytest.raises(DataError, match="no finished run is there"):
+        find_runs([other])
+
+
+def test_a_broken_run_is_named(write_run):
+    folder = write_run("SASRec")
+    (folder / "metrics.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be read as a run"):
+        read_run(folder)
+    (folder / "metrics.json").write_text("{}")
+    with pytest.raises(DataError, match="lacks what every run has"):
+        read_run(folder)
+
+
+def test_recboles_curve_counts_epochs_from_one(write_run):
+    curve = read_run(write_run("SASRec")).curve
+    assert (curve.unit, curve.steps, curve.scores) == ("epoch", [1, 2], [0.1, 0.3])
+    assert curve.minutes == [1.0, 2.5]
+
+
+def test_a_pause_between_kill_and_resumption_does_not_count(tmp_path):
+    (tmp_path / "log.txt").write_text(RESUMED)
+    curve = read_curve(tmp_path / "log.txt")
+    assert (curve.unit, curve.steps, curve.scores) == ("step", [640, 1280], [0.03911, 0.02])
+    assert curve.minutes == pytest.approx([1.0, 1.0 + 90.5 / 60])
+    assert read_curve(tmp_path / "none").scores == []
+
+
+def test_seeds_share_a_label_and_settings_tell_apart(write_run):
+    runs = [
+        read_run(write_run("LIR", name=name, seed=seed, retrieval=retrieval))
+        for name, seed, retrieval in (("1-a", 1, "lucene"), ("2-b", 2, "lucene"), ("1-c", 1, "okapi"))
+    ]
+    runs.append(read_run(write_run("SASRec")))
+    assert labels(runs) == ["LIR (retrieval=lucene)", "LIR (retrieval=lucene)", "LIR (retrieval=okapi)", "SASRec"]
+
+
+def test_a_results_folder_says_itself_what_it_shows(write_run, tmp_path):
+    made = Manifest("x", "X", entries=[Entry("a", "LIR", "Tiny", str(write_run("LIR")))], data={"Tiny": "d"})
+    made.write(tmp_path / "out")
+    assert manifest_of([tmp_path / "out"]) == (made, tmp_path / "out")
+    found, place = manifest_of([tmp_path / "runs" / "*" / "LIR"])
+    assert place is None
+    assert [entry.label for entry in found.entries] == ["LIR"]
+    assert found.data == {"Tiny": str(Path("/secret/place/Tiny"))}
+    with pytest.raises(DataError, match="is no folder"):
+        manifest_of([tmp_path / "nowhere"])
+    (tmp_path / "out" / MANIFEST_FILE).write_text("{}")
+    with pytest.raises(DataError, match="is no comparison"):
+        read_manifest(tmp_path / "out")

@@ -1,0 +1,82 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.runs.run_folder import claim, run_id
+
+SETTINGS = {"seed": 7, "learning_rate": 0.1, "output_dir": "runs", "gpu_id": "0"}
+
+
+def test_the_id_depends_on_what_changes_numbers_and_on_nothing_else():
+    name = run_id(SETTINGS, {"inter": "x"})
+    assert name.startswith("7-")
+    assert name == run_id({**SETTINGS, "output_dir": "elsewhere", "gpu_id": "", "show_progress": False}, {"inter": "x"})
+    assert name != run_id({**SETTINGS, "learning_rate": 0.2}, {"inter": "x"})
+    assert name != run_id(SETTINGS, {"inter": "y"})
+    assert name == run_id(dict(reversed(SETTINGS.items())), {"inter": "x"})
+
+
+def test_a_younger_setting_at_its_neutral_value_leaves_the_ids_of_older_runs():
+    name = run_id(SETTINGS, {})
+    assert name == run_id({**SETTINGS, "split": "leave_one_out", "global_time_shares": [0.8, 0.1, 0.1]}, {})
+    assert name == run_id({**SETTINGS, "speculate": False}, {})
+    assert name != run_id({**SETTINGS, "split": "global_time", "global_time_shares": [0.8, 0.1, 0.1]}, {})
+
+
+def test_an_unfinished_folder_is_used_again_clean(tmp_path):
+    with claim(tmp_path, "7-ab") as folder:
+        (folder / "checkpoint").mkdir()
+        (folder / "checkpoint" / "half").touch()
+        (folder / "log.txt").touch()
+    with claim(tmp_path, "7-ab") as again:
+        assert again == folder
+        assert list(again.iterdir()) == []
+
+
+def test_a_trainer_that_resumes_finds_its_checkpoint_and_goes_on_in_its_log(tmp_path):
+    with claim(tmp_path, "7-ab") as folder:
+        (folder / "checkpoint").mkdir()
+        (folder / "log.txt").touch()
+    with claim(tmp_path, "7-ab", resumes=True) as again:
+        assert sorted(entry.name for entry in again.iterdir()) == ["checkpoint", "log.txt"]
+
+
+def test_finished_folders_are_kept(tmp_path):
+    names = []
+    for _ in range(3):
+        with claim(tmp_path, "7-ab") as folder:
+            names.append(folder.name)
+            (folder / "metrics.json").write_text(folder.name)
+    assert names == ["7-ab", "7-ab-2", "7-ab-3"]
+    assert [(tmp_path / name / "metrics.json").read_text() for name in names] == names
+
+
+def in_another_process(folder, body):
+    """Runs ``body`` (one line of Python) while another process holds ``folder``/7-ab."""
+    lines = (
+        "import os, pathlib, sys",
+        "from calrec_recbole.runs.run_folder import claim",
+        "with claim(pathlib.Path(sys.argv[1]), '7-ab') as folder:",
+        f"    {body}",
+    )
+    return subprocess.run([sys.executable, "-c", "\n".join(lines), str(folder)], capture_output=True, text=True)
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path):
+    with claim(tmp_path, "7-ab") as folder:
+        (folder / "log.txt").write_text("mine")
+        assert "another process works in" in in_another_process(tmp_path, "pass").stderr
+        assert (folder / "log.txt").read_text() == "mine"
+        with pytest.raises(ConfigError, match="another process works in"), claim(tmp_path, "7-ab"):
+            pass
+
+
+def test_the_lock_ends_with_its_process(tmp_path):
+    killed = in_another_process(tmp_path, "(folder / 'log.txt').touch(); os.kill(os.getpid(), 9)")
+    assert killed.returncode == -9
+    assert os.listdir(tmp_path / "7-ab") == ["log.txt"]
+    with claim(tmp_path, "7-ab") as folder:
+        assert os.listdir(folder) == []
