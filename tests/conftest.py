@@ -1,5 +1,6 @@
 """Data that several rooms test on."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume
 
 settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 settings.load_profile("no deadline")
+
+
+def pytest_configure() -> None:
+    """A shell ignores Ctrl-C for what it starts in the background, and so would every process that a test starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

@@ -89,7 +89,7 @@ def test_a_damaged_best_is_found_before_training_goes_on(interrupted, calrec_set
     checkpoint = interrupted()
     weights = checkpoint / "best" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-10])
-    monkeypatch.setattr(Fit, "run", None)
+    monkeypatch.setattr(Fit, "_train_until", None)
     with pytest.raises(DataError, match=rf"checkpoint {weights} is damaged"):
         run("CALRec", overrides={**calrec_settings, "checkpoint_minutes": 0.0}, show=False)
 
