@@ -24,7 +24,7 @@ OPTIONAL = re.compile(r"\[--[^\]]*\]+")
 
 
 def _commands(page: Path, name: str) -> list[list[str]]:
-    """The words behind ``name`` of each command of a page, without comments and without what a usage line leaves open."""
+    """The words behind ``name`` of each command of a page, without comments and optional parts."""
     found = []
     for line in shell_lines(page):
         words = shlex.split(OPTIONAL.sub("", PLACEHOLDER.sub("PLACE", line)), comments=True) if name in line else []
