@@ -59,6 +59,7 @@ class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
             f"pretraining on {', '.join(config['dataset'] for config in configs)}: "
             f"{sources.n_items} items, {len(sources)} rows"
         )
+        self.tensorboard.begin(perf_counter())
         for epoch in range(self.config["pretrain_epochs"]):
             started = perf_counter()
             loss = self._pretrain_epoch(sources, show_progress)

@@ -75,14 +75,14 @@ class TieHonest:
     wandblogger: Any
 
     def log_values(self, head: str, values: Mapping[str, float], step: int) -> None:
-        """``head/name`` at ``step`` to TensorBoard and wandb, as far as they are on; NaN is left out."""
+        """``head/name`` at ``step`` to curves.csv, TensorBoard and wandb, as far as they are on; NaN is left out."""
         known = {name: value for name, value in values.items() if not math.isnan(value)}
         self.tensorboard.add_scalars({f"{head}/{name}": value for name, value in known.items()}, step)
         self.wandblogger.log_metrics({**known, f"{head}_step": step}, head=head)
 
     def log_test(self, metrics: Mapping[str, float]) -> None:
         """The end of a run: to TensorBoard, which closes, and to wandb's summary."""
-        self.tensorboard.add_scalars({f"test/{name}": value for name, value in metrics.items()}, None)
+        self.tensorboard.add_end({f"test/{name}": value for name, value in metrics.items()})
         self.wandblogger.log_eval_metrics(metrics, head="test")
         self.tensorboard.close()
 
