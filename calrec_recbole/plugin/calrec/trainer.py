@@ -175,4 +175,5 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         with selection.served(self.model):
             recommender = self.model.recommender
             nats = nats_per_item(recommender.backbone, recommender.items, own) if own else 0.0
-        return sum(self.processes.gather(nats * len(own))) / len(pairs)
+        total: float = sum(self.processes.gather(nats * len(own)))
+        return total / len(pairs)

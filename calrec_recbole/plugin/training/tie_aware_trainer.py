@@ -125,7 +125,8 @@ class TieHonest:
     def _last_items(self, interaction: Interaction) -> Tensor:
         """(B,) the newest item of each history."""
         histories = interaction[self.config["ITEM_ID_FIELD"] + self.config["LIST_SUFFIX"]]
-        return histories.gather(1, interaction[self.config["ITEM_LIST_LENGTH_FIELD"]][:, None] - 1)[:, 0]
+        newest: Tensor = histories.gather(1, interaction[self.config["ITEM_LIST_LENGTH_FIELD"]][:, None] - 1)[:, 0]
+        return newest
 
     def _parts(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> Iterator[tuple[Any, ...]]:
         """Smaller batches for a model without ``full_sort_predict``: RecBole repeats each row for every item there."""
@@ -225,7 +226,8 @@ class UntrainedTrainer(TieHonest, Trainer):
 def trainer_for(model: str) -> type[Any]:
     """The trainer class of a model by name: its own, or RecBole's with our evaluation in front."""
     if model in TRAINERS:
-        return load(TRAINERS[model])
+        own: type[Any] = load(TRAINERS[model])
+        return own
     base = get_trainer(model_class(model).type, model)
     resumes = (EpochwiseResume,) if base is Trainer and model != "Pop" else ()  # S3Rec's fit is another
     return type(base.__name__, (*resumes, TieHonest, base), {})
