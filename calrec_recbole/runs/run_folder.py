@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from calrec_recbole.errors import ConfigError
+from calrec_recbole.runs.curves import CURVES_FILE
 from calrec_recbole.runs.file_names import PARTS, SAMPLES_FILE
 
 __all__ = [
@@ -44,7 +45,7 @@ NO_EFFECT = {  # settings that do not change a run's numbers
     *("log_tensorboard", "log_wandb", "wandb_project", "report_interval", "checkpoint_minutes", "milvus_uri"),
     "evaluate_minutes",
 }
-KEPT = (CHECKPOINT, LOG, TENSORBOARD, WANDB, TRAINED_ON, PARTS, SAMPLES_FILE)  # what a run goes on from
+KEPT = (CHECKPOINT, LOG, CURVES_FILE, TENSORBOARD, WANDB, TRAINED_ON, PARTS, SAMPLES_FILE)  # what a run goes on from
 
 # settings younger than some finished runs, at the values that leave the numbers of those runs as they are
 NEUTRAL = {
