@@ -24,7 +24,7 @@ ROOMS = {  # a room -> the rooms it may import, besides errors, durable_files an
     "backbone": {"generation", "prompts"},
     "two_tower": {"examples"},
     "paper": {"data"},
-    "report": {"data", "evaluation", "paper"},
+    "report": {"data", "evaluation", "paper", "runs"},
     "retrieval": {"engines", "fusion", "prompts"},
     "engines": {
         "attention",
