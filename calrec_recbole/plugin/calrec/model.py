@@ -85,7 +85,7 @@ class CALRec(SequentialRecommender):
         self._assemble(self._backbone(config, catalogue, settings), catalogue, retriever, settings)
         self._warn_of_cuts()
         ranks_again = config["retrieval"] == RERANK
-        self.reranker = Reranker.of(config, dataset, lambda: self.recommender) if ranks_again else None
+        self.reranker = Reranker.of(config, dataset) if ranks_again else None
 
     def _backbone(self, config: Any, catalogue: Catalogue, settings: InferenceSettings) -> Backbone:
         source = str(config["backbone"])
