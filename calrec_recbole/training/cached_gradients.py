@@ -10,7 +10,7 @@ again, where dropout draws the same masks. A batch that is one group is so read 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -25,7 +25,25 @@ from calrec_recbole.training.micro_batches.passes import Passes, Towers
 from calrec_recbole.training.objective import Features, LossParts, contrast, summed_generation
 from calrec_recbole.training.settings import TrainingSettings
 
-__all__ = ["BatchGradient"]
+__all__ = ["BatchGradient", "Gradient"]
+
+
+class Gradient(Protocol):
+    """A batch that can compute its gradient."""
+
+    @property
+    def examples(self) -> Sequence[Example]: ...
+
+    @property
+    def contrasts(self) -> bool:
+        """Whether the loss has the contrastive terms of Eq. 4."""
+
+    @property
+    def padding(self) -> float:
+        """The share of pads among all tokens that go through the backbone."""
+
+    def accumulate(self) -> LossParts:
+        """Adds the gradient of the whole batch to the backbone's parameters -> the losses, detached."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def reads_packed(
 
     Says in the log why not. Raises ``ConfigError`` where it cannot and ``wanted`` is True.
     """
-    if device.type == "xla" or wanted is False:
+    if wanted is False:
         return False
     reason = _problem(backbone, device, precision)
     if reason and wanted is True:
