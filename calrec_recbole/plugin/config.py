@@ -18,6 +18,7 @@ import torch
 from recbole.config import Config as RecBoleConfig
 from recbole.utils import ModelType
 
+from calrec_recbole.engines.xla.lazy_graph import XLA, xla_device
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import METRICS, parse_metric
 from calrec_recbole.plugin.data.split import check_split
@@ -36,7 +37,6 @@ __all__ = ["Config"]
 
 DERIVED = frozenset(  # set by RecBole or by the runner, never by users
     (
-        "device",
         "MODEL_TYPE",
         "MODEL_INPUT_TYPE",
         "eval_type",
@@ -54,6 +54,8 @@ EVALUATION: dict[str, list[Any]] = {  # paper 4; the first of each is how we wri
     "order": ["TO"],
     "mode": ["full", {"valid": "full", "test": "full"}],
 }
+
+AUTO = "auto"
 
 _READ = re.compile(r"""config\[\s*["'](\w+)["']\s*\]""")
 
@@ -166,10 +168,15 @@ class Config(RecBoleConfig):
         """``gpu_id`` counts the visible devices; empty, or ``use_gpu: false``, is the CPU. One process, one device: of
         torchrun's processes on a machine the n-th takes the n-th device.
         """
+        if (wanted := self.final_config_dict.get("device", AUTO)) not in (AUTO, XLA):
+            raise ConfigError(f"device={wanted!r} must be {AUTO} (by gpu_id and use_gpu) or {XLA}")
         gpu = self.final_config_dict["gpu_id"]
         named = gpu if isinstance(gpu, list) else str("" if gpu is None else gpu).split(",")
         first = str(named[0]).strip() if named else ""
         self.final_config_dict |= {"single_spec": True, "local_rank": 0, "device": torch.device("cpu")}
+        if wanted == XLA:
+            self.final_config_dict["device"] = xla_device()
+            return
         if not first or not self.final_config_dict["use_gpu"] or not torch.cuda.is_available():
             return
         if (local := local_rank()) is not None:

@@ -53,7 +53,7 @@ NEUTRAL = {
     **{"decoding": "sample", "beams": 32, "test_users": 0, "decode_precision": "auto"},
     **{"rerank_from": "", "rerank_candidates": 100, "rerank_by": "logprob", "rerank_weight": "auto"},
     **{"rerank_engine": "lucene", "rerank_unseen": 0, "rerank_unseen_loss": 0.02, "milvus_candidates": 200},
-    **{"generation_engine": "native"},
+    **{"generation_engine": "native", "device": "auto"},
 }
 
 

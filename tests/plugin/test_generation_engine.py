@@ -4,8 +4,9 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import torch
 
-from calrec_recbole import recommender
+from calrec_recbole.engines import vllm
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation import sample
 from calrec_recbole.plugin import runner
@@ -15,6 +16,7 @@ from calrec_recbole.runs.file_names import SAMPLES_FILE
 from calrec_recbole.runs.run_folder import run_id
 from calrec_recbole.runs.user_samples import read_samples
 
+CPU = torch.device("cpu")
 UNTUNED = {"train_steps": 0, "warmup_steps": 0, "valid_users": 1}
 
 
@@ -34,8 +36,8 @@ def played(monkeypatch):
         llm["asked"] += len(prompts)
         return sample(model, prompts, *wanted, seeds=[seed + 1 for seed in seeds])
 
-    monkeypatch.setattr(recommender, "load_vllm", load)
-    monkeypatch.setattr(recommender, "sample_with_vllm", draw)
+    monkeypatch.setattr(vllm, "load_vllm", load)
+    monkeypatch.setattr(vllm, "sample_with_vllm", draw)
     return engines
 
 
@@ -74,9 +76,9 @@ def test_a_missing_gpu_is_told_before_the_data_are_read(calrec_settings, played,
 
 def test_several_processes_are_refused():
     with pytest.raises(ConfigError, match="one process, not 2"):
-        check_generation({"generation_engine": "vllm", "train_steps": 0}, 2)
-    check_generation({"generation_engine": None}, 2)  # another model
-    check_generation({"generation_engine": "native"}, 2)
+        check_generation({"device": CPU, "generation_engine": "vllm", "train_steps": 0}, 2)
+    check_generation({"device": CPU, "generation_engine": None}, 2)  # another model
+    check_generation({"device": CPU, "generation_engine": "native"}, 2)
 
 
 def test_native_runs_keep_their_ids():

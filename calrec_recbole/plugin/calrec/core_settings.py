@@ -1,16 +1,17 @@
 """CALRec's part of RecBole's flat settings: the core's dataclasses, and what must hold before anything is loaded."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from calrec_recbole.backbone import AdapterSettings, Backbone, ScratchSizes
+from calrec_recbole.engines.samplers import VLLM, check_sampler
+from calrec_recbole.engines.xla.lazy_graph import XLA
 from calrec_recbole.errors import ConfigError, did_you_mean
-from calrec_recbole.generation import check_vllm
-from calrec_recbole.inference import VLLM, InferenceSettings
+from calrec_recbole.inference import NATIVE, InferenceSettings
 from calrec_recbole.prompts import PROMPTS, Prompt
 from calrec_recbole.training import FitSettings, TrainingSettings
 
-__all__ = ["check_generation", "check_intervals", "check_positions", "prompt_of", "settings_of"]
+__all__ = ["check_generation", "check_intervals", "check_positions", "inference_of", "prompt_of", "settings_of"]
 
 Settings = TypeVar("Settings", FitSettings, TrainingSettings, AdapterSettings, InferenceSettings, ScratchSizes)
 
@@ -31,8 +32,13 @@ def check_intervals(config: Any) -> None:
 
 
 def check_generation(config: Any, processes: int) -> None:
-    """Raises ``ConfigError``, before the data are read, where ``generation_engine: vllm`` cannot work."""
+    """Raises ``ConfigError``, before the data are read, where the settings name a device or an engine of samples that
+    cannot work.
+    """
+    if config["device"].type == XLA:
+        _check_xla(config, processes)
     if config["generation_engine"] != VLLM:
+        check_sampler(config["generation_engine"] or NATIVE)  # None: another model
         return
     if config["train_steps"] != 0:
         raise ConfigError(
@@ -41,7 +47,23 @@ def check_generation(config: Any, processes: int) -> None:
         )
     if processes > 1:
         raise ConfigError(f"generation_engine=vllm runs in one process, not {processes}: start it by run_recbole")
-    check_vllm()
+    check_sampler(VLLM)
+
+
+def _check_xla(config: Any, processes: int) -> None:
+    if processes > 1:
+        raise ConfigError(f"device=xla runs in one process, not {processes}: start it by run_recbole")
+    for name, wanted in (("generation_engine", NATIVE), ("decoding", "sample")):
+        if config[name] != wanted:
+            raise ConfigError(f"device=xla draws samples itself: set {name}: {wanted}, not {config[name]}")
+    if config["retrieval"] == "rerank":
+        raise ConfigError("device=xla trains and samples, retrieval=rerank does neither: set device: auto")
+
+
+def inference_of(config: Any) -> InferenceSettings:
+    """Decoding and fusion; the samples of XLA are other draws, so its name stands where that of an engine does."""
+    settings = settings_of(InferenceSettings, config)
+    return replace(settings, generation_engine=XLA) if config["device"].type == XLA else settings
 
 
 def check_positions(backbone: Backbone, max_input_length: int, after: int) -> None:

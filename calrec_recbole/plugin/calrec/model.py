@@ -28,10 +28,17 @@ from calrec_recbole.backbone import (
     train_tokenizer,
 )
 from calrec_recbole.catalogue import Catalogue, SampleShares
+from calrec_recbole.engines.samplers import sampler_of
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever, Standings
-from calrec_recbole.inference import AUTO, CONSTRAINED, LONGEST, VLLM, InferenceSettings
-from calrec_recbole.plugin.calrec.core_settings import check_intervals, check_positions, prompt_of, settings_of
+from calrec_recbole.inference import AUTO, CONSTRAINED, LONGEST, NATIVE, InferenceSettings
+from calrec_recbole.plugin.calrec.core_settings import (
+    check_intervals,
+    check_positions,
+    inference_of,
+    prompt_of,
+    settings_of,
+)
 from calrec_recbole.plugin.calrec.joint_data import read_categories
 from calrec_recbole.plugin.calrec.retriever import HIERARCHICAL, RERANK, retriever_of
 from calrec_recbole.plugin.calrec.stages import check_stage, samples_before, starting_weights
@@ -69,7 +76,7 @@ class CALRec(SequentialRecommender):
         self.prompt = prompt_of(config["prompt_template"])
         self.max_input_length = int(config["max_input_length"])
         self.scratch = settings_of(ScratchSizes, config, prefix="scratch_")
-        settings = settings_of(InferenceSettings, config)
+        settings = inference_of(config)
         self.samples_before = samples_before(config)
         # of finished weights all that is drawn is kept; of weights that change, what the trainer asks to keep
         self.saved = None if self.training_settings.train_steps else SavedSamples()
@@ -78,11 +85,11 @@ class CALRec(SequentialRecommender):
         self._assemble(self._backbone(config, catalogue, settings), catalogue, retriever, settings)
         self._warn_of_cuts()
         ranks_again = config["retrieval"] == RERANK
-        self.reranker = Reranker.of(config, dataset, lambda: self.recommender) if ranks_again else None
+        self.reranker = Reranker.of(config, dataset) if ranks_again else None
 
     def _backbone(self, config: Any, catalogue: Catalogue, settings: InferenceSettings) -> Backbone:
         source = str(config["backbone"])
-        samples = config["generation_engine"] != VLLM  # another engine need not know what ours does
+        samples = settings.generation_engine == NATIVE  # another engine need not know what ours does
         if config["pre_model_path"]:
             backbone = read_backbone(starting_weights(config["pre_model_path"]), samples=samples)
         elif source != "scratch":
@@ -108,7 +115,8 @@ class CALRec(SequentialRecommender):
     ) -> None:
         self.backbone_model = backbone.model
         items = self.tokenised([catalogue], backbone.tokenizer)
-        self.recommender = Recommender(backbone, catalogue, items, retriever, settings)
+        draw = sampler_of(settings.generation_engine, backbone)
+        self.recommender = Recommender(backbone, catalogue, items, retriever, settings, draw)
         check_positions(backbone, self.max_input_length, max(self.recommender.settings.steps, *map(len, items.items)))
         self.count_samples_anew()
 

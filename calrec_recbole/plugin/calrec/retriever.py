@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from calrec_recbole.catalogue import Catalogue
+from calrec_recbole.engines.milvus.collection import check_milvus
+from calrec_recbole.engines.milvus.milvus_bm25 import MilvusBM25
 from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.fusion import Retriever
-from calrec_recbole.retrieval import BM25, ENGINES, HierarchicalMatch, check_milvus
+from calrec_recbole.retrieval import BM25, ENGINES, HierarchicalMatch
 
 __all__ = ["HIERARCHICAL", "NONE", "RERANK", "TEXTS", "bm25_of", "check_retrieval", "retriever_of"]
 
@@ -14,6 +16,7 @@ HIERARCHICAL = "hierarchical"  # paper 6
 RERANK = "rerank"  # paper 6: see plugin.reranker
 TEXTS = "texts"  # of rerank_by
 MILVUS = "milvus"
+BM25_ENGINES: dict[str, type[BM25]] = {**ENGINES, MILVUS: MilvusBM25}
 NONE = "none"  # trains and samples; ranks are for later, or for another machine
 
 
@@ -35,15 +38,15 @@ def retriever_of(config: Any, catalogue: Catalogue) -> Retriever:
         return HierarchicalMatch(catalogue.texts, catalogue.template)
     if config["retrieval"] == NONE:
         return NoRetriever()
-    _check("retrieval", config["retrieval"], [*ENGINES, HIERARCHICAL, RERANK, NONE])
+    _check("retrieval", config["retrieval"], [*BM25_ENGINES, HIERARCHICAL, RERANK, NONE])
     return bm25_of(config, catalogue.texts)
 
 
 def bm25_of(config: Any, texts: Sequence[str], setting: str = "retrieval") -> BM25:
     """The engine that ``setting`` names, with ``bm25_k1`` and ``bm25_b``, over ``texts``; ``lucene`` starts Java."""
-    _check(setting, config[setting], ENGINES)
+    _check(setting, config[setting], BM25_ENGINES)
     own = _milvus(config) if config[setting] == MILVUS else {}
-    return ENGINES[config[setting]](texts, k1=config["bm25_k1"], b=config["bm25_b"], **own)
+    return BM25_ENGINES[config[setting]](texts, k1=config["bm25_k1"], b=config["bm25_b"], **own)
 
 
 def check_retrieval(config: Any) -> None:

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 
 from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.experimental.unseen_bonus import AUTO, LOGPROB, check_unseen_bonus, unseen_items
 from calrec_recbole.plugin.calrec.retriever import RERANK, TEXTS
 from calrec_recbole.plugin.data.sequences import longest_sequences
-from calrec_recbole.plugin.reranking.candidate_source import LOGPROB, FirstStage, check_first_stage, first_stage
+from calrec_recbole.plugin.reranking.candidate_source import FirstStage, check_first_stage, first_stage
 from calrec_recbole.recommender import Recommender
 from calrec_recbole.reranking.candidates import candidates, combine, log_softmax, scaled, target_logprobs
 
-__all__ = ["BONUSES", "WEIGHTS", "Parts", "Reranker", "check_rerank", "fair_bonus"]
+__all__ = ["WEIGHTS", "Parts", "Reranker", "check_rerank"]
 
 RERANK_FILE = "rerank.json"  # in a run's checkpoint folder: what validation chose
-AUTO = "auto"
 WEIGHTS = tuple(step / 10 for step in range(11))  # tried on validation
-BONUSES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # tried on validation, with the weight that it chose
 
 
 class Parts(NamedTuple):
@@ -69,18 +68,12 @@ def _check_mix(config: Mapping[str, Any]) -> None:
         raise ConfigError(f"rerank_by={way!r} must be one of {LOGPROB}, {TEXTS}{hint}")
     if weight != AUTO and not 0 <= _number(weight) <= 1:
         raise ConfigError(f"rerank_weight={weight!r} must be auto or a number from 0 (CALRec) to 1 (the first stage)")
-    bonus = config["rerank_unseen"]
-    if bonus != AUTO and not 0 <= _number(bonus) <= 1:
-        raise ConfigError(f"rerank_unseen={bonus!r} must be auto or a number from 0 to 1, on top of scores in [0, 1]")
     if config["evaluate_minutes"] and way == LOGPROB:
         raise ConfigError(
             f"evaluate_minutes={config['evaluate_minutes']} goes on from samples, and rerank_by=logprob draws none: "
             "set rerank_by=texts, or evaluate_minutes=0"
         )
-    if bonus != 0 and way == LOGPROB:
-        raise ConfigError(f"rerank_unseen={bonus!r} is added to scaled scores: set rerank_by=texts, or rerank_unseen=0")
-    if not 0 <= config["rerank_unseen_loss"] < 1:
-        raise ConfigError(f"rerank_unseen_loss={config['rerank_unseen_loss']} must be a share, from 0 to below 1")
+    check_unseen_bonus(config)
 
 
 @dataclass
@@ -88,7 +81,7 @@ class Reranker:
     """Candidates from ``first_stage``, scored again by ``way``.
 
     ``weight`` and ``bonus`` are None until validation has chosen them. ``unseen`` (n_items,) tells the items that no
-    training row holds: to a trained model their scores are hearsay, and ``bonus`` comes on top of them.
+    training row holds, and ``bonus`` comes on top of their scores: see ``experimental.unseen_bonus``.
     """
 
     first_stage: FirstStage
@@ -99,15 +92,13 @@ class Reranker:
     unseen: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, config: Any, dataset: Any, recommender: Callable[[], Recommender]) -> "Reranker":
-        """As the ``rerank_*`` settings say; ``recommender`` answers the one whose towers are to be read."""
-        stage = first_stage(config, dataset, recommender)
+    def of(cls, config: Any, dataset: Any) -> "Reranker":
+        """As the ``rerank_*`` settings say."""
+        stage = first_stage(config, dataset)
         weight, bonus = (
             None if config[name] == AUTO else _number(config[name]) for name in ("rerank_weight", "rerank_unseen")
         )
-        unseen = np.ones(dataset.item_num - 1, bool)
-        for sequence in longest_sequences(dataset):
-            unseen[sequence] = False
+        unseen = unseen_items(longest_sequences(dataset), dataset.item_num - 1)
         return cls(stage, int(config["rerank_candidates"]), str(config["rerank_by"]), weight, bonus, unseen)
 
     def parts(
@@ -122,7 +113,7 @@ class Reranker:
         By ``logprob`` both stages count as log-probabilities over the candidates; by ``texts`` Algorithm 1's scores
         and the first stage's are each scaled to [0, 1] over them.
         """
-        first = self.first_stage(interaction, histories)
+        first = self.first_stage(interaction)
         chosen = candidates(first, self.wanted)
         if self.way == TEXTS:
             return Parts(first, chosen, scaled(fused(), chosen), scaled(first, chosen), self.unseen)
@@ -154,17 +145,6 @@ class Reranker:
             return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
         except ValueError as problem:
             raise DataError(f"{file} is damaged ({problem}): run it again") from problem
-
-
-def fair_bonus(values: Mapping[float, float], found: Mapping[float, int], loss: float) -> float:
-    """Of the bonuses that keep 1 - ``loss`` of the best of the metric's ``values``, the one with most unseen targets
-    ``found``; the smallest of equals.
-
-    >>> fair_bonus({0.0: 0.100, 0.1: 0.099, 0.2: 0.097}, {0.0: 1, 0.1: 4, 0.2: 9}, loss=0.02)
-    0.1
-    """
-    kept = [bonus for bonus, value in values.items() if value >= (1 - loss) * max(values.values())]
-    return max(kept, key=lambda bonus: (found[bonus], -bonus))
 
 
 def _number(value: Any) -> float:
