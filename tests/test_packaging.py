@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {
@@ -67,3 +68,12 @@ def test_the_pins_cover_every_requirement():
     assert _names(wanted) - _names((ROOT / "constraints.txt").read_text()) == {"torch"}  # the Makefile's
     manual = setup["options.extras_require"]["docs"] + "\nbuild\ntwine\nsetuptools"
     assert _names(manual) <= _names((ROOT / "constraints-docs.txt").read_text())
+
+
+def test_the_citation_is_of_this_version_and_names_the_paper():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == setup["metadata"]["version"]
+    assert citation["authors"] == [{"name": setup["metadata"]["author"]}]
+    assert citation["references"][0]["doi"] in setup["metadata"]["url"]
