@@ -157,10 +157,8 @@ def test_no_room_is_named_by_nothing():
 # Tests mirror the tree
 
 OTHER_TESTS = {  # a module without a test of its name -> the test that covers it, because ...
-    # commands: a run of the whole room is their test
-    "cli.demo": "cli/test_calrec.py",
+    # a command whose test is that of the room it serves
     "cli.rank": "plugin/calrec/test_rank_samples.py",
-    "cli.recommend": "plugin/calrec/test_model.py",
     # parts of one machine, whose samples are held against plain passes
     "generation.shared_prefix.key_values": "generation/test_sampling.py",
     "generation.shared_prefix.lean_decoder": "generation/shared_prefix/test_packed_decoder.py",
@@ -188,6 +186,7 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
 }
 OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several rooms
     *("test_packaging.py", "test_structure.py", "examples/test_calrec_in_one_page.py"),
+    "configs/test_settings_live.py",
     *(f"benchmarks/test_{name}.py" for name in ("count_calls", "gpu_scientific", "sampling_calls")),
     *("benchmarks/test_training_benchmark.py", "baselines/test_baselines_resume.py"),
     *("generation/test_sampling_distribution.py", "paper/test_unit_of_the_t_test.py"),
