@@ -16,7 +16,7 @@ from torch import Tensor
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.engines.xla.lazy_graph import finish_graph
 from calrec_recbole.examples import IGNORED, Example, ItemTokens
-from calrec_recbole.losses import calrec_loss, token_nll
+from calrec_recbole.losses import calrec_loss, loss_weights, token_nll
 from calrec_recbole.training.device.mixed_precision import autocast
 from calrec_recbole.training.micro_batches.sizes import cpu_sizes
 from calrec_recbole.training.objective import Features, LossParts, contrast
@@ -73,13 +73,14 @@ class FixedShapes:
             unknown = torch.full_like(nig, torch.nan)
             return LossParts(nig, nig, unknown, unknown, nats)
         alpha, beta = self.settings.alpha, self.settings.beta
+        weights = loss_weights(alpha, beta)
         features = Features(*(part.requires_grad_() for part in self._features(sequences, targets)))
         users = len(self.examples)
         tt, ut = contrast(Features(*(part[:users] for part in features)), self.settings.tau_c)
-        (alpha * tt + beta * ut).backward()
+        (weights.tt * tt + weights.ut * ut).backward()
         gradients = Features(*(part.grad for part in features))  # type: ignore[arg-type]
         finish_graph(self.device)
-        nig, nats = self._send_sequences(sequences, gradients, 1 - alpha - beta)
+        nig, nats = self._send_sequences(sequences, gradients, weights.nig)
         for piece in targets:
             (self._alone(piece) * gradients.target_alone[piece.rows]).sum().backward()
             finish_graph(self.device)
