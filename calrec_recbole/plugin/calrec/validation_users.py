@@ -57,7 +57,7 @@ def _recommender(settings: Any, model: Any, name: str) -> Recommender:
     own: Recommender = model.recommender
     catalogue = next(category.catalogue for category in model.categories if category.name == name)
     items = model.tokenised([catalogue], own.backbone.tokenizer)
-    return Recommender(own.backbone, catalogue, items, retriever_of(settings, catalogue), own.settings)
+    return Recommender(own.backbone, catalogue, items, retriever_of(settings, catalogue), own.settings, own.draw)
 
 
 def _sample(data: Any, config: Any, seed: int) -> Any:

@@ -5,9 +5,9 @@ from typing import Any
 
 from calrec_recbole.durable_files import write_json, write_text
 from gpu_row.bench import MODEL, Bench
-from gpu_row.blocks import blocks_of, numbers
 from gpu_row.phases import DONE, Phase
-from gpu_row.table import markdown
+from gpu_row.tables.blocks import blocks_of, numbers
+from gpu_row.tables.table import markdown
 
 __all__ = ["write_summary"]
 

@@ -1,11 +1,9 @@
-import hashlib
-
 import pytest
 import torch
 
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import catalogue_of, data_hash, item_tokens, load_dataset, loaders, user_tokens
+from calrec_recbole.plugin.data.dataset import catalogue_of, item_tokens, load_dataset, loaders, user_tokens
 
 
 def loaded(model, settings, **more):
@@ -84,13 +82,6 @@ def test_a_wrong_template_is_a_config_error(tiny_settings):
     config["item_attributes"] = [{"name": "title"}]
     with pytest.raises(ConfigError, match="item_attributes="):
         catalogue_of(dataset, config)
-
-
-def test_hashes_are_those_of_the_files(tiny_settings, tiny_dataset):
-    content = (tiny_dataset / "Tiny" / "Tiny.inter").read_bytes()
-    found = data_hash(Config("LIR", config_dict=tiny_settings))
-    assert found["inter"] == hashlib.sha256(content).hexdigest()
-    assert set(found) == {"inter", "item"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from calrec_recbole.report.tables.cells import TableRow
 from calrec_recbole.report.tables.differences import differences
 from calrec_recbole.report.tables.metric_tables import metric_table
 from gpu_row.bench import Bench
-from gpu_row.blocks import Block, cost_of
+from gpu_row.tables.blocks import Block, cost_of
 
 __all__ = ["markdown"]
 

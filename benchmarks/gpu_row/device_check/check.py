@@ -3,10 +3,10 @@
 from typing import Any
 
 from gpu_row.bench import Bench
-from gpu_row.gradients import gradient_checks
-from gpu_row.material import material
-from gpu_row.samples import sample_checks
-from gpu_row.speed import speed
+from gpu_row.device_check.gradients import gradient_checks
+from gpu_row.device_check.material import material
+from gpu_row.device_check.samples import sample_checks
+from gpu_row.device_check.speed import speed
 
 __all__ = ["SMALL", "check"]
 

@@ -10,8 +10,8 @@ from calrec_recbole.attention.products import exact_products
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.training.micro_batches.feed import Feed
 from calrec_recbole.training.micro_batches.sizes import cpu_sizes
-from gpu_row.material import Material
-from gpu_row.verdict import verdict
+from gpu_row.device_check.material import Material
+from gpu_row.device_check.verdict import verdict
 
 __all__ = ["gradient_checks"]
 

@@ -6,8 +6,8 @@ import torch
 
 from calrec_recbole.attention.products import exact_products
 from calrec_recbole.generation import Sample, sample
-from gpu_row.material import Material
-from gpu_row.verdict import verdict
+from gpu_row.device_check.material import Material
+from gpu_row.device_check.verdict import verdict
 
 __all__ = ["sample_checks"]
 

@@ -1,11 +1,8 @@
 """What CUDA runs, with the variable-length kernel replaced by its loops: the samples of the padded way."""
 
-import logging
-
 import pytest
 import torch
 
-from calrec_recbole.attention import varlen_check as kernel
 from calrec_recbole.attention.varlen import varlen_attention_in_loops
 from calrec_recbole.generation import CatalogueProposer, Trie, best_texts, sample, text_logprobs, weights
 from calrec_recbole.generation.probe import check_backbone
@@ -77,54 +74,3 @@ def test_the_probe_holds_it_against_plain_passes(decoder, as_on_cuda, dtype):
     calls = as_on_cuda()
     check_backbone(decoder.to(dtype))
     assert calls
-
-
-@pytest.fixture
-def kernel_is(monkeypatch):
-    def kernel_is(way):
-        kernel._agrees.cache_clear()
-        monkeypatch.setattr(kernel, "fused", lambda states: True)
-        for module in (kernel, shared_attention):
-            monkeypatch.setattr(module, "varlen_attention", way)
-
-    yield kernel_is
-    kernel._agrees.cache_clear()
-
-
-def fails(*asked, **options):
-    raise RuntimeError("FlashAttention only supports Ampere GPUs or newer.\nmore")
-
-
-def other_log_sums(*asked, **options):
-    out, log_sums = varlen_attention_in_loops(*asked, **options)
-    return out, log_sums / 2
-
-
-def log_sums_of_tokens(*asked, **options):
-    out, log_sums = varlen_attention_in_loops(*asked, **options)
-    return out, log_sums.T
-
-
-@pytest.mark.parametrize("wrong", [fails, other_log_sums, log_sums_of_tokens])
-def test_a_kernel_that_computes_otherwise_is_not_used(llama, kernel_is, caplog, wrong):
-    plain = sample(llama, PROMPTS, **SETTINGS)
-    kernel_is(wrong)
-    with caplog.at_level(logging.WARNING):
-        assert_same(sample(llama, PROMPTS, **SETTINGS), plain)
-        sample(llama, PROMPTS, **SETTINGS)
-    (told,) = [record.getMessage() for record in caplog.records]
-    assert told.startswith("torch's variable-length attention cannot be used on cpu (")
-    assert "\n" not in told
-
-
-def test_a_kernel_that_computes_the_same_is(llama, kernel_is):
-    calls = []
-
-    def right(*asked, **options):
-        calls.append(options)
-        return varlen_attention_in_loops(*asked, **options)
-
-    plain = sample(llama, PROMPTS, **SETTINGS)
-    kernel_is(right)
-    assert_same(sample(llama, PROMPTS, **SETTINGS), plain)
-    assert len(calls) > 2

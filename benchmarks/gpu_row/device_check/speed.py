@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from calrec_recbole.runs.environment import peak_memory
 from calrec_recbole.training import StepReport, Training
-from gpu_row.material import Material
-from gpu_row.verdict import verdict
+from gpu_row.device_check.material import Material
+from gpu_row.device_check.verdict import verdict
 
 __all__ = ["speed"]
 
