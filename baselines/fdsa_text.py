@@ -5,13 +5,17 @@ from typing import Any
 from recbole.model.sequential_recommender.fdsa import FDSA
 from torch import Tensor, nn
 
-from calrec_recbole.baselines.text.frozen_table import TextTable, text_table
+from calrec_recbole.baselines.text.frozen_table import TextTable, TextTableSettings, text_table
+from calrec_recbole.baselines.transformer_sizes import TransformerSizes
+from calrec_recbole.plugin.training.trim_padding import TrimSettings
 
 __all__ = ["FDSAText"]
 
 
 class FDSAText(FDSA):
     """RecBole's FDSA; the input of its feature branch is the adapted text vector instead of embedded item columns."""
+
+    setting_groups = (TransformerSizes, TextTableSettings, TrimSettings)
 
     def __init__(self, config: Any, dataset: Any) -> None:
         for key, value in {"selected_features": [], "pooling_mode": "mean"}.items():

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from calrec_recbole.plugin.calrec.retriever import bm25_of
 from calrec_recbole.plugin.data.dataset import catalogue_of
+from calrec_recbole.retrieval.engine_settings import RetrievalSettings
 
 __all__ = ["LIR"]
 
@@ -21,6 +22,7 @@ class LIR(SequentialRecommender):
     """
 
     input_type = InputType.POINTWISE
+    setting_groups = (RetrievalSettings,)
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

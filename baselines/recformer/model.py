@@ -29,6 +29,7 @@ from calrec_recbole.baselines.recformer.item_texts import attributes_of, distinc
 from calrec_recbole.baselines.recformer.longformer import cosine_scores
 from calrec_recbole.baselines.recformer.official_checkpoint import load_official
 from calrec_recbole.baselines.recformer.pretraining_rows import PretrainingData, pretraining_data
+from calrec_recbole.baselines.recformer.recformer_settings import RecformerSettings
 from calrec_recbole.errors import BackboneError, ConfigError, DataError, did_you_mean
 from calrec_recbole.runs.run_folder import CHECKPOINT
 from calrec_recbole.training.device.mixed_precision import autocast, resolve_precision
@@ -47,6 +48,7 @@ class Recformer(SequentialRecommender):
     """
 
     input_type = InputType.POINTWISE
+    setting_groups = (RecformerSettings, LongformerSizes)
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)

@@ -4,6 +4,7 @@ S3-Rec predicts an item's attributes among all attributes. Here each distinct te
 adapted text vector: an item has exactly one, and items of equal text share it.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,9 +14,23 @@ from torch import Tensor, nn
 
 from calrec_recbole.baselines.s3rec.corruption import cut_segments, hide_items, other_items
 from calrec_recbole.baselines.text.features import plain_catalogue
-from calrec_recbole.baselines.text.frozen_table import text_table
+from calrec_recbole.baselines.text.frozen_table import TextTableSettings, text_table
+from calrec_recbole.baselines.transformer_sizes import TransformerSizes
+from calrec_recbole.plugin.training.trim_padding import TrimSettings
 
 __all__ = ["S3RecText", "one_of_many"]
+
+
+@dataclass(frozen=True)
+class PretrainingSettings:
+    """The weights of the four losses, and how long they are learnt before the next item is."""
+
+    pretrain_epochs: int = 15
+    mask_ratio: float = 0.2
+    aap_weight: float = 1.0
+    mip_weight: float = 0.2
+    map_weight: float = 1.0
+    sp_weight: float = 0.5
 
 
 def one_of_many(scores: Tensor, classes: Tensor) -> Tensor:
@@ -29,6 +44,8 @@ class S3RecText(S3Rec):
     Also unlike RecBole: pretraining pads on the right, as fine-tuning does; a negative item is never the mask token;
     histories of one item have no segment loss (there their two segments are the same).
     """
+
+    setting_groups = (TransformerSizes, TextTableSettings, PretrainingSettings, TrimSettings)
 
     item_class: Tensor  # (n_items,) the place of each item's text among the distinct ones; the pad's is 0, never read
     class_item: Tensor  # (C,) an item of each text

@@ -13,10 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from calrec_recbole.baselines.text.features import item_features
+from calrec_recbole.baselines.transformer_sizes import TransformerSizes
 from calrec_recbole.baselines.unisrec.adaptor import MoEAdaptor
 from calrec_recbole.baselines.unisrec.contrast import cosine
 from calrec_recbole.baselines.unisrec.official_weights import load_pretrained
-from calrec_recbole.baselines.unisrec.training_modes import check_stage
+from calrec_recbole.baselines.unisrec.training_modes import UniSRecSettings, check_stage
+from calrec_recbole.plugin.training.trim_padding import TrimSettings
 
 __all__ = ["UniSRec", "UniSRecID"]
 
@@ -25,6 +27,7 @@ class UniSRec(SASRec):
     """Text only (inductive): items of equal text features tie exactly."""
 
     uses_ids = False
+    setting_groups = (TransformerSizes, UniSRecSettings, TrimSettings)
 
     def __init__(self, config: Any, dataset: Any) -> None:
         check_stage(config, self.uses_ids)

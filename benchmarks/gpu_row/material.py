@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from calrec_recbole.backbone import Backbone
-from calrec_recbole.plugin.calrec.core_settings import settings_of
 from calrec_recbole.plugin.data.dataset import load_dataset, loaders
 from calrec_recbole.plugin.data.sequences import longest_sequences
 from calrec_recbole.plugin.runner import build_model
 from calrec_recbole.recommender import Recommender
+from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.training import TrainingSettings
 from gpu_row.bench import Bench
 from gpu_row.systems import ALONE

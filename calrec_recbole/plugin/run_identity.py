@@ -41,7 +41,7 @@ def resolve(request: Mapping[str, Any]) -> dict[str, Any]:
     except (CalrecError, OSError) as problem:
         return {"error": str(problem), "unknown": unknown}
     return {
-        "run_id": run_id(config.settings, hashes),
+        "run_id": run_id(config.settings, hashes, config.groups),
         "parent": str(Path(config["output_dir"]) / config["dataset"] / config["model"]),
         "settings": settings,
         "unknown": unknown,

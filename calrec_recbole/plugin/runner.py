@@ -71,7 +71,7 @@ def _run_jointly(config: Config, processes: Processes) -> RunResult:
     check_same_split(config)
     hashes = data_hash(config) | source_hashes(config)
     parent = Path(config["output_dir"]) / config["dataset"] / config["model"]
-    config["run_id"] = run_id(config.settings, hashes)
+    config["run_id"] = run_id(config.settings, hashes, config.groups)
     with claimed(processes, parent, config["run_id"], trainer_class.resumes) as folder, ExitStack() as stack:
         config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
         if processes.first:

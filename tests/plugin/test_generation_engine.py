@@ -8,6 +8,7 @@ import pytest
 from calrec_recbole import recommender
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation import sample
+from calrec_recbole.inference import InferenceSettings
 from calrec_recbole.plugin import runner
 from calrec_recbole.plugin.calrec.core_settings import check_generation
 from calrec_recbole.plugin.runner import run
@@ -80,5 +81,8 @@ def test_several_processes_are_refused():
 
 
 def test_native_runs_keep_their_ids():
-    assert run_id({"seed": 7}, {}) == run_id({"seed": 7, "generation_engine": "native"}, {})
-    assert run_id({"seed": 7}, {}) != run_id({"seed": 7, "generation_engine": "vllm"}, {})
+    older, native, vllm = (
+        run_id({"seed": 7, **engine}, {}, [InferenceSettings])
+        for engine in ({}, {"generation_engine": "native"}, {"generation_engine": "vllm"})
+    )
+    assert older == native != vllm

@@ -39,7 +39,8 @@ REQUESTS: dict[str, tuple[str, str, tuple[str, ...], dict[str, Any], dict[str, s
 
 
 def id_of(model: str, dataset: str, files: tuple[str, ...], overrides: dict[str, Any], hashes: dict[str, str]) -> str:
-    return run_id(Config(model, dataset, files, overrides).settings, hashes)
+    asked = Config(model, dataset, files, overrides)
+    return run_id(asked.settings, hashes, asked.groups)
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -51,8 +52,8 @@ def test_a_request_means_the_folder_that_it_always_meant(name, tmp_path, monkeyp
 
 
 def test_a_changed_default_gives_a_new_id(monkeypatch):
-    own = id_of("SASRec", "Scientific", (), {}, HASHES)
+    own = id_of("CALRec", "Scientific", (), {}, HASHES)
     shipped = config.shipped_settings
-    for changed in ({"global_time_shares": [0.6, 0.2, 0.2], "split": "global_time"}, {"train_batch_size": 128}):
+    for changed in ({"beams": 64}, {"rerank_weight": 0.5}, {"train_batch_size": 128}, {"test_users": 10}):
         monkeypatch.setattr(config, "shipped_settings", lambda *name, more=changed: shipped(*name) | more)
-        assert id_of("SASRec", "Scientific", (), {}, HASHES) != own
+        assert id_of("CALRec", "Scientific", (), {}, HASHES) != own

@@ -1,33 +1,97 @@
-"""CALRec's part of RecBole's flat settings: the core's dataclasses, and what must hold before anything is loaded."""
+"""All settings of CALRec, a group each, and what must hold before anything is loaded."""
 
-from dataclasses import fields
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 from calrec_recbole.backbone import AdapterSettings, Backbone, ScratchSizes
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import ConfigError, must_be_one_of
 from calrec_recbole.generation import check_vllm
 from calrec_recbole.inference import VLLM, InferenceSettings
+from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.prompts import PROMPTS, Prompt
+from calrec_recbole.reranking.rerank_settings import RerankSettings
+from calrec_recbole.retrieval.engine_settings import RetrievalSettings
+from calrec_recbole.setting_groups import no_effect, settings_of, younger
 from calrec_recbole.training import FitSettings, TrainingSettings
 
-__all__ = ["check_generation", "check_intervals", "check_positions", "prompt_of", "settings_of"]
+__all__ = [
+    "GROUPS",
+    "BackboneSettings",
+    "CALRecSettings",
+    "StageSettings",
+    "UserLimits",
+    "check_generation",
+    "check_positions",
+    "prompt_of",
+]
 
-Settings = TypeVar("Settings", FitSettings, TrainingSettings, AdapterSettings, InferenceSettings, ScratchSizes)
+
+@dataclass(frozen=True)
+class BackboneSettings:
+    """``backbone``: scratch, a hub id, a local folder or a .gguf file; ``max_input_length`` in tokens of the prompt."""
+
+    backbone: str = "scratch"
+    prompt_template: str = "calrec"  # paper 3.2
+    max_input_length: int = 1024  # paper 4
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """The stages of 3.3: finetune, from ``pre_model_path`` where that is given, or joint, on several data sets."""
+
+    train_stage: str = "finetune"
+    pre_model_path: str = ""
+    allow_other_objective: bool = False
+    joint_datasets: Sequence[str] = ()
+    joint_targets: Sequence[str] = ()
+    selection_dataset: str = ""
+    mixture_power: float = 0.3  # paper 3.3
+
+
+@dataclass(frozen=True)
+class UserLimits:
+    """How many users are evaluated, 0 for all; ``evaluate_minutes`` ends a test that the same command goes on with."""
+
+    valid_users: int = 500
+    test_users: int = younger(0, neutral=0)
+    evaluate_minutes: float = no_effect(0.0)
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            if getattr(self, one.name) < 0:
+                raise ConfigError(f"{one.name}={getattr(self, one.name)} must be at least 0")
+
+
+@dataclass(frozen=True)
+class CALRecSettings:
+    """Made once from a run's flat settings."""
+
+    run: RunSettings
+    backbone: BackboneSettings
+    scratch: ScratchSizes
+    adapters: AdapterSettings
+    stage: StageSettings
+    training: TrainingSettings
+    fit: FitSettings
+    inference: InferenceSettings
+    retrieval: RetrievalSettings
+    rerank: RerankSettings
+    users: UserLimits
+
+    @classmethod
+    def from_config(cls, config: Any) -> Self:
+        """Raises ``ConfigError`` for a value out of range."""
+        return cls(**{name: settings_of(group, config) for name, group in GROUPS.items()})
+
+
+GROUPS: dict[str, type[Any]] = {one.name: one.type for one in fields(CALRecSettings)}  # type: ignore[misc]
 
 
 def prompt_of(name: Any) -> Prompt:
     """The template of ``prompt_template``; ``ConfigError`` for an unknown one."""
-    if name not in PROMPTS:
-        hint = did_you_mean(str(name), PROMPTS)
-        raise ConfigError(f"prompt_template={name!r} must be one of {', '.join(PROMPTS)}{hint}")
+    must_be_one_of("prompt_template", name, PROMPTS)
     return PROMPTS[name]
-
-
-def check_intervals(config: Any) -> None:
-    """Raises ``ConfigError`` for an interval, or a number of users or minutes, that is too small."""
-    for name, least in (*(("report_interval", 1), ("valid_users", 0), ("test_users", 0), ("evaluate_minutes", 0)),):
-        if config[name] < least:
-            raise ConfigError(f"{name}={config[name]} must be at least {least}")
 
 
 def check_generation(config: Any, processes: int) -> None:
@@ -52,9 +116,3 @@ def check_positions(backbone: Backbone, max_input_length: int, after: int) -> No
             f"max_input_length={max_input_length} and {after} tokens after it exceed the backbone's {room} positions; "
             f"lower it to {room - after}"
         )
-
-
-def settings_of(kind: type[Settings], config: Any, prefix: str = "") -> Settings:
-    """A dataclass of the core from RecBole's flat keys."""
-    given = {field.name: config[prefix + field.name] for field in fields(kind)}
-    return kind(**{name: value for name, value in given.items() if value is not None})

@@ -31,7 +31,7 @@ from calrec_recbole.catalogue import Catalogue, SampleShares
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever, Standings
 from calrec_recbole.inference import AUTO, CONSTRAINED, LONGEST, VLLM, InferenceSettings
-from calrec_recbole.plugin.calrec.core_settings import check_intervals, check_positions, prompt_of, settings_of
+from calrec_recbole.plugin.calrec.core_settings import GROUPS, UserLimits, check_positions, prompt_of
 from calrec_recbole.plugin.calrec.joint_data import read_categories
 from calrec_recbole.plugin.calrec.retriever import HIERARCHICAL, RERANK, retriever_of
 from calrec_recbole.plugin.calrec.stages import check_stage, samples_before, starting_weights
@@ -42,6 +42,7 @@ from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.runs.saved_samples import SavedSamples
 from calrec_recbole.runs.sigterm import sigterm_waits
 from calrec_recbole.runs.user_samples import Samples, UserSamples, sample_key
+from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.training import FitSettings, Mixture, TrainingSettings, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
 
@@ -52,10 +53,11 @@ class CALRec(SequentialRecommender):
     """A language model that writes the next item's text; scores are Algorithm 1's, float64."""
 
     input_type = InputType.POINTWISE
+    setting_groups = tuple(GROUPS.values())
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        check_intervals(config)
+        settings_of(UserLimits, config)
         settings_of(FitSettings, config)
         check_stage(config)
         check_rerank(config)
@@ -68,7 +70,7 @@ class CALRec(SequentialRecommender):
         retriever = retriever_of(config, catalogue)
         self.prompt = prompt_of(config["prompt_template"])
         self.max_input_length = int(config["max_input_length"])
-        self.scratch = settings_of(ScratchSizes, config, prefix="scratch_")
+        self.scratch = settings_of(ScratchSizes, config)
         settings = settings_of(InferenceSettings, config)
         self.samples_before = samples_before(config)
         # of finished weights all that is drawn is kept; of weights that change, what the trainer asks to keep

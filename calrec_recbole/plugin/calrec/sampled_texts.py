@@ -10,7 +10,6 @@ from torch import Tensor
 from calrec_recbole.evaluation import RankTable, metric_names
 from calrec_recbole.fusion import Standings
 from calrec_recbole.inference import InferenceSettings
-from calrec_recbole.plugin.calrec.core_settings import settings_of
 from calrec_recbole.plugin.calrec.model import padded
 from calrec_recbole.plugin.calrec.retriever import HIERARCHICAL, retriever_of
 from calrec_recbole.plugin.calrec.text_ranks import RanksTexts
@@ -19,6 +18,7 @@ from calrec_recbole.plugin.data.dataset import catalogue_of, user_tokens
 from calrec_recbole.recommender import TextFusion
 from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.runs.user_samples import Samples
+from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["SampledTexts", "SampledTextsRanker"]
 

@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from calrec_recbole.backbone import add_adapters
 from calrec_recbole.durable_files import write_json
-from calrec_recbole.plugin.calrec.core_settings import settings_of
 from calrec_recbole.plugin.calrec.evaluator import CALRecEvaluation
 from calrec_recbole.plugin.calrec.joint_data import Category, own_category, record
 from calrec_recbole.plugin.calrec.stages import TRAINED_ON, trained_on_before
@@ -19,6 +18,7 @@ from calrec_recbole.plugin.data.sequences import longest_sequences
 from calrec_recbole.plugin.reranking.reranker import Reranker
 from calrec_recbole.runs.sigterm import Terminated, sigterm_waits
 from calrec_recbole.runs.step_log import Meter, line
+from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.training import Fit, FitSettings, StoppedError, Training, Validation, nats_per_item
 from calrec_recbole.training.progress import NATS, Progress, vocabulary_hash
 

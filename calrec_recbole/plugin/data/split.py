@@ -1,7 +1,8 @@
 """Which event is learnt from, validated and tested: leave-one-out (paper 4), or one point in time for all users."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pandas as pd
 
 from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.plugin.setting_files import read_settings
+from calrec_recbole.setting_groups import younger
 
 __all__ = [
     "DEFAULTS",
     "GLOBAL_TIME",
     "PARTS",
     "SPLITS",
+    "SplitSettings",
     "check_same_split",
     "check_split",
     "event_parts",
@@ -36,6 +39,14 @@ UNUSED = "unused"  # read as history where it is older than a target, and never 
 TESTED = 3  # leave-one-out tests users with at least as many events, and validates those with one more
 DAY = 86_400  # seconds
 MOST_FILLED = 0.25  # of the gaps; real copies have 1 to 5 % of exactly one day, filled ones 60 % and more
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """``global_time_shares``: of all events before, between and after the two points in time of ``global_time``."""
+
+    split: str = younger("leave_one_out", neutral="leave_one_out")
+    global_time_shares: Sequence[float] = younger([0.8, 0.1, 0.1], neutral=[0.8, 0.1, 0.1])
 
 
 def check_split(model: str, config: Mapping[str, Any]) -> list[str]:

@@ -85,7 +85,7 @@ def test_the_cache_lies_under_output_dir_or_where_the_setting_says(text_settings
     assert text_features.text_settings(config).cache == tmp_path / "runs" / "text_features"
     _, elsewhere = loaded({**text_settings, "text_cache": str(tmp_path / "cache")})
     assert text_features.text_settings(elsewhere).cache == tmp_path / "cache"
-    assert run_id(config.settings, {}) == run_id(elsewhere.settings, {})
+    assert run_id(config.settings, {}, config.groups) == run_id(elsewhere.settings, {}, elsewhere.groups)
 
 
 def test_a_wrong_attribute_is_named(text_settings):
