@@ -6,7 +6,9 @@ TORCH ?= torch==2.13.0
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test test-slow check format install clean
+DOCS = $(VENV)-docs
+
+.PHONY: demo test test-slow check format docs dist install clean
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -38,5 +40,18 @@ format: $(INSTALLED)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+$(DOCS)/.installed: constraints-docs.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet --no-deps -r constraints-docs.txt
+	touch $@
+
+docs: $(DOCS)/.installed  ## the manual, in build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+
+dist: $(DOCS)/.installed  ## the source archive and the wheel, in dist/
+	rm -rf dist
+	$(DOCS)/bin/python -m build --no-isolation --outdir dist . >/dev/null
+	$(DOCS)/bin/twine check --strict dist/*
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(DOCS) build dist *.egg-info

@@ -86,4 +86,6 @@ class BERT4RecFull(BERT4Rec):
         return self.full_sort_predict(interaction).gather(1, interaction[self.ITEM_ID][:, None])[:, 0]
 
     def _scores(self, states: Tensor) -> Tensor:
-        return states @ self.item_embedding.weight[: self.n_items].T + self.output_bias  # (M, H) -> (M, n_items)
+        items = self.item_embedding.weight[: self.n_items]
+        scores: Tensor = states @ items.T + self.output_bias  # (M, H) -> (M, n_items)
+        return scores

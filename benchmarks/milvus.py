@@ -19,11 +19,11 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
+from calrec_recbole.engines.milvus.milvus_bm25 import MilvusBM25
 from calrec_recbole.fusion import N_PREDS, fuse, unique_predictions
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.dataset import catalogue_of, load_dataset
 from calrec_recbole.retrieval import LuceneBM25
-from calrec_recbole.retrieval.milvus import MilvusBM25
 from calrec_recbole.runs.user_samples import read_samples
 
 BEST = 10

@@ -95,7 +95,7 @@ def main() -> int:
 
 def same_samples(run: Training) -> bool:
     """The weights that were trained on XLA draw on it what their copy on the CPU draws in the same way."""
-    from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
+    from calrec_recbole.engines.xla.static_sampling import draw_in_fixed_shapes
 
     model, before = run.backbone.model, compilations()
     prompts = [run.items.prompt(sequence[:-1]).tolist() for sequence in SEQUENCES[:6]]

@@ -96,7 +96,8 @@ def scale_rows(scores: NDArray[np.float64]) -> NDArray[np.float64]:
         return scores
     low = scores.min(axis=1, keepdims=True)
     width = scores.max(axis=1, keepdims=True) - low
-    return (scores - low) / np.where(width > 0, width, 1.0)
+    scaled: NDArray[np.float64] = (scores - low) / np.where(width > 0, width, 1.0)
+    return scaled
 
 
 def quasi_round_robin(

@@ -24,7 +24,7 @@ def summed_nll(hidden: Tensor, weight: Tensor, tokens: Tensor, rows_at_once: int
     et al. 2024) and of Liger kernels. Under autocast the products run in its precision and the softmax in float32, as
     in plain operations.
     """
-    total: Tensor = _SummedNll.apply(hidden, weight, tokens, rows_at_once or ROWS_AT_ONCE)
+    total: Tensor = _SummedNll.apply(hidden, weight, tokens, rows_at_once or ROWS_AT_ONCE)  # type: ignore[no-untyped-call]
     return total
 
 

@@ -151,8 +151,9 @@ class Recommender(_Fuses):
     def _passes_cost(self) -> bool:
         """Whether a pass costs more than its tokens: its launches on a GPU, on a CPU weights that no cache holds."""
         model = self.backbone.model
-        weights = sum(one.nbytes for one in model.parameters())
-        return model.device.type == "cuda" or (model.device.type == "cpu" and weights > CACHED_WEIGHTS)
+        weights: int = sum(one.nbytes for one in model.parameters())
+        on: str = model.device.type
+        return on == "cuda" or (on == "cpu" and weights > CACHED_WEIGHTS)
 
     @cached_property
     def _trie(self) -> tuple[Trie, list[str]]:

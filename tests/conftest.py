@@ -1,15 +1,30 @@
 """Data that several rooms test on."""
 
+import gzip
+import json
 import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
+from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume
+from calrec_recbole.prompts import item_text
 
 settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 settings.load_profile("no deadline")
@@ -37,6 +52,27 @@ TINY_ITEMS = [  # h repeats b's text: a tie; g has no row and no text at all
     ("h", "Blue Tape", "Office Adhesives", "Acme", "$2.00"),
 ]
 TINY_HISTORIES = ["abcdef", "bcaedg", "cbhafd", "gabch", "hgfedc", "acegb", "fedcba", "dahbg"]
+
+DECODER_SIZES = {
+    "vocab_size": 12,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "initializer_range": 0.4,  # peaked enough that samples repeat
+    "eos_token_id": 0,
+    "bos_token_id": None,
+    "pad_token_id": None,
+}
+DECODER_WINDOW = {"head_dim": 8, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}
+DECODERS: dict[str, Callable[[dict], PreTrainedModel]] = {
+    "llama": lambda sizes: LlamaForCausalLM(LlamaConfig(**sizes)),
+    "gemma3": lambda sizes: Gemma3ForCausalLM(Gemma3TextConfig(**sizes, **DECODER_WINDOW, query_pre_attn_scalar=8)),
+    "qwen2": lambda sizes: Qwen2ForCausalLM(Qwen2Config(**sizes)),
+    "qwen3": lambda sizes: Qwen3ForCausalLM(Qwen3Config(**sizes, **DECODER_WINDOW, use_sliding_window=True)),
+}
 
 
 @pytest.fixture(scope="session")
@@ -160,3 +196,56 @@ CALREC = {  # small enough for a second: six steps, validations at steps 2, 3 an
 def calrec_settings(tiny_settings: dict[str, Any]) -> dict[str, Any]:
     """Overrides for CALRec on Tiny."""
     return {key: value for key, value in tiny_settings.items() if key != "epochs"} | CALREC
+
+
+@pytest.fixture(scope="session")
+def scientific_texts(shared_data):
+    """The texts of the real Scientific catalogue, one an item of the metadata file."""
+    with gzip.open(shared_data / "amazon2018" / "meta_Industrial_and_Scientific.json.gz", "rt") as lines:
+        items = [json.loads(line) for line in lines]
+    return [item_text({**item, "category": " ".join(item.get("category") or [])}) for item in items]
+
+
+@pytest.fixture
+def build() -> Callable[..., PreTrainedModel]:
+    def build(name: str = "llama", **sizes: object) -> PreTrainedModel:
+        torch.manual_seed(0)
+        return DECODERS[name](DECODER_SIZES | sizes)
+
+    return build
+
+
+@pytest.fixture(params=sorted(DECODERS))
+def decoder(request: pytest.FixtureRequest, build: Callable[..., PreTrainedModel]) -> PreTrainedModel:
+    return build(request.param)
+
+
+@pytest.fixture
+def llama(build: Callable[..., PreTrainedModel]) -> PreTrainedModel:
+    return build("llama")
+
+
+@pytest.fixture
+def plain_logprob() -> Callable[[PreTrainedModel, Sequence[int], Sequence[int]], float]:
+    """Nats of a continuation by one pass over the whole sequence, without any cache."""
+
+    @torch.inference_mode()
+    def plain_logprob(model: PreTrainedModel, prompt: Sequence[int], continuation: Sequence[int]) -> float:
+        logits = model.eval()(torch.tensor([[*prompt, *continuation]])).logits[0].double()
+        before = range(len(prompt) - 1, len(prompt) + len(continuation) - 1)
+        logprobs = logits.log_softmax(-1)
+        return sum(float(logprobs[place, token]) for place, token in zip(before, continuation, strict=True))
+
+    return plain_logprob
+
+
+@pytest.fixture
+def passes() -> Callable[[PreTrainedModel], list[int]]:
+    """Watches a model: the returned list grows by the number of tokens of each forward pass."""
+
+    def watch(model: PreTrainedModel) -> list[int]:
+        rows: list[int] = []
+        model.get_input_embeddings().register_forward_pre_hook(lambda _, read: rows.append(read[0].numel()))
+        return rows
+
+    return watch

@@ -49,13 +49,14 @@ class RecformerNetwork(LongformerForMaskedLM):
         embeddings: Any = self.longformer.embeddings
         everywhere = torch.zeros_like(tokens.mask)
         everywhere[:, 0] = 1
-        return self.longformer(
+        states: Tensor = self.longformer(
             inputs_embeds=embeddings.word_embeddings(tokens.ids) + embeddings.item_position_embeddings(tokens.items),
             token_type_ids=tokens.types,
             position_ids=tokens.mask.cumsum(1) * tokens.mask + self.config.pad_token_id,
             attention_mask=tokens.mask,
             global_attention_mask=everywhere,
         ).last_hidden_state
+        return states
 
     def tokens_of(self, sequences: Sequence[FlatSequence]) -> Tokens:
         """``sequences`` as one batch on the network's device."""

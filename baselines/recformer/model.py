@@ -115,7 +115,8 @@ class Recformer(SequentialRecommender):
     def encode(self, sequences: Sequence[FlatSequence]) -> Tensor:
         """(N, D) float32, the state of each sequence's first token, in the run's precision."""
         with autocast(self.precision, self.network.device):
-            return self.network.encode(sequences, self.tokens_at_once)
+            states: Tensor = self.network.encode(sequences, self.tokens_at_once)
+        return states
 
     @torch.no_grad()
     def refresh_table(self) -> Tensor:
@@ -129,7 +130,8 @@ class Recformer(SequentialRecommender):
     def scores(self, sequences: Sequence[FlatSequence]) -> Tensor:
         """(B, n_items) float32 without the pad item. Items of equal text take the very same number."""
         table = self.refresh_table() if self.table is None else self.table
-        return cosine_scores(self.encode(sequences), table, self.temperature)[:, self.place]
+        scores: Tensor = cosine_scores(self.encode(sequences), table, self.temperature)[:, self.place]
+        return scores
 
     def loss(self, sequences: Sequence[FlatSequence], targets: Tensor) -> Tensor:
         """-log softmax over all items at ``targets`` (B,), places in the catalogue -> the mean, nats (Eq. 8)."""

@@ -97,6 +97,7 @@ class RecformerTrainer(TieHonest, Trainer):
         stages = (("epochs", "stopping_step"), ("stage2_epochs", "stage2_stopping_step"))
         self._prepare(len(np.unique(users)), sum(_number(self.config, name, 0) for name, _ in stages))
         resumed_stage, first = resume_stage(self) if self.saved else (1, 0)
+        self.tensorboard.begin(self.started - self.resumed_seconds, self.resumed_seconds)
         for stage, (epochs, patience) in enumerate(stages, 1):
             if stage >= resumed_stage:
                 self._stage(stage, rows, users, range(first, self.config[epochs]), self.config[patience])
@@ -163,6 +164,7 @@ class RecformerTrainer(TieHonest, Trainer):
         frozen = self.model.network.get_input_embeddings().weight
         frozen.requires_grad_(self.model.source == "scratch")  # a pretrained vocabulary stays as it is
         self._prepare(len(np.unique(users)), epochs)
+        self.tensorboard.begin(self.started)
         for epoch in range(epochs):
             self.rng, line = self._rng(PRETRAINING, epoch), f"pretraining, epoch {epoch + 1}"
             drawn = draw_rows(users, True, self.rng)

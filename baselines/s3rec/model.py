@@ -72,9 +72,11 @@ class S3RecText(S3Rec):
     def calculate_loss(self, interaction: Any) -> Tensor:
         """The pretraining loss until ``start_finetuning``, then RecBole's own -> scalar, nats."""
         if self.train_stage == "finetune":
-            return super().calculate_loss(interaction)
+            loss: Tensor = super().calculate_loss(interaction)
+            return loss
         histories, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
-        return self._item_losses(histories) + self.sp_weight * self._segment_loss(histories, lengths)
+        segments: Tensor = self.sp_weight * self._segment_loss(histories, lengths)
+        return self._item_losses(histories) + segments
 
     def _item_losses(self, histories: Tensor) -> Tensor:
         """Associated attribute, masked item and masked attribute prediction, weighted."""
@@ -84,11 +86,10 @@ class S3RecText(S3Rec):
         shown = (histories != 0) & ~hidden
         aap = self._associated_attribute_prediction(states[shown], attributes)
         map_ = self._masked_attribute_prediction(states[hidden], attributes)
-        return (
-            self.aap_weight * one_of_many(aap, self.item_class[histories[shown]]).sum()
-            + self.map_weight * one_of_many(map_, self.item_class[histories[hidden]]).sum()
-            + self.mip_weight * self._masked_item_loss(states[hidden], histories, hidden)
-        )
+        loss: Tensor = self.aap_weight * one_of_many(aap, self.item_class[histories[shown]]).sum()
+        loss = loss + self.map_weight * one_of_many(map_, self.item_class[histories[hidden]]).sum()
+        loss = loss + self.mip_weight * self._masked_item_loss(states[hidden], histories, hidden)
+        return loss
 
     def _masked_item_loss(self, states: Tensor, histories: Tensor, hidden: Tensor) -> Tensor:
         row = hidden.nonzero()[:, 0]

@@ -38,4 +38,6 @@ class PretrainedTrainer(EpochwiseResume, TieHonest, Trainer):
             self.phase, self.start_epoch = "train", 0
         self.model.start_finetuning()
         self.optimizer = self._build_optimizer()
-        return super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
+        best: tuple[float, dict[str, float]]
+        best = super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
+        return best

@@ -63,4 +63,6 @@ def encode_texts(texts: Sequence[str], settings: TextSettings, show_progress: bo
     folder = encoder_folder(settings.encoder)
     what = [folder_hash(folder), settings.pooling, settings.max_length, list(texts)]
     name = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
-    return cached_array(settings.cache / f"{name}.npy", lambda: encode(texts, folder, settings, show_progress))
+    vectors: np.ndarray
+    vectors = cached_array(settings.cache / f"{name}.npy", lambda: encode(texts, folder, settings, show_progress))
+    return vectors

@@ -54,7 +54,8 @@ class TextTable(nn.Module):
         )
 
     def forward(self, items: Tensor) -> Tensor:
-        return self.adapter(self.vectors[items])
+        adapted: Tensor = self.adapter(self.vectors[items])
+        return adapted
 
 
 def text_table(dataset: Any, config: Any) -> TextTable:

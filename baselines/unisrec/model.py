@@ -54,7 +54,8 @@ class UniSRec(SASRec):
         positions = self.position_embedding.weight[: item_seq.size(1)]
         hidden = self.dropout(self.LayerNorm(F.embedding(item_seq, items) + positions))
         layers = self.trm_encoder(hidden, self.get_attention_mask(item_seq), output_all_encoded_layers=False)
-        return self.gather_indexes(layers[-1], item_seq_len - 1)
+        newest: Tensor = self.gather_indexes(layers[-1], item_seq_len - 1)
+        return newest
 
     def item_vectors(self, texts: Tensor) -> Tensor:
         """Adapted distinct texts (T, H) -> (n_items, H), the pad item's row zero."""
@@ -75,7 +76,8 @@ class UniSRec(SASRec):
 
     def scores(self, users: Tensor, texts: Tensor, items: Tensor) -> Tensor:
         """(B, n_items - 1): one product for each distinct text, handed to all its items."""
-        return (cosine(users, texts) / self.temperature)[:, self.text_of_item]
+        of_texts: Tensor = cosine(users, texts) / self.temperature
+        return of_texts[:, self.text_of_item]
 
     def predict(self, interaction: Any) -> Tensor:
         """(B,) the scores of each row's own item."""
@@ -88,7 +90,9 @@ class UniSRecID(UniSRec):
     uses_ids = True
 
     def item_vectors(self, texts: Tensor) -> Tensor:
-        return super().item_vectors(texts) + self.item_embedding.weight
+        vectors: Tensor = super().item_vectors(texts) + self.item_embedding.weight
+        return vectors
 
     def scores(self, users: Tensor, texts: Tensor, items: Tensor) -> Tensor:
-        return cosine(users, items[1:]) / self.temperature
+        scores: Tensor = cosine(users, items[1:]) / self.temperature
+        return scores

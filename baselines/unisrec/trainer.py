@@ -41,7 +41,9 @@ class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
     ) -> tuple[float, dict[str, float] | None]:
         """RecBole's, but for ``pretrain``, which validates once, at its end."""
         if self.config["train_stage"] != "pretrain":
-            return super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
+            best: tuple[float, dict[str, float] | None]
+            best = super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
+            return best
         self._pretrain(saved, show_progress)
         if valid_data:
             self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
@@ -57,6 +59,7 @@ class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
             f"pretraining on {', '.join(config['dataset'] for config in configs)}: "
             f"{sources.n_items} items, {len(sources)} rows"
         )
+        self.tensorboard.begin(perf_counter())
         for epoch in range(self.config["pretrain_epochs"]):
             started = perf_counter()
             loss = self._pretrain_epoch(sources, show_progress)
@@ -102,6 +105,7 @@ class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
             checkpoint(model, part.view_as(batch.item_seq), length, items=items, use_reentrant=False)
             for part, length in ((seq, lengths), (changed, changed_lengths))
         )
-        return in_batch_contrast(users, items[targets], targets, model.temperature) + float(
-            config["lambda"]
-        ) * in_batch_contrast(users, others, targets, model.temperature)
+        to_items = in_batch_contrast(users, items[targets], targets, model.temperature)
+        to_users = in_batch_contrast(users, others, targets, model.temperature)
+        loss: Tensor = to_items + float(config["lambda"]) * to_users
+        return loss

@@ -38,7 +38,7 @@ class Backbone:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(N, D) hidden states -> (N, V) logits, as the model's own forward computes them."""
-        logits = self.model.get_output_embeddings()(hidden)
+        logits: Tensor = self.model.get_output_embeddings()(hidden)
         cap = getattr(self.model.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
 

@@ -61,7 +61,8 @@ def cold_start(training: ArrayLike, validation: ArrayLike) -> NDArray[np.bool_]:
 
     Section 6: "the ground-truth item is neither covered in the training set nor in the validation set".
     """
-    return (np.asarray(training) == 0) & (np.asarray(validation) == 0)
+    unseen: NDArray[np.bool_] = (np.asarray(training) == 0) & (np.asarray(validation) == 0)
+    return unseen
 
 
 def slice_means(labels: ArrayLike | pd.Categorical, vectors: pd.DataFrame) -> pd.DataFrame:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from calrec_recbole.engines.xla.static_sampling import draw_in_fixed_shapes
 from calrec_recbole.errors import BackboneError, ConfigError
-from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
 from calrec_recbole.generation.proposals import Proposer
 from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
 from calrec_recbole.generation.shared_prefix.cuda_graphs import GraphedDecoder, recorded_on_cuda

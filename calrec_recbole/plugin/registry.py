@@ -80,4 +80,5 @@ def known_model(name: str) -> str:
 
 def model_class(name: str) -> type[Any]:
     """The class of the model ``name``."""
-    return load(known_model(name))
+    found: type[Any] = load(known_model(name))
+    return found

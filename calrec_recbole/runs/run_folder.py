@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calrec_recbole.errors import ConfigError
+from calrec_recbole.runs.curves import CURVES_FILE
 from calrec_recbole.runs.file_names import PARTS, SAMPLES_FILE
 from calrec_recbole.setting_groups import effective
 
@@ -39,7 +40,7 @@ LOG = "log.txt"
 TENSORBOARD = "tensorboard"
 WANDB = "wandb"  # wandb's own name for its folder
 
-KEPT = (CHECKPOINT, LOG, TENSORBOARD, WANDB, TRAINED_ON, PARTS, SAMPLES_FILE)  # what a run goes on from
+KEPT = (CHECKPOINT, LOG, CURVES_FILE, TENSORBOARD, WANDB, TRAINED_ON, PARTS, SAMPLES_FILE)  # what a run goes on from
 
 
 def run_id(settings: Mapping[str, Any], hashes: Mapping[str, str], groups: "Iterable[type[DataclassInstance]]") -> str:

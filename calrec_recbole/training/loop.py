@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from calrec_recbole.engines.xla.static_training import FixedShapes
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.training.cached_gradients import BatchGradient
 from calrec_recbole.training.device.random_state import RandomState
 from calrec_recbole.training.distributed.sharding import whole
-from calrec_recbole.training.fixed_shapes import FixedShapes
 from calrec_recbole.training.micro_batches.feed import Feed
 from calrec_recbole.training.micro_batches.prefetch import Prefetch
 from calrec_recbole.training.micro_batches.sizes import halved

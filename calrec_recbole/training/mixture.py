@@ -29,7 +29,8 @@ class Mixture:
     def shares(self) -> np.ndarray:
         """(n_categories,) float64, the share of each category in training."""
         weights = np.asarray(self.sizes, dtype=np.float64) ** self.power
-        return weights / weights.sum()
+        shares: np.ndarray = weights / weights.sum()
+        return shares
 
     def users(self, batch_size: int, step: int, seed: int) -> np.ndarray:
         """The users of optimiser step ``step`` (0-based), (batch_size,) int64, numbered through all categories.

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from calrec_recbole.plugin.runner import run
+from calrec_recbole.runs.curves import read_points
 
 SERVER = Path(__file__).with_name("deadly_runs.py")
 CALREC = {  # a run whose validations at steps 2 and 3 are the best so far, those at steps 4 and 6 are not
@@ -45,7 +46,12 @@ def result_of(folder):
     assert not (folder / "checkpoint" / "last").exists()
     assert not (folder / "samples").exists()
     samples = pq.read_table(folder / "samples.parquet").replace_schema_metadata(None)  # it tells how long they took
-    return {file.name: file.read_bytes() for file in files} | {"samples": samples}
+    validations = {  # reports of training are means since the last report or resumption
+        (point.step, point.metric): point.value
+        for point in read_points(folder / "curves.csv")
+        if point.metric.startswith("valid/")
+    }
+    return {file.name: file.read_bytes() for file in files} | {"samples": samples, "validations": validations}
 
 
 @pytest.fixture(scope="module")

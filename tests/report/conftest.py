@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 import yaml
 
-LOG = """\
-2026-01-01 10:00:00,000 INFO SASRec on Tiny: runs/Tiny/SASRec/1-ab
-2026-01-01 10:01:00,000 INFO epoch 0 evaluating [time: 0.67s, valid_score: 0.100000]
-2026-01-01 10:02:30,000 INFO epoch 1 evaluating [time: 0.67s, valid_score: 0.300000]
+LOG = "2026-01-01 10:00:00,000 INFO SASRec on Tiny: runs/Tiny/SASRec/1-ab\n"
+CURVES = """\
+step,seconds,metric,value
+1,59.5,train/loss,7.5
+1,60.0,valid/ndcg_pes@10,0.1
+2,150.0,valid/ndcg_pes@10,0.3
 """
 
 # (optimistic, pessimistic) ranks of the users u1, u2, u3, u4
@@ -21,7 +23,7 @@ def run_writer():
     """Makes ``write_run`` for a folder."""
 
     def writer(place):
-        def write(model, ranks=None, dataset="Tiny", seed=1, name=None, targets="abcd", log=LOG, **config):
+        def write(model, ranks=None, dataset="Tiny", seed=1, name=None, targets="abcd", curves=CURVES, **config):
             """A finished run of ``model`` -> its folder."""
             from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
 
@@ -40,6 +42,7 @@ def run_writer():
                 "dataset": dataset,
                 "seed": seed,
                 "epochs": 3,
+                "valid_metric": "ndcg_pes@10",
                 "data_path": "/secret/place",
                 **config,
             }
@@ -56,7 +59,8 @@ def run_writer():
                 "users": {"valid": 4, "test": len(pairs)},
             }
             (folder / "environment.json").write_text(json.dumps(environment))
-            (folder / "log.txt").write_text(log)
+            (folder / "log.txt").write_text(LOG)
+            (folder / "curves.csv").write_text(curves)
             return folder
 
         return write

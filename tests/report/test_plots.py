@@ -14,7 +14,7 @@ from calrec_recbole.report.rows import rows_of
 
 @pytest.fixture
 def rows(write_run):
-    folders = {"SAS$ec $^$": write_run("SASRec"), "LIR <&>": write_run("LIR", log="")}
+    folders = {"SAS$ec $^$": write_run("SASRec"), "LIR <&>": write_run("LIR", curves="")}
     entries = [Entry(label, folder.parent.name, "Tiny", str(folder)) for label, folder in folders.items()]
     return rows_of(Manifest("x", "X", entries=entries))
 

@@ -61,7 +61,8 @@ class Budget:
     @property
     def prompt_tokens(self) -> int:
         """How many tokens of prompts are read at once."""
-        return max(1, int(PROMPTS * self.room) // self._sizes.activations)
+        activations: int = self._sizes.activations
+        return max(1, int(PROMPTS * self.room) // activations)
 
     @property
     def logits_at_once(self) -> int | None:
@@ -77,8 +78,8 @@ class Budget:
         """How many logits there are at once."""
         if not self.whole:
             return 1 << 62
-        item = self.decoder.dtype.itemsize
-        return max(self._sizes.vocabulary, int(LOGITS * self.room) // (item + 8))
+        item, vocabulary = self.decoder.dtype.itemsize, int(self._sizes.vocabulary)
+        return max(vocabulary, int(LOGITS * self.room) // (item + 8))
 
     def rows_of(self, length: int, wanted: int) -> int:
         """How many of ``wanted`` rows of a prompt of ``length`` tokens the room holds, at least one."""

@@ -19,7 +19,8 @@ class Layout(NamedTuple):
     def spread(self, states: Tensor) -> Tensor:
         """(N, ...) packed -> (G, P, ...), zeros where no token stands."""
         padded = states.new_zeros(self.groups * self.width, *states.shape[1:])
-        return padded.index_copy_(0, self.places, states).unflatten(0, (self.groups, self.width))
+        grouped: Tensor = padded.index_copy_(0, self.places, states).unflatten(0, (self.groups, self.width))
+        return grouped
 
     def pack(self, states: Tensor) -> Tensor:
         """(G, P, ...) -> (N, ...), the inverse of `spread`."""

@@ -63,9 +63,9 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         bar = tqdm(desc="Train", unit="step", disable=not show_progress)
         log = Meter(bar, self.device, int(self.config["report_interval"]), self._report)
         fit = self._fit_of(training, log, saved)
-        if fit.resume():
-            self.resumed_seconds = fit.progress.seconds
-            self.tensorboard.resume(training.step)
+        resumed = fit.resume()
+        self.resumed_seconds = fit.progress.seconds if resumed else 0.0
+        self.tensorboard.begin(fit.began, self.resumed_seconds, training.step if resumed else None)
         training.plan()
         self._write_plan(training, fit)
         bar.reset(training.settings.train_steps)
@@ -175,4 +175,5 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         with selection.served(self.model):
             recommender = self.model.recommender
             nats = nats_per_item(recommender.backbone, recommender.items, own) if own else 0.0
-        return sum(self.processes.gather(nats * len(own))) / len(pairs)
+        total: float = sum(self.processes.gather(nats * len(own)))
+        return total / len(pairs)

@@ -93,12 +93,14 @@ class _SameForAll:
             by_user = np.argsort(users, kind="stable")
             later = pd.Series(users[by_user]).duplicated().to_numpy()  # RecBole makes no row of a user's first event
             self._row_parts = event_parts(users, times, self.config)[by_user][later]
-        return super().build()  # type: ignore[misc]
+        parts: list[Any] = super().build()  # type: ignore[misc]
+        return parts
 
     def leave_one_out(self, group_by: str, leave_one_mode: str) -> list[Any]:
         """The three parts; called by RecBole once every prefix of a user is a row, sorted by the time of its target."""
         if self.config["split"] != GLOBAL_TIME:
-            return super().leave_one_out(group_by, leave_one_mode)  # type: ignore[misc]
+            parts: list[Any] = super().leave_one_out(group_by, leave_one_mode)  # type: ignore[misc]
+            return parts
         rows = np.argsort(self.inter_feat[self.uid_field].numpy(), kind="stable")
         chosen = [np.sort(rows[self._row_parts == part]) for part in PARTS]
         self._drop_unused_col()  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from torch import Tensor
 from calrec_recbole.durable_files import recover_folder, replacing_folder, write_json
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.training.checkpoint import STATE, load_checkpoint, save_checkpoint
+from calrec_recbole.plugin.training.tensorboard import Curves
 
 __all__ = ["LAST", "EpochwiseResume", "load_epoch", "phase_left", "save_epoch"]
 
@@ -33,6 +34,8 @@ class EpochwiseResume:
     resumes = True
     phase = "train"  # a trainer with several says in which one it is before ``_begin``
     resumed_seconds = 0.0
+    started: float | None = None  # training, in this process, on ``time.perf_counter``
+    tensorboard: Curves
     checkpoint_dir: Path
     start_epoch: int
     logger: Any
@@ -57,13 +60,17 @@ class EpochwiseResume:
 
     def _begin(self, train_data: Any, saved: bool) -> None:
         """Takes over what an interrupted run left for this phase, if it left something."""
-        self.saves, self.started = saved, time.perf_counter()
+        first = self.started is None  # of several phases of this process
+        self.saves, self.started = saved, self.started or time.perf_counter()
         if saved and phase_left(self.last) == self.phase:
             self.start_epoch, self.resumed_seconds = load_epoch(self.last, self, train_data)
             self.logger.info(f"resumed at the start of epoch {self.start_epoch} ({self.phase}) from {self.last}")
+        if first:
+            self.tensorboard.begin(self.started - self.resumed_seconds, self.resumed_seconds)
 
     def _train_epoch(self, train_data: Any, epoch_idx: int, *arguments: Any, **options: Any) -> Any:
         if self.saves:
+            assert self.started is not None
             seconds = self.resumed_seconds + time.perf_counter() - self.started
             save_epoch(self.last, self, train_data, epoch_idx, seconds)
         return super()._train_epoch(train_data, epoch_idx, *arguments, **options)  # type: ignore[misc]

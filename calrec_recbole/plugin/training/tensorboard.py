@@ -1,4 +1,4 @@
-"""A run's TensorBoard, in ``<run folder>/tensorboard``: what RecBole's trainers and CALRec's write.
+"""A run's values as training tells them: to its ``curves.csv`` and its TensorBoard, ``<run folder>/tensorboard``.
 
 tensorboard --logdir runs
 """
@@ -13,37 +13,58 @@ import recbole.trainer.trainer
 from torch.utils.tensorboard import SummaryWriter
 
 from calrec_recbole.durable_files import writing
+from calrec_recbole.runs.curves import CURVES_FILE, CurvesFile
 from calrec_recbole.runs.run_folder import TENSORBOARD
+from calrec_recbole.training import Processes
 
 __all__ = ["Curves", "tensorboard_of"]
 
 
 class Curves:
     """The methods of ``SummaryWriter`` that RecBole calls. Nothing is written before the first value, so reloading a
-    run leaves it as it is; every value is on disk at once, so a kill loses none. ``folder`` None writes nothing.
+    run leaves it as it is; every value is on disk at once, so a kill loses none. ``folder`` None writes no TensorBoard.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | None, file: CurvesFile | None = None, valid_metric: str = "score") -> None:
+        self.folder, self.file = folder, file or CurvesFile(None)
+        self.own_names = {"Loss/Train": "train/loss", "Vaild_score": f"valid/{valid_metric}"}  # RecBole's tags
         self.first_step: int | None = None
         self._writer: SummaryWriter | None = None
         self._close: Callable[[], object] | None = None
 
     @classmethod
     def of_run(cls, config: Any) -> Self:
-        """Those of the run's folder; none where ``log_tensorboard`` is false or there is no run."""
-        wanted = config["log_tensorboard"] and config["run_dir"]
-        return cls(Path(config["run_dir"]) / TENSORBOARD if wanted else None)
+        """Those of the run's folder, by its first process. Without a run there are none; without ``log_tensorboard``
+        there is no TensorBoard.
+        """
+        if not config["run_dir"] or not Processes.present().first:
+            return cls(None)
+        folder = Path(config["run_dir"])
+        file = CurvesFile(folder / CURVES_FILE)
+        return cls(folder / TENSORBOARD if config["log_tensorboard"] else None, file, config["valid_metric"])
 
-    def resume(self, step: int) -> None:
-        """What an interrupted run wrote for ``step`` and later is not shown: those steps are done again."""
+    def begin(self, began: float, resumed_at: float = 0.0, step: int | None = None) -> None:
+        """Training began at ``began`` on ``time.perf_counter``. Of an interrupted run stays what came before
+        ``resumed_at`` seconds of training, in TensorBoard before ``step``; the rest is done again.
+        """
+        self.file.begin(began, resumed_at)
         self.first_step = step
 
-    def add_scalar(self, tag: str, value: Any, step: int | None = None) -> None:
-        self.add_scalars({tag: float(value)}, step)
+    def add_scalar(self, tag: str, value: Any, step: int) -> None:
+        """A value by RecBole's tag at its epoch, which it counts from 0: curves.csv tells how many are done."""
+        self.file.add({self.own_names.get(tag, tag): float(value)}, step + 1)
+        self._show({tag: float(value)}, step)
 
-    def add_scalars(self, values: Mapping[str, float], step: int | None) -> None:
+    def add_scalars(self, values: Mapping[str, float], step: int) -> None:
         """Values by tag at ``step``."""
+        self.file.add(values, step)
+        self._show(values, step)
+
+    def add_end(self, values: Mapping[str, float]) -> None:
+        """Values by tag of the whole run, to TensorBoard alone."""
+        self._show(values, None)
+
+    def _show(self, values: Mapping[str, float], step: int | None) -> None:
         with self._open() as writer:
             if writer:
                 for tag, value in values.items():

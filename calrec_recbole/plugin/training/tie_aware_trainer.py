@@ -75,14 +75,14 @@ class TieHonest:
     wandblogger: Any
 
     def log_values(self, head: str, values: Mapping[str, float], step: int) -> None:
-        """``head/name`` at ``step`` to TensorBoard and wandb, as far as they are on; NaN is left out."""
+        """``head/name`` at ``step`` to curves.csv, TensorBoard and wandb, as far as they are on; NaN is left out."""
         known = {name: value for name, value in values.items() if not math.isnan(value)}
         self.tensorboard.add_scalars({f"{head}/{name}": value for name, value in known.items()}, step)
         self.wandblogger.log_metrics({**known, f"{head}_step": step}, head=head)
 
     def log_test(self, metrics: Mapping[str, float]) -> None:
         """The end of a run: to TensorBoard, which closes, and to wandb's summary."""
-        self.tensorboard.add_scalars({f"test/{name}": value for name, value in metrics.items()}, None)
+        self.tensorboard.add_end({f"test/{name}": value for name, value in metrics.items()})
         self.wandblogger.log_eval_metrics(metrics, head="test")
         self.tensorboard.close()
 
@@ -125,7 +125,8 @@ class TieHonest:
     def _last_items(self, interaction: Interaction) -> Tensor:
         """(B,) the newest item of each history."""
         histories = interaction[self.config["ITEM_ID_FIELD"] + self.config["LIST_SUFFIX"]]
-        return histories.gather(1, interaction[self.config["ITEM_LIST_LENGTH_FIELD"]][:, None] - 1)[:, 0]
+        newest: Tensor = histories.gather(1, interaction[self.config["ITEM_LIST_LENGTH_FIELD"]][:, None] - 1)[:, 0]
+        return newest
 
     def _parts(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> Iterator[tuple[Any, ...]]:
         """Smaller batches for a model without ``full_sort_predict``: RecBole repeats each row for every item there."""
@@ -225,7 +226,8 @@ class UntrainedTrainer(TieHonest, Trainer):
 def trainer_for(model: str) -> type[Any]:
     """The trainer class of a model by name: its own, or RecBole's with our evaluation in front."""
     if model in TRAINERS:
-        return load(TRAINERS[model])
+        own: type[Any] = load(TRAINERS[model])
+        return own
     base = get_trainer(model_class(model).type, model)
     resumes = (EpochwiseResume,) if base is Trainer and model != "Pop" else ()  # S3Rec's fit is another
     return type(base.__name__, (*resumes, TieHonest, base), {})

@@ -12,7 +12,7 @@ import yaml
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
-from calrec_recbole.report.inputs.curves import Curve, read_curve
+from calrec_recbole.runs.curves import CURVES_FILE, Curve, read_curve
 
 __all__ = ["Run", "data_name", "find_runs", "read_run"]
 
@@ -103,7 +103,13 @@ class Run:
 
     @cached_property
     def curve(self) -> Curve:
-        return read_curve(self.folder / "log.txt")
+        """The validation scores; empty in runs older than curves.csv."""
+        return read_curve(self.folder / CURVES_FILE, f"valid/{self.config.get('valid_metric')}")
+
+    @property
+    def step_name(self) -> str:
+        """What the steps of ``curve`` are."""
+        return "step" if "train_steps" in self.config else "epoch"
 
     def _seconds(self, phase: str) -> float:
         return float(self.environment.get("seconds", {}).get(phase, {}).get("wall", 0.0))

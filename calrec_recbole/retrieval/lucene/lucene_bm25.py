@@ -105,7 +105,8 @@ def idf(postings: Postings) -> NDArray[np.float32]:
     """(n_terms,) log(1 + (N - df + 0.5) / (df + 0.5)), nats; N counts the documents with at least one term."""
     held = postings.document_frequencies
     n_documents = np.count_nonzero(postings.lengths)
-    return np.log(1 + (n_documents - held + 0.5) / (held + 0.5)).astype(np.float32)
+    idf: NDArray[np.float32] = np.log(1 + (n_documents - held + 0.5) / (held + 0.5)).astype(np.float32)
+    return idf
 
 
 def length_norm(lengths: NDArray[np.int32], k1: float, b: float) -> NDArray[np.float32]:

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from calrec_recbole.backbone import Backbone
+from calrec_recbole.engines.xla.lazy_graph import finish_graph
+from calrec_recbole.engines.xla.static_training import FixedShapes
 from calrec_recbole.errors import DataError
 from calrec_recbole.examples import Example, ItemTokens
 from calrec_recbole.training.budget import laid_over, seconds_of, steps_within
@@ -20,7 +22,6 @@ from calrec_recbole.training.device.mixed_precision import fast_attention, resol
 from calrec_recbole.training.device.random_state import RandomState
 from calrec_recbole.training.distributed.processes import Processes
 from calrec_recbole.training.distributed.replicas import Engine, engine
-from calrec_recbole.training.fixed_shapes import FixedShapes
 from calrec_recbole.training.micro_batches.batches import step_users, truncated
 from calrec_recbole.training.micro_batches.packed_attention import attending_packed
 from calrec_recbole.training.micro_batches.packing import packed_passes
@@ -31,7 +32,6 @@ from calrec_recbole.training.micro_batches.sizes import Sizes
 from calrec_recbole.training.micro_batches.trial import sizes_of
 from calrec_recbole.training.mixture import Mixture
 from calrec_recbole.training.settings import TrainingSettings
-from calrec_recbole.xla import finish_graph
 
 __all__ = ["Feed"]
 

@@ -36,7 +36,8 @@ class Block(NamedTuple):
         if self.places is not None:
             pads = part.new_zeros(self.sequences * self.width, *part.shape[1:])
             part = pads.index_copy(0, self.places, part)
-        return part.unflatten(0, (self.sequences, self.width)).transpose(1, 2)
+        padded: Tensor = part.unflatten(0, (self.sequences, self.width)).transpose(1, 2)
+        return padded
 
     def gather(self, states: Tensor) -> Tensor:
         """(sequences, H, width, D) -> (stop - start, H, D), the inverse of ``spread``."""
@@ -102,7 +103,8 @@ def _packed(states: Tensor) -> Tensor:
     return states.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else states
 
 
-@torch.compiler.disable  # blocks are as many and as long as the batch has them: each batch would be compiled anew
+# blocks are as many and as long as the batch has them: each batch would be compiled anew
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _in_blocks(states: Sequence[Tensor], packing: Row, scaling: float, window: int | None, dropout: float) -> Tensor:
     """Attention of the whole row, block by block -> (N, H, D)."""
     return torch.cat([_in_block(states, block, scaling, window, dropout) for block in packing.blocks])

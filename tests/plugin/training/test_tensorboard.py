@@ -8,6 +8,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from calrec_recbole.errors import StorageError
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.plugin.training.tensorboard import Curves
+from calrec_recbole.runs.curves import read_points
+
+VALID = "ndcg_pes@10"
 
 
 def curves_in(folder):
@@ -37,7 +40,7 @@ def test_steps_that_are_done_again_are_shown_once(tmp_path):
     for step in (1, 2, 3):
         first.add_scalar("loss", step / 8, step)
     resumed = Curves(tmp_path)
-    resumed.resume(2)
+    resumed.begin(0.0, step=2)
     resumed.add_scalar("loss", 0.5, 2)
     assert curves_in(tmp_path) == {"loss": [(1, 0.125), (2, 0.5)]}
 
@@ -60,12 +63,16 @@ def test_recboles_models_write_what_recbole_writes(tiny_settings, tmp_path, monk
     found = curves_in(done.folder / "tensorboard")
     assert [step for step, _ in found["Loss/Train"]] == [step for step, _ in found["Vaild_score"]] == [0, 1]
     assert max(value for _, value in found["Vaild_score"]) == pytest.approx(done.best_valid_score)
+    told = {point[0::2][:2]: point.value for point in read_points(done.folder / "curves.csv")}
+    assert told[2, "train/loss"] == pytest.approx(found["Loss/Train"][1][1])
+    assert [told[step, f"valid/{VALID}"] for step in (1, 2)] == pytest.approx([v for _, v in found["Vaild_score"]])
     assert found["test/mrr_pes"] == [(0, pytest.approx(done.test["mrr_pes"]))]
     assert not (tmp_path / "log_tensorboard").exists()  # RecBole's own place
     off = run("SASRec", overrides={**tiny_settings, **small, "log_tensorboard": False}, show=False)
     assert off.folder.parent == done.folder.parent
     assert off.folder.name == f"{done.folder.name}-2"  # the setting changes no number, so it is the same run again
     assert not (off.folder / "tensorboard").exists()
+    assert (off.folder / "curves.csv").is_file()
 
 
 def test_calrec_writes_every_measure_of_its_steps(calrec_settings):

@@ -5,19 +5,9 @@ from pathlib import Path
 import pytest
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.report.inputs.curves import read_curve
 from calrec_recbole.report.inputs.finished_runs import data_name, find_runs, read_run
 from calrec_recbole.report.inputs.labels import labels, manifest_of
 from calrec_recbole.report.inputs.manifest import MANIFEST_FILE, Entry, Manifest, read_manifest
-
-RESUMED = """\
-2026-01-01 10:00:00,000 INFO CALRec on Tiny: runs/Tiny/CALRec/1-ab
-2026-01-01 10:00:30,000 INFO step 0: 236.96 nats an item, 500 users
-2026-01-01 10:01:00,000 INFO step 640: valid ndcg_pes@10 0.03911 (best so far), 34.80 nats an item, 500 users
-2026-01-01 12:00:00,000 INFO CALRec on Tiny: runs/Tiny/CALRec/1-ab
-2026-01-01 12:01:30,500 INFO step 1280: valid ndcg_pes@10 0.02000 (best was 0.03911 at step 640), 20.58 nats an item
-not a line of ours
-"""
 
 
 def test_a_run_by_its_folder(write_run):
@@ -81,18 +71,17 @@ def test_a_broken_run_is_named(write_run):
         read_run(folder)
 
 
-def test_recboles_curve_counts_epochs_from_one(write_run):
-    curve = read_run(write_run("SASRec")).curve
-    assert (curve.unit, curve.steps, curve.scores) == ("epoch", [1, 2], [0.1, 0.3])
-    assert curve.minutes == [1.0, 2.5]
+def test_the_curve_is_that_of_the_validation_metric(write_run):
+    run = read_run(write_run("SASRec"))
+    assert (run.step_name, run.curve.steps, run.curve.values) == ("epoch", [1, 2], [0.1, 0.3])
+    assert run.curve.minutes == [1.0, 2.5]
+    assert read_run(write_run("CALRec", [(1, 1)], train_steps=9)).step_name == "step"
 
 
-def test_a_pause_between_kill_and_resumption_does_not_count(tmp_path):
-    (tmp_path / "log.txt").write_text(RESUMED)
-    curve = read_curve(tmp_path / "log.txt")
-    assert (curve.unit, curve.steps, curve.scores) == ("step", [640, 1280], [0.03911, 0.02])
-    assert curve.minutes == pytest.approx([1.0, 1.0 + 90.5 / 60])
-    assert read_curve(tmp_path / "none").scores == []
+def test_a_run_older_than_curves_csv_has_none(write_run):
+    folder = write_run("SASRec")
+    (folder / "curves.csv").unlink()
+    assert read_run(folder).curve.values == []
 
 
 def test_seeds_share_a_label_and_settings_tell_apart(write_run):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from calrec_recbole.backbone import Backbone
+from calrec_recbole.engines.xla.lazy_graph import finish_graph
 from calrec_recbole.examples import IGNORED, Example, ItemTokens
 from calrec_recbole.losses import calrec_loss, token_nll
 from calrec_recbole.training.device.mixed_precision import autocast
@@ -21,7 +22,6 @@ from calrec_recbole.training.micro_batches.sizes import cpu_sizes
 from calrec_recbole.training.objective import Features, LossParts, contrast
 from calrec_recbole.training.settings import TrainingSettings
 from calrec_recbole.two_tower import masked_mean
-from calrec_recbole.xla import finish_graph
 
 __all__ = ["FixedShapes", "bucket"]
 

@@ -19,8 +19,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from calrec_recbole.engines.milvus.collection import Collection, check_milvus
 from calrec_recbole.retrieval.bm25 import BM25, K1, B
-from calrec_recbole.retrieval.collection import Collection, check_milvus
 from calrec_recbole.retrieval.lucene.lucene_bm25 import LuceneBM25
 
 __all__ = ["CANDIDATES", "MilvusBM25"]

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from calrec_recbole.backbone import Backbone, ScratchSizes, scratch_model, train_tokenizer
+from calrec_recbole.engines.xla.static_training import bucket
 from calrec_recbole.examples import tokenise_items
 from calrec_recbole.training import Training, TrainingSettings
-from calrec_recbole.training.fixed_shapes import bucket
 
 TEXTS = [f"Title: Item {chr(65 + number) * (1 + 9 * number)}." for number in range(6)]
 SEQUENCES = [[(start + place) % 6 for place in range(2 + start % 4)] for start in range(10)]

@@ -85,8 +85,8 @@ def test_other_parameters(texts, queries, k1, b):
 
 
 def test_many_queries_and_writes_are_cut(texts, queries, exact, monkeypatch):
-    monkeypatch.setattr("calrec_recbole.retrieval.collection.VECTORS_A_WRITE", 7)
-    monkeypatch.setattr("calrec_recbole.retrieval.collection.QUERIES_A_SEARCH", 3)
+    monkeypatch.setattr("calrec_recbole.engines.milvus.collection.VECTORS_A_WRITE", 7)
+    monkeypatch.setattr("calrec_recbole.engines.milvus.collection.QUERIES_A_SEARCH", 3)
     assert (MilvusBM25(texts).scores(queries) == exact.scores(queries)).all()
 
 
@@ -132,7 +132,7 @@ def test_no_items_and_no_queries(texts):
 
 
 def test_an_address_where_nothing_answers_is_told_in_one_line(monkeypatch):
-    monkeypatch.setattr("calrec_recbole.retrieval.collection.SECONDS", 0.5)
+    monkeypatch.setattr("calrec_recbole.engines.milvus.collection.SECONDS", 0.5)
     with pytest.raises(ConfigError, match=r"milvus_uri='http://127.0.0.1:9' cannot be used .*running Milvus") as caught:
         MilvusBM25(["red"], uri="http://127.0.0.1:9")
     assert "\n" not in str(caught.value)
@@ -157,6 +157,6 @@ def test_a_missing_package_is_told_in_one_line(package, monkeypatch):
 
 def test_a_server_needs_no_embedded_milvus(monkeypatch):
     monkeypatch.setitem(sys.modules, "milvus_lite", None)
-    monkeypatch.setattr("calrec_recbole.retrieval.collection.SECONDS", 0.5)
+    monkeypatch.setattr("calrec_recbole.engines.milvus.collection.SECONDS", 0.5)
     with pytest.raises(ConfigError, match="cannot be used"):
         MilvusBM25(["red"], uri="http://127.0.0.1:9")

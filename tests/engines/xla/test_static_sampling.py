@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from calrec_recbole.generation.fixed_shapes import draw_in_fixed_shapes
+from calrec_recbole.engines.xla.static_sampling import draw_in_fixed_shapes
 
 PROMPT = torch.tensor([3, 5, 7, 2])
 STEPS, N = 6, 40

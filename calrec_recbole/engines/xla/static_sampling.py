@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from calrec_recbole.xla import finish_graph
+from calrec_recbole.engines.xla.lazy_graph import finish_graph
 
 SHORTEST = 64  # tokens of a row
 
