@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from calrec_recbole.baselines.transformer_sizes import TransformerSizes
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.training.trim_padding import TrimSettings
+from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["BERT4RecFull", "append", "draw_masks"]
 
@@ -60,10 +61,11 @@ class BERT4RecFull(BERT4Rec):
     setting_groups = (TransformerSizes, MaskSettings, TrimSettings)
 
     def __init__(self, config: Any, dataset: Any) -> None:
-        if config["loss_type"] != "CE":
-            raise ConfigError(f"loss_type={config['loss_type']!r} must be CE, cross-entropy over all items")
+        loss = settings_of(TransformerSizes, config).loss_type
+        if loss != "CE":
+            raise ConfigError(f"loss_type={loss!r} must be CE, cross-entropy over all items")
         super().__init__(config, dataset)
-        self.last_ratio = float(config["ft_ratio"])
+        self.last_ratio = settings_of(MaskSettings, config).ft_ratio
         self.position_embedding = nn.Embedding(self.max_seq_length + 1, self.hidden_size)
         self._init_weights(self.position_embedding)
 

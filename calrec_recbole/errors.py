@@ -67,4 +67,5 @@ def not_one_of(setting: str, value: object, known: Iterable[object], hint: str =
     if value in choices:
         return ""
     names = [str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in choices]
-    return f"{setting}={value!r} must be one of {', '.join(names)}{hint or did_you_mean(str(value), names)}"
+    shown = value if setting.startswith("--") else repr(value)  # a word of the command line
+    return f"{setting}={shown} must be one of {', '.join(names)}{hint or did_you_mean(str(value), names)}"

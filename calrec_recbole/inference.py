@@ -61,8 +61,7 @@ class InferenceSettings:
         must_be_one_of("pooling", self.pooling, POOLINGS, " (paper: max)")
 
     def _check_sampling(self) -> None:
-        if self.speculate not in (True, False, AUTO):
-            raise ConfigError(f"speculate={self.speculate!r} must be {AUTO}, true or false")
+        must_be_one_of("speculate", self.speculate, (AUTO, True, False))
         if self.speculate is True and self.decoding == CONSTRAINED:
             raise ConfigError(f"speculate=True needs decoding=sample: {CONSTRAINED} decoding draws nothing")
         if self.speculate is True and self.generation_engine == VLLM:

@@ -49,8 +49,8 @@ def keys_of(group: "type[DataclassInstance]") -> dict[str, "Field[Any]"]:
 
 
 def settings_of(group: type[Group], settings: Any) -> Group:
-    """``group`` from flat ``settings``, where ``settings[key]`` is None for what nobody set: the default then stays."""
-    given = {one.name: settings[key] for key, one in keys_of(group).items()}
+    """``group`` from flat ``settings``, a mapping or RecBole's; what nobody set, or set to None, keeps its default."""
+    given = {one.name: settings[key] for key, one in keys_of(group).items() if key in settings}
     return group(**{name: value for name, value in given.items() if value is not None})
 
 

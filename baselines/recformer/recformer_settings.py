@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from calrec_recbole.errors import ConfigError, must_be_one_of
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.train_stages import FINETUNE, check_train_stage
 
-__all__ = ["STAGES", "RecformerSettings"]
-
-STAGES = ("pretrain", "finetune")
+__all__ = ["RecformerSettings"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class RecformerSettings:
     recformer_backbone: str = "scratch"
     attention_window: int = 64  # authors
     temperature: float = 0.05  # authors
-    train_stage: str = "finetune"
+    train_stage: str = FINETUNE
     pre_model_path: str = ""
     epochs: int = 24
     stage2_epochs: int = 9
@@ -40,7 +39,7 @@ class RecformerSettings:
     mlm_probability: float = 0.15  # authors
 
     def __post_init__(self) -> None:
-        must_be_one_of("train_stage", self.train_stage, STAGES)
+        check_train_stage("Recformer", self.train_stage)
         for name in ("temperature", "micro_batch_tokens"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
@@ -53,7 +52,7 @@ class RecformerSettings:
             raise ConfigError(f"mlm_probability={self.mlm_probability} must lie between 0 and 1")
         if len(set(self.pretrain_datasets)) < len(self.pretrain_datasets):
             raise ConfigError(f"pretrain_datasets={self.pretrain_datasets} names a data set twice")
-        if self.train_stage == "finetune" and not self.epochs + self.stage2_epochs:
+        if self.train_stage == FINETUNE and not self.epochs + self.stage2_epochs:
             raise ConfigError("epochs and stage2_epochs are both 0: nothing would be trained")
 
 

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from calrec_recbole.baselines.text.features import item_features
 from calrec_recbole.errors import must_be_one_of
-from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["TEXT_INITS", "TextTable", "TextTableSettings", "text_table"]
 
@@ -58,13 +55,11 @@ class TextTable(nn.Module):
         return adapted
 
 
-def text_table(dataset: Any, config: Any) -> TextTable:
-    """The table of a run. ``text_init: text`` is the items' text features.
+def text_table(features: Tensor, settings: TextTableSettings) -> TextTable:
+    """The table of a run from its items' text ``features`` (n_items, D); ``text_init: text`` takes them as they are.
 
     ``random`` reproduces the official comparison, where the features were loaded and then overwritten: RecBole's
     ``_init_weights`` re-draws every embedding, frozen ones too, with N(0, initializer_range). The features are loaded
     for their size in either case, and frozen in either case.
     """
-    settings = settings_of(TextTableSettings, config)
-    vectors = TEXT_INITS[settings.text_init](item_features(dataset, config), settings.initializer_range)
-    return TextTable(vectors, settings.hidden_size)
+    return TextTable(TEXT_INITS[settings.text_init](features, settings.initializer_range), settings.hidden_size)

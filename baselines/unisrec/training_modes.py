@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from calrec_recbole.baselines.unisrec.official_weights import weights_file
-from calrec_recbole.errors import ConfigError, must_be_one_of
-from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import check_dataset
-from calrec_recbole.setting_groups import named, settings_of
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.data.prepared import Prepared
+from calrec_recbole.plugin.train_stages import FINETUNE, PRETRAIN, SCRATCH, check_train_stage
+from calrec_recbole.setting_groups import named
 
-__all__ = ["RELOADED", "STAGES", "UniSRecSettings", "check_stage", "source_configs"]
+__all__ = ["RELOADED", "UniSRecSettings", "check_stage", "sources_of"]
 
-STAGES = ("scratch", "pretrain", "finetune")
-RELOADED = {"train_stage": "scratch", "freeze_encoder": False}  # a finished run needs only its own weights
+RELOADED = {"train_stage": SCRATCH, "freeze_encoder": False}  # a finished run needs only its own weights
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class UniSRecSettings:
     n_exps: int = 8
     adaptor_dropout_prob: float = 0.2
     temperature: float = 0.07
-    train_stage: str = "scratch"
+    train_stage: str = SCRATCH
     pre_model_path: str = ""
     freeze_encoder: bool = False
     loss_type: str = "CE"
@@ -36,10 +34,10 @@ class UniSRecSettings:
     word_drop_ratio: float = 0.15
 
     def __post_init__(self) -> None:
-        must_be_one_of("train_stage", self.train_stage, STAGES)
+        check_train_stage("UniSRec", self.train_stage)
         if self.loss_type != "CE":
             raise ConfigError(f"loss_type={self.loss_type!r} must be CE: UniSRec is trained by cross-entropy alone")
-        if self.freeze_encoder and self.train_stage != "finetune":
+        if self.freeze_encoder and self.train_stage != FINETUNE:
             raise ConfigError(
                 f"freeze_encoder=True needs train_stage=finetune, not {self.train_stage}: the encoder knows nothing yet"
             )
@@ -50,19 +48,17 @@ class UniSRecSettings:
             )
 
 
-def check_stage(config: Any, uses_ids: bool) -> None:
+def check_stage(settings: UniSRecSettings, uses_ids: bool, prepared: Prepared) -> None:
     """Raises ``ConfigError`` or ``DataError`` where ``train_stage`` lacks what it reads."""
-    stage = settings_of(UniSRecSettings, config).train_stage
-    if stage == "finetune":
-        weights_file(config["pre_model_path"])
-    if stage == "pretrain":
+    if settings.train_stage == FINETUNE:
+        weights_file(settings.pre_model_path)
+    if settings.train_stage == PRETRAIN:
         if uses_ids:
             raise ConfigError("train_stage=pretrain knows no item IDs: pretrain model=UniSRec, fine-tune UniSRecID")
-        for source in source_configs(config):
-            check_dataset(source)
+        for source in sources_of(settings, prepared):
+            source.check()
 
 
-def source_configs(config: Any) -> list[Config]:
-    """One config for each of ``pretrain_datasets``; without any, the run's own data set."""
-    names = settings_of(UniSRecSettings, config).pretrain_datasets
-    return [config.on(str(name)) for name in names or [config["dataset"]]]
+def sources_of(settings: UniSRecSettings, prepared: Prepared) -> list[Prepared]:
+    """The data sets of ``pretrain_datasets``; without any, the run's own."""
+    return [prepared.on(str(name)) for name in settings.pretrain_datasets or [prepared.name]]

@@ -34,7 +34,7 @@ from calrec_recbole.plugin.setting_files import (
 )
 from calrec_recbole.plugin.training.several_processes import local_rank
 from calrec_recbole.plugin.training.trim_padding import TrimSettings
-from calrec_recbole.setting_groups import keys_of
+from calrec_recbole.setting_groups import keys_of, settings_of
 
 __all__ = ["Config"]
 
@@ -219,7 +219,7 @@ def _check_evaluation(model: str, final: Mapping[str, Any]) -> None:
         parse_metric(final["valid_metric"])
     except ConfigError as problem:
         found.append(f"valid_metric: {problem}")
-    found += check_split(model, final)
+    found += check_split(model, settings_of(SplitSettings, final), final.get("train_stage"))
     given = final["eval_args"] if isinstance(final["eval_args"], dict) else {}
     for key, (value, *alike) in EVALUATION.items():
         if given.get(key) not in (value, *alike):

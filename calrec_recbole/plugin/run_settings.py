@@ -1,6 +1,7 @@
 """Settings of every run, whatever its model: where it lies, on what it runs, what it tells."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from calrec_recbole.setting_groups import no_effect
 
@@ -18,7 +19,7 @@ class RunSettings:
     output_dir: str = no_effect("runs")
     checkpoint_dir: str = no_effect("")
     config_file: str | None = no_effect(None)
-    gpu_id: str | int | list[int] | None = no_effect("0")
+    gpu_id: str | int | list[int] | None = no_effect(None)
     use_gpu: bool = no_effect(True)
     worker: int = no_effect(0)
     state: str = no_effect("INFO")
@@ -28,3 +29,8 @@ class RunSettings:
     log_tensorboard: bool = no_effect(True)
     log_wandb: bool = no_effect(False)
     wandb_project: str = no_effect("recbole")
+
+    @property
+    def parent(self) -> Path:
+        """The folder of all runs of the model on the data set."""
+        return Path(self.output_dir) / self.dataset / self.model

@@ -9,7 +9,6 @@ from calrec_recbole import recommender
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation import sample
 from calrec_recbole.inference import InferenceSettings
-from calrec_recbole.plugin import runner
 from calrec_recbole.plugin.calrec.core_settings import check_generation
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.runs.file_names import SAMPLES_FILE
@@ -53,7 +52,7 @@ def test_a_run_samples_with_the_engine_that_is_named_and_shares_no_samples(calre
 
 
 def refused(match, overrides, monkeypatch):
-    monkeypatch.setattr(runner, "load_dataset", None)  # before the data are read
+    monkeypatch.setattr("calrec_recbole.plugin.data.prepared.read_dataset", None)  # before the data are read
     with pytest.raises(ConfigError, match=match) as caught:
         run("CALRec", overrides={**overrides, "generation_engine": "vllm"}, show=False)
     assert "\n" not in str(caught.value)
@@ -75,9 +74,8 @@ def test_a_missing_gpu_is_told_before_the_data_are_read(calrec_settings, played,
 
 def test_several_processes_are_refused():
     with pytest.raises(ConfigError, match="one process, not 2"):
-        check_generation({"generation_engine": "vllm", "train_steps": 0}, 2)
-    check_generation({"generation_engine": None}, 2)  # another model
-    check_generation({"generation_engine": "native"}, 2)
+        check_generation(InferenceSettings(generation_engine="vllm"), 0, 2)
+    check_generation(InferenceSettings(), 0, 2)
 
 
 def test_native_runs_keep_their_ids():

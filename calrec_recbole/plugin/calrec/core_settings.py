@@ -9,6 +9,7 @@ from calrec_recbole.errors import ConfigError, must_be_one_of
 from calrec_recbole.generation import check_vllm
 from calrec_recbole.inference import VLLM, InferenceSettings
 from calrec_recbole.plugin.run_settings import RunSettings
+from calrec_recbole.plugin.train_stages import FINETUNE, check_train_stage
 from calrec_recbole.prompts import PROMPTS, Prompt
 from calrec_recbole.reranking.rerank_settings import RerankSettings
 from calrec_recbole.retrieval.engine_settings import RetrievalSettings
@@ -40,13 +41,16 @@ class BackboneSettings:
 class StageSettings:
     """The stages of 3.3: finetune, from ``pre_model_path`` where that is given, or joint, on several data sets."""
 
-    train_stage: str = "finetune"
+    train_stage: str = FINETUNE
     pre_model_path: str = ""
     allow_other_objective: bool = False
     joint_datasets: Sequence[str] = ()
     joint_targets: Sequence[str] = ()
     selection_dataset: str = ""
     mixture_power: float = 0.3  # paper 3.3
+
+    def __post_init__(self) -> None:
+        check_train_stage("CALRec", self.train_stage)
 
 
 @dataclass(frozen=True)
@@ -94,14 +98,14 @@ def prompt_of(name: Any) -> Prompt:
     return PROMPTS[name]
 
 
-def check_generation(config: Any, processes: int) -> None:
+def check_generation(inference: InferenceSettings, train_steps: int, processes: int) -> None:
     """Raises ``ConfigError``, before the data are read, where ``generation_engine: vllm`` cannot work."""
-    if config["generation_engine"] != VLLM:
+    if inference.generation_engine != VLLM:
         return
-    if config["train_steps"] != 0:
+    if train_steps != 0:
         raise ConfigError(
             "generation_engine=vllm samples from finished weights: set train_steps=0, warmup_steps=0 "
-            f"(--config_files=untuned) and pre_model_path, not train_steps={config['train_steps']}"
+            f"(--config_files=untuned) and pre_model_path, not train_steps={train_steps}"
         )
     if processes > 1:
         raise ConfigError(f"generation_engine=vllm runs in one process, not {processes}: start it by run_recbole")

@@ -10,17 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calrec_recbole.durable_files import write_json
-from calrec_recbole.errors import ConfigError, DataError, did_you_mean
-from calrec_recbole.plugin.calrec.retriever import RERANK, TEXTS
-from calrec_recbole.plugin.data.sequences import longest_sequences
-from calrec_recbole.plugin.reranking.candidate_source import LOGPROB, FirstStage, check_first_stage, first_stage
+from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.plugin.calrec.core_settings import CALRecSettings
+from calrec_recbole.plugin.calrec.retriever import RERANK
+from calrec_recbole.plugin.data.prepared import Prepared
+from calrec_recbole.plugin.data.sequences import training_sequences
+from calrec_recbole.plugin.reranking.candidate_source import FirstStage, check_first_stage, first_stage
 from calrec_recbole.recommender import Recommender
 from calrec_recbole.reranking.candidates import candidates, combine, log_softmax, scaled, target_logprobs
+from calrec_recbole.reranking.rerank_settings import AUTO, LOGPROB, TEXTS, number
 
 __all__ = ["BONUSES", "WEIGHTS", "Parts", "Reranker", "check_rerank", "fair_bonus"]
 
 RERANK_FILE = "rerank.json"  # in a run's checkpoint folder: what validation chose
-AUTO = "auto"
 WEIGHTS = tuple(step / 10 for step in range(11))  # tried on validation
 BONUSES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # tried on validation, with the weight that it chose
 
@@ -43,44 +45,27 @@ class Parts(NamedTuple):
         return combine(self.first, self.chosen, self.own + more, self.others + more, weight)
 
 
-def check_rerank(config: Mapping[str, Any]) -> None:
+def check_rerank(settings: CALRecSettings) -> None:
     """Raises ``ConfigError`` where the ``rerank_*`` settings and what they need do not fit together."""
-    if config["retrieval"] != RERANK:
-        if config["rerank_from"]:
-            raise ConfigError(f"rerank_from={config['rerank_from']} has no effect: set retrieval=rerank")
-        if config["rerank_unseen"] != 0:
-            raise ConfigError(f"rerank_unseen={config['rerank_unseen']!r} has no effect: set retrieval=rerank")
+    rerank, stage, steps = settings.rerank, settings.stage, settings.training.train_steps
+    if settings.retrieval.retrieval != RERANK:
+        if rerank.rerank_from:
+            raise ConfigError(f"rerank_from={rerank.rerank_from} has no effect: set retrieval=rerank")
+        if rerank.rerank_unseen != 0:
+            raise ConfigError(f"rerank_unseen={rerank.rerank_unseen!r} has no effect: set retrieval=rerank")
         return
-    if config["train_steps"] != 0 or (config["backbone"] == "scratch" and not config["pre_model_path"]):
+    if steps != 0 or (settings.backbone.backbone == "scratch" and not stage.pre_model_path):
         raise ConfigError(
             "retrieval=rerank ranks with finished weights: set train_steps=0, warmup_steps=0 (--config_files=untuned) "
-            f"and pre_model_path, not train_steps={config['train_steps']}, pre_model_path={config['pre_model_path']!r}"
+            f"and pre_model_path, not train_steps={steps}, pre_model_path={stage.pre_model_path!r}"
         )
-    check_first_stage(config)
-    _check_mix(config)
-    if config["rerank_candidates"] < 1:
-        raise ConfigError(f"rerank_candidates={config['rerank_candidates']} must be at least 1")
-
-
-def _check_mix(config: Mapping[str, Any]) -> None:
-    way, weight = config["rerank_by"], config["rerank_weight"]
-    if way not in (LOGPROB, TEXTS):
-        hint = did_you_mean(str(way), (LOGPROB, TEXTS))
-        raise ConfigError(f"rerank_by={way!r} must be one of {LOGPROB}, {TEXTS}{hint}")
-    if weight != AUTO and not 0 <= _number(weight) <= 1:
-        raise ConfigError(f"rerank_weight={weight!r} must be auto or a number from 0 (CALRec) to 1 (the first stage)")
-    bonus = config["rerank_unseen"]
-    if bonus != AUTO and not 0 <= _number(bonus) <= 1:
-        raise ConfigError(f"rerank_unseen={bonus!r} must be auto or a number from 0 to 1, on top of scores in [0, 1]")
-    if config["evaluate_minutes"] and way == LOGPROB:
+    check_first_stage(rerank, settings.training.beta)
+    if settings.users.evaluate_minutes and rerank.rerank_by == LOGPROB:
         raise ConfigError(
-            f"evaluate_minutes={config['evaluate_minutes']} goes on from samples, and rerank_by=logprob draws none: "
-            "set rerank_by=texts, or evaluate_minutes=0"
+            f"evaluate_minutes={settings.users.evaluate_minutes} goes on from samples, and rerank_by=logprob draws "
+            "none: set rerank_by=texts, or evaluate_minutes=0"
         )
-    if bonus != 0 and way == LOGPROB:
-        raise ConfigError(f"rerank_unseen={bonus!r} is added to scaled scores: set rerank_by=texts, or rerank_unseen=0")
-    if not 0 <= config["rerank_unseen_loss"] < 1:
-        raise ConfigError(f"rerank_unseen_loss={config['rerank_unseen_loss']} must be a share, from 0 to below 1")
+    rerank.check()
 
 
 @dataclass
@@ -97,18 +82,20 @@ class Reranker:
     weight: float | None
     bonus: float | None
     unseen: NDArray[np.bool_]
+    loss: float  # share of the best metric that the chosen bonus may cost
 
     @classmethod
-    def of(cls, config: Any, dataset: Any, recommender: Callable[[], Recommender]) -> "Reranker":
+    def of(cls, settings: CALRecSettings, prepared: Prepared, recommender: Callable[[], Recommender]) -> "Reranker":
         """As the ``rerank_*`` settings say; ``recommender`` answers the one whose towers are to be read."""
-        stage = first_stage(config, dataset, recommender)
+        rerank = settings.rerank
+        stage = first_stage(settings, prepared, recommender)
         weight, bonus = (
-            None if config[name] == AUTO else _number(config[name]) for name in ("rerank_weight", "rerank_unseen")
+            None if value == AUTO else number(value) for value in (rerank.rerank_weight, rerank.rerank_unseen)
         )
-        unseen = np.ones(dataset.item_num - 1, bool)
-        for sequence in longest_sequences(dataset):
+        unseen = np.ones(len(prepared.catalogue), bool)
+        for sequence in training_sequences(prepared.events):
             unseen[sequence] = False
-        return cls(stage, int(config["rerank_candidates"]), str(config["rerank_by"]), weight, bonus, unseen)
+        return cls(stage, rerank.rerank_candidates, rerank.rerank_by, weight, bonus, unseen, rerank.rerank_unseen_loss)
 
     def parts(
         self,
@@ -165,11 +152,3 @@ def fair_bonus(values: Mapping[float, float], found: Mapping[float, int], loss: 
     """
     kept = [bonus for bonus, value in values.items() if value >= (1 - loss) * max(values.values())]
     return max(kept, key=lambda bonus: (found[bonus], -bonus))
-
-
-def _number(value: Any) -> float:
-    """A number, also one written as text; NaN for anything else."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
