@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from calrec_recbole.backbone import Backbone, ScratchSizes, scratch_model, train_tokenizer
+from calrec_recbole.engines.xla.static_sampling import StaticSampler
+from calrec_recbole.engines.xla.static_training import StaticTraining
 from calrec_recbole.examples import tokenise_items
-from calrec_recbole.generation import sample
 from calrec_recbole.training import StepReport, Training, TrainingSettings
 
 TEXTS = [f"Title: Item {chr(65 + number) * (1 + 9 * number)}. Category: {'Tools ' * number}." for number in range(6)]
@@ -26,7 +27,7 @@ TOLERANCE = 1e-4  # nats
 PARTS = ("total", "nig", "tt", "ut")
 
 
-def training(device: torch.device) -> Training:
+def training(device: torch.device, kind: type[Training]) -> Training:
     """24 users in batches of 8; equal seeds, equal weights."""
     tokenizer = train_tokenizer(TEXTS, SIZES.vocab_size, merge_across_words=True)
     model = scratch_model(SIZES, len(tokenizer), tokenizer.eos_token_id, 1024, seed=1).to(device)
@@ -40,7 +41,7 @@ def training(device: torch.device) -> Training:
         parallel="ddp",
     )
     items = tokenise_items(TEXTS, tokenizer, 768)
-    return Training(Backbone(model, tokenizer), items, SEQUENCES, settings, seed=5, device=device)
+    return kind(Backbone(model, tokenizer), items, SEQUENCES, settings, seed=5, device=device)
 
 
 def compilations() -> int:
@@ -51,11 +52,11 @@ def compilations() -> int:
     return int(found[0]) if found else 0
 
 
-def seen_buckets(run: Training) -> list[set[int]]:
+def seen_buckets(run: StaticTraining) -> list[set[int]]:
     """Of every step, the widths of its pieces."""
     found = []
     for run.step in range(2 * STEPS):
-        fixed = run.fixed_shapes(run.examples(run.step), contrasts=True)
+        fixed = run.batch(run.step)
         shapes = [piece.tokens.shape for piece in (*fixed._sequences(), *fixed._targets())]
         found.append({shape[1] for shape in shapes})
     run.step = 0
@@ -68,8 +69,9 @@ def main() -> int:
     except ImportError:
         print("error: xla_check needs torch-xla: run benchmarks/xla_check.sh FOLDER", file=sys.stderr)
         return 2
-    plain, xla = training(torch.device("cpu")), training(torch_xla.device())
-    widths = seen_buckets(training(torch.device("cpu")))
+    cpu = torch.device("cpu")
+    plain, xla = training(cpu, Training), training(torch_xla.device(), StaticTraining)
+    widths = seen_buckets(training(cpu, StaticTraining))
     first_pass = next(step for step in range(2 * STEPS) if set().union(*widths[: step + 1]) == set().union(*widths))
     counts: list[int] = []
     losses: dict[str, list[StepReport]] = {"plain": [], "xla": []}
@@ -95,20 +97,17 @@ def main() -> int:
 
 def same_samples(run: Training) -> bool:
     """The weights that were trained on XLA draw on it what their copy on the CPU draws in the same way."""
-    from calrec_recbole.engines.xla.static_sampling import draw_in_fixed_shapes
-
-    model, before = run.backbone.model, compilations()
+    before = compilations()
     prompts = [run.items.prompt(sequence[:-1]).tolist() for sequence in SEQUENCES[:6]]
     options = {"n": 8, "temperature": 0.5, "max_new_tokens": 16, "seeds": list(range(len(prompts)))}
-    drawn = sample(model, prompts, **options)
+    drawn = StaticSampler(run.backbone)(prompts, **options)
     print(f"sampled {len(prompts)} prompts with {compilations() - before} compilations")
-    mirror = copy.deepcopy(model).to("cpu")
-    for seed, (prompt, ours) in enumerate(zip(prompts, drawn, strict=True)):
-        uniforms = torch.rand(16, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-        tokens, _ = draw_in_fixed_shapes(mirror, torch.tensor(prompt), uniforms, 0.5, [run.items.end])
-        if {one.token_ids for one in ours} != {tuple(t for t in row if t >= 0) for row in tokens}:
-            return False
-    return True
+    mirror = Backbone(copy.deepcopy(run.backbone.model).to("cpu"), run.backbone.tokenizer)
+    again = StaticSampler(mirror)(prompts, **options)
+    return all(
+        {one.token_ids for one in ours} == {one.token_ids for one in theirs}
+        for ours, theirs in zip(drawn, again, strict=True)
+    )
 
 
 if __name__ == "__main__":

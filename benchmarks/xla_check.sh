@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds a venv of its own with torch 2.9.0 and torch-xla 2.9.0 (frozen there; the rest of the package runs on newer
-# torch) and runs xla_check.py on PJRT_DEVICE=CPU. Not part of CI: some 6 GB and ten minutes.
+# torch) and runs xla_check.py and xla_run.py on PJRT_DEVICE=CPU. Not part of CI: some 6 GB and ten minutes.
 #   benchmarks/xla_check.sh FOLDER [Python 3.11]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,4 +13,6 @@ if [ ! -f "$venv/.installed" ]; then
   "$venv/bin/pip" install --quiet --no-deps --no-build-isolation --editable .
   touch "$venv/.installed"
 fi
-PJRT_DEVICE=CPU "$venv/bin/python" benchmarks/xla_check.py
+export PJRT_DEVICE=CPU
+"$venv/bin/python" benchmarks/xla_check.py
+"$venv/bin/python" benchmarks/xla_run.py

@@ -11,14 +11,13 @@ from calrec_recbole.fusion import POOLINGS
 from calrec_recbole.generation import PRECISIONS
 from calrec_recbole.setting_groups import no_effect, younger
 
-__all__ = ["AUTO", "CONSTRAINED", "DECODINGS", "LONGEST", "VLLM", "InferenceSettings"]
+__all__ = ["AUTO", "CONSTRAINED", "DECODINGS", "LONGEST", "NATIVE", "InferenceSettings"]
 
 AUTO = "auto"
 LONGEST = 256  # tokens of a generated text under max_new_tokens "auto"
 DECODINGS = ("sample", "constrained")
 CONSTRAINED = DECODINGS[1]
-GENERATION_ENGINES = ("native", "vllm")  # of samples
-VLLM = GENERATION_ENGINES[1]
+NATIVE = "native"
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,15 @@ class InferenceSettings:
     n_pred: int = 10
     epsilon: float = 1 / 5000
     pooling: str = "max"  # Algorithm 1, line 11
-    generation_engine: str = younger("native", neutral="native")
+    # or the name of what else draws the samples: other draws, equally distributed
+    generation_engine: str = younger(NATIVE, neutral="native")
 
     def __post_init__(self) -> None:
         must_be_one_of("decoding", self.decoding, DECODINGS)
-        must_be_one_of("generation_engine", self.generation_engine, GENERATION_ENGINES)
-        if self.generation_engine == VLLM and self.decoding == CONSTRAINED:
-            raise ConfigError("decoding=constrained draws no samples: set generation_engine=native, not vllm")
+        if self.generation_engine != NATIVE and self.decoding == CONSTRAINED:
+            raise ConfigError(
+                f"decoding=constrained draws no samples: set generation_engine=native, not {self.generation_engine}"
+            )
         self._check_sampling()
         for name in ("n_gen", "temperature", "n_pred", "beams"):
             if getattr(self, name) <= 0:
@@ -64,8 +65,8 @@ class InferenceSettings:
         must_be_one_of("speculate", self.speculate, (AUTO, True, False))
         if self.speculate is True and self.decoding == CONSTRAINED:
             raise ConfigError(f"speculate=True needs decoding=sample: {CONSTRAINED} decoding draws nothing")
-        if self.speculate is True and self.generation_engine == VLLM:
-            raise ConfigError("speculate=True needs generation_engine=native: vllm proposes by settings of its own")
+        if self.speculate is True and self.generation_engine != NATIVE:
+            raise ConfigError(f"speculate=True needs generation_engine=native: {self.generation_engine} does without")
         must_be_one_of("decode_precision", self.decode_precision, PRECISIONS)
         length = self.max_new_tokens
         if length != AUTO and not (isinstance(length, int) and length > 0):

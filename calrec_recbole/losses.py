@@ -1,12 +1,20 @@
 """Equations 1-4 of the paper as pure functions; every loss is minimised and given in nats."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["calrec_loss", "info_nce", "next_item_generation", "summed_nll", "token_nll"]
+__all__ = [
+    "LossWeights",
+    "calrec_loss",
+    "info_nce",
+    "loss_weights",
+    "next_item_generation",
+    "summed_nll",
+    "token_nll",
+]
 
 ROWS_AT_ONCE = 256  # of summed_nll on a CPU: logits of more rows fall out of its cache
 
@@ -84,6 +92,20 @@ def info_nce(users: Tensor, items: Tensor, temperature: float) -> Tensor:
         return F.cross_entropy(cosine / temperature, torch.arange(len(cosine), device=cosine.device))
 
 
+class LossWeights(NamedTuple):
+    """What each loss counts in Eq. 4."""
+
+    nig: float
+    tt: float
+    ut: float
+
+
+def loss_weights(alpha: float, beta: float) -> LossWeights:
+    """The weights of Eq. 4, which add up to 1; the paper's beta is negative on purpose."""
+    return LossWeights(1 - alpha - beta, alpha, beta)
+
+
 def calrec_loss(nig: Tensor, tt: Tensor, ut: Tensor, alpha: float, beta: float) -> Tensor:
-    """Eq. 4: (1 - alpha - beta) nig + alpha tt + beta ut; the paper's beta is negative on purpose."""
-    return (1 - alpha - beta) * nig + alpha * tt + beta * ut
+    """Eq. 4: (1 - alpha - beta) nig + alpha tt + beta ut."""
+    weights = loss_weights(alpha, beta)
+    return weights.nig * nig + weights.tt * tt + weights.ut * ut

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calrec_recbole.backbone import Backbone, save_backbone
+from calrec_recbole.backbone import Backbone
 from calrec_recbole.catalogue import Catalogue
-from calrec_recbole.errors import DataError, did_you_mean
+from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.examples import ItemTokens, encode
 from calrec_recbole.fusion import (
     FusingRetriever,
@@ -28,16 +28,29 @@ from calrec_recbole.generation import (
     Trie,
     best_texts,
     decode_dtype,
-    load_vllm,
     sample,
-    sample_with_vllm,
     score_again,
 )
-from calrec_recbole.inference import AUTO, CONSTRAINED, VLLM, InferenceSettings
+from calrec_recbole.inference import AUTO, CONSTRAINED, NATIVE, InferenceSettings
 
-__all__ = ["InferenceSettings", "Recommendation", "Recommender", "TextFusion"]
+__all__ = ["Draw", "InferenceSettings", "Recommendation", "Recommender", "TextFusion"]
 
 CACHED_WEIGHTS = 1 << 26  # bytes
+
+
+class Draw(Protocol):
+    """Draws samples in the place of ``generation.sample``, which says what they are."""
+
+    def __call__(
+        self,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        temperature: float,
+        max_new_tokens: int,
+        *,
+        seeds: Sequence[int],
+    ) -> list[list[Sample]]:
+        """``n`` draws of each prompt (token ids), by one seed a prompt -> per prompt the distinct ones, sorted."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +103,14 @@ class Recommender(_Fuses):
     items: ItemTokens
     retriever: Retriever
     settings: InferenceSettings = field(default_factory=InferenceSettings)
+    draw: Draw | None = None  # None: ``generation.sample``, on the backbone's device
 
     def __post_init__(self) -> None:
+        if self.draw is None and self.settings.generation_engine != NATIVE:
+            raise ConfigError(
+                f"generation_engine={self.settings.generation_engine}: give draw=engines.samplers.sampler_of(...), or "
+                f"set generation_engine: {NATIVE}"
+            )
         object.__setattr__(self, "settings", self.settings.for_items(self.items.items))
 
     def predictions(self, prompts: Sequence[NDArray[np.int64]], seeds: Sequence[int]) -> list[list[tuple[str, float]]]:
@@ -108,8 +127,8 @@ class Recommender(_Fuses):
     def _sampled(self, prompts: list[list[int]], seeds: Sequence[int]) -> list[list[Sample]]:
         model, settings = self.backbone.model, self.settings
         wanted = settings.n_gen, settings.temperature, settings.steps
-        if settings.generation_engine == VLLM:
-            return sample_with_vllm(self._llm, model, prompts, *wanted, seeds=seeds)
+        if self.draw:
+            return self.draw(prompts, *wanted, seeds=seeds)
         dtype = decode_dtype(settings.decode_precision, model)
         samples = sample(
             model, prompts, *wanted, seeds=seeds, proposer=self._proposer, dtype=dtype, graphs=settings.cuda_graphs
@@ -126,11 +145,6 @@ class Recommender(_Fuses):
         for place in sorted(range(len(samples)), key=lambda place: -samples[place].logprob):
             best.setdefault(texts[place], place)
         return [best[text] for text in chosen]
-
-    @cached_property
-    def _llm(self) -> Any:
-        """vLLM with the weights as they are when it is first asked: they must be finished."""
-        return load_vllm(self.backbone.model, partial(save_backbone, self.backbone))
 
     def best(self, prompts: Sequence[NDArray[np.int64]]) -> list[BestTexts]:
         """The ``n_pred`` most probable texts of the catalogue after each prompt, as numbers for `pairs`."""

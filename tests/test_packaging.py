@@ -1,5 +1,7 @@
 """The wheel holds the whole tree under one name, and nothing else."""
 
+import configparser
+import re
 import shutil
 import subprocess
 import sys
@@ -51,17 +53,17 @@ def test_both_commands_are_installed(wheel):
     assert "calrec = calrec_recbole.cli.calrec:main" in text
 
 
+def _names(requirements: str) -> set[str]:
+    """Names of packages, one a line, as registries compare them."""
+    lines = [line.strip() for line in requirements.splitlines() if line.strip() and not line.startswith("#")]
+    return {re.split(r"[\[<>=\s]", line)[0].lower().replace("_", "-") for line in lines}
+
+
 def test_the_pins_cover_every_requirement():
     """constraints.txt is installed with --no-deps: a requirement without a pin would be missing after `make`."""
-    pins = {
-        line.partition("==")[0].lower().replace("_", "-")
-        for line in (ROOT / "constraints.txt").read_text().splitlines()
-    }
-    import configparser
-    import re
-
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     wanted = setup["options"]["install_requires"] + setup["options.extras_require"]["test"]
-    names = {re.split(r"[<>=\s]", line)[0].lower().replace("_", "-") for line in wanted.split("\n") if line}
-    assert names - pins == {"torch"}  # the Makefile's
+    assert _names(wanted) - _names((ROOT / "constraints.txt").read_text()) == {"torch"}  # the Makefile's
+    manual = setup["options.extras_require"]["docs"] + "\nbuild\ntwine\nsetuptools"
+    assert _names(manual) <= _names((ROOT / "constraints-docs.txt").read_text())

@@ -13,7 +13,7 @@ from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.examples import tokenise_items
 from calrec_recbole.fusion import quasi_round_robin, unique_predictions
-from calrec_recbole.generation import text_logprobs
+from calrec_recbole.generation import Sample, text_logprobs
 from calrec_recbole.inference import InferenceSettings
 from calrec_recbole.recommender import Recommender
 from calrec_recbole.retrieval import OkapiBM25
@@ -167,10 +167,27 @@ def test_an_unknown_decoding_is_refused():
 
 
 def test_a_generation_engine_that_does_not_fit_is_refused():
-    with pytest.raises(ConfigError, match="generation_engine='vlm' must be one of native, vllm; did you mean 'vllm'"):
-        InferenceSettings(generation_engine="vlm")
     with pytest.raises(ConfigError, match="decoding=constrained draws no samples: set generation_engine=native"):
         InferenceSettings(generation_engine="vllm", decoding="constrained")
+    with pytest.raises(ConfigError, match="speculate=True needs generation_engine=native: vllm does without"):
+        InferenceSettings(generation_engine="vllm", speculate=True)
+
+
+def test_an_engine_draws_what_the_recommender_decodes(recommender):
+    """``draw`` is asked for token prompts and seeds, and its samples are the ones that fusion takes."""
+    asked = []
+
+    def draw(prompts, n, temperature, max_new_tokens, *, seeds):
+        asked.append((prompts, n, temperature, max_new_tokens, list(seeds)))
+        return [[Sample(tuple(recommender.items.items[1].tolist()), n, -0.5)] for _ in prompts]
+
+    settings = replace(recommender.settings, generation_engine="other")
+    with pytest.raises(ConfigError, match="generation_engine=other: give draw="):
+        replace(recommender, settings=settings)
+    other = replace(recommender, settings=settings, draw=draw)
+    prompt = other.items.prompt([0])
+    assert other.predictions([prompt], [7]) == [[(TEXTS[1], -0.5)]]
+    assert asked == [([prompt.tolist()], settings.n_gen, settings.temperature, settings.steps, [7])]
 
 
 def test_recommend_agrees_with_scores(recommender):

@@ -71,7 +71,11 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
 
     Adapters are merged into the weights.
     """
-    backbone.model.save_pretrained(folder, state_dict=merged_weights(backbone.model))
+    weights = merged_weights(backbone.model)
+    if backbone.model.device.type not in ("cpu", "cuda"):  # safetensors reads the memory of these, and finds ties in it
+        tied = backbone.model.all_tied_weights_keys
+        weights = {name: value.cpu() for name, value in weights.items() if name not in tied}
+    backbone.model.save_pretrained(folder, state_dict=weights)
     backbone.tokenizer.save_pretrained(folder)
 
 

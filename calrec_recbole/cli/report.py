@@ -12,7 +12,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "report",
         help="tables, tests, plots and report.html of finished runs",
-        description="Writes the results folder of `calrec compare` from run folders, or from a results folder again.",
+        description="Writes the results folder of `calrec compare` from run folders, or again from a results folder, "
+        "also where its run folders are gone.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -26,6 +27,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from calrec_recbole.cli.slices import prepare_slices
     from calrec_recbole.report import manifest_of, write_report
+    from calrec_recbole.report.inputs.kept import runs_are_gone
 
     paths = [Path(part) for given in arguments.runs for part in given.split(",") if part]
     manifest, place = manifest_of(paths)
@@ -33,6 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not manifest.command:
         manifest = manifest.changed(command=arguments.command_line)
     out = arguments.out or place or Path("results") / "report"
-    prepare_slices(manifest, out)
-    write_report(manifest, out, anew=True)
+    if place is None or not runs_are_gone(manifest):
+        prepare_slices(manifest, out)
+    write_report(manifest, out, anew=True, kept_in=place)
     print(f"report: {out / 'report.html'}", flush=True)

@@ -13,6 +13,7 @@ __all__ = ["main"]
 
 HELP = """\
 usage: run_recbole --model=NAME --dataset=NAME [--config_files="a.yaml b.yaml"] [--key=value ...]
+       run_recbole --model=NAME --help     the settings of one model, with their defaults and comments
 
 Trains and evaluates one model and leaves one folder, <output_dir>/<dataset>/<model>/<run id>/, with the resolved
 config, versions and costs, metrics, the ranks of every user, the checkpoint and a log.
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if not arguments or {"-h", "--help"} & set(arguments):
-            print(_help(), flush=True)
+            print(_help(arguments), flush=True)
             return 0 if arguments else 2
         _run(arguments)
     except BrokenPipeError:  # `run_recbole --help | head`
@@ -86,7 +87,16 @@ def _config_files(value: Any) -> list[str]:
     return [str(name) for name in names if name]
 
 
-def _help() -> str:
+def _help(arguments: list[str]) -> str:
+    """Of the model that is named; without one, of the command."""
+    from calrec_recbole.plugin.setting_comments import model_help
+    from calrec_recbole.plugin.setting_files import parse_arguments
+
+    given = parse_arguments([argument for argument in arguments if argument not in ("-h", "--help")])
+    return model_help(str(given["model"]), str(given.get("dataset") or "")) if given.get("model") else _help_of_all()
+
+
+def _help_of_all() -> str:
     import textwrap
 
     from calrec_recbole.plugin.registry import OURS, recbole_models

@@ -58,10 +58,11 @@ def _print_table(name: str, ours: "Statistics", paper: "Statistics | None") -> N
 
 def run(arguments: argparse.Namespace) -> None:
     from calrec_recbole.data.categories import missing_dataset_message
-    from calrec_recbole.data.dataset_statistics import paper_table, statistics
+    from calrec_recbole.data.dataset_statistics import statistics
     from calrec_recbole.errors import DataError
+    from calrec_recbole.paper import paper_statistics
 
     folder = arguments.data_path / arguments.dataset
     if not (folder / f"{arguments.dataset}.inter").is_file():
         raise DataError(missing_dataset_message(arguments.dataset, arguments.data_path))
-    _print_table(arguments.dataset, statistics(folder), paper_table().get(arguments.dataset))
+    _print_table(arguments.dataset, statistics(folder), paper_statistics().get(arguments.dataset))

@@ -1,19 +1,15 @@
-"""Table 1: what a prepared data set consists of, and the paper's row beside it."""
+"""Table 1: what a prepared data set consists of."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-
-import yaml
 
 from calrec_recbole.data.atomic import read_atomic
 from calrec_recbole.data.pipeline import summary_file
 from calrec_recbole.errors import DataError
 
-__all__ = ["Statistics", "count_words", "paper_table", "statistics"]
+__all__ = ["Statistics", "count_words", "statistics"]
 
 
 @dataclass(frozen=True)
@@ -94,10 +90,3 @@ def statistics(folder: Path) -> Statistics:
         word_vocabulary=vocabulary,
         word_frequency=words / vocabulary if vocabulary else 0.0,
     )
-
-
-@cache
-def paper_table() -> dict[str, Statistics]:
-    """The paper's rows of Table 1 by short name."""
-    text = (files("calrec_recbole.configs") / "paper" / "table1.yaml").read_text(encoding="utf-8")
-    return {name: Statistics(**row) for name, row in yaml.safe_load(text).items()}

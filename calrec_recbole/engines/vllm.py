@@ -17,6 +17,7 @@ import gc
 import importlib
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,41 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from calrec_recbole.backbone import Backbone, save_backbone
 from calrec_recbole.errors import BackboneError, ConfigError
 from calrec_recbole.generation.requirements import check_prompts, check_settings, end_ids
 from calrec_recbole.generation.sampling import Sample
 
-__all__ = ["check_vllm", "load_vllm", "sample_with_vllm"]
+__all__ = ["VllmSampler", "check_vllm", "load_vllm", "sample_with_vllm"]
 
 LOWEST_TEMPERATURE = 0.01  # vLLM raises a lower one to this, and below 1e-5 takes the best token
 MEMORY_SHARE = 0.5  # of the GPU's: this process holds the same weights once more
+
+
+class VllmSampler:
+    """Draws samples of ``backbone`` by vLLM; see ``recommender.Draw``.
+
+    vLLM gets the weights as they are when it is first asked: they must be finished.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        self.backbone = backbone
+
+    def __call__(
+        self,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        temperature: float,
+        max_new_tokens: int,
+        *,
+        seeds: Sequence[int],
+    ) -> list[list[Sample]]:
+        """``n`` draws of each prompt, as ``sample_with_vllm`` returns them."""
+        return sample_with_vllm(self._llm, self.backbone.model, prompts, n, temperature, max_new_tokens, seeds=seeds)
+
+    @cached_property
+    def _llm(self) -> Any:
+        return load_vllm(self.backbone.model, partial(save_backbone, self.backbone))
 
 
 def check_vllm() -> Any:

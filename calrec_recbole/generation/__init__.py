@@ -1,4 +1,3 @@
-from calrec_recbole.engines.vllm import check_vllm, load_vllm, sample_with_vllm
 from calrec_recbole.generation.beam_search import BestTexts, best_texts
 from calrec_recbole.generation.likelihood import text_logprobs
 from calrec_recbole.generation.precision import PRECISIONS, decode_dtype, score_again
@@ -15,11 +14,8 @@ __all__ = [
     "Trie",
     "Work",
     "best_texts",
-    "check_vllm",
     "decode_dtype",
-    "load_vllm",
     "sample",
-    "sample_with_vllm",
     "score_again",
     "text_logprobs",
 ]

@@ -22,7 +22,7 @@ def decode_dtype(precision: str, model: PreTrainedModel) -> torch.dtype:
     """The precision of passes that draw samples. Raises ConfigError where a CUDA device lacks bfloat16.
 
     ``auto`` is bfloat16 on CUDA devices that compute it, for a model in float32; else the model's own. A CPU gains
-    nothing by it: to score the best texts again in float32 takes as long as was saved (README).
+    nothing by it: to score the best texts again in float32 takes as long as was saved.
     """
     if precision == "float32" or model.dtype != torch.float32:
         return model.dtype

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from calrec_recbole.engines.xla.static_sampling import draw_in_fixed_shapes
 from calrec_recbole.errors import BackboneError, ConfigError
 from calrec_recbole.generation.proposals import Proposer
 from calrec_recbole.generation.requirements import check_layers, check_prompts, check_settings, end_ids
@@ -20,7 +19,7 @@ from calrec_recbole.generation.speculation import speculate
 from calrec_recbole.generation.walk import Drawn, Draws, descend
 from calrec_recbole.generation.weights import decoder_of
 
-__all__ = ["Sample", "Work", "sample"]
+__all__ = ["Sample", "Work", "distinct_samples", "sample", "uniforms_of"]
 
 
 class Sample(NamedTuple):
@@ -66,7 +65,7 @@ def sample(
     attention and its training mode.
 
     ``proposer`` guesses how a text goes on, so that one pass reads several tokens of it; it changes what is read, and
-    no sample but by float rounding. ``work`` is a list that takes what each prompt cost, in their order (not on XLA).
+    no sample but by float rounding. ``work`` is a list that takes what each prompt cost, in their order.
     ``dtype`` is the precision of the passes, by default the model's: in a lower one a copy of the weights is read.
     ``graphs`` records passes as CUDA graphs, of decoders built like Llama where there is the variable-length kernel.
 
@@ -82,13 +81,6 @@ def sample(
         seeds = torch.randint(2**63 - 1, (len(rows),), generator=source, device=source.device).tolist()
     if len(seeds) != len(rows):
         raise ConfigError(f"seeds has {len(seeds)} numbers for {len(rows)} prompts: give one a prompt")
-    if model.device.type == "xla":
-        if proposer is not None:
-            raise ConfigError("sampling on XLA takes no proposals: set speculate to false")
-        return [
-            _distinct(*draw_in_fixed_shapes(model, row, _uniforms(seed, max_new_tokens, n), temperature, ends))
-            for row, seed in zip(rows, seeds, strict=True)
-        ]
     if not rows:
         return []
     results: list[list[Sample]] = [[] for _ in rows]
@@ -102,11 +94,11 @@ def sample(
     budget = Budget(decoder, room, n, max_new_tokens, places, graphs=graphs)
 
     def run(batch: list[int]) -> None:
-        uniforms = torch.stack([_uniforms(seeds[index], max_new_tokens, n) for index in batch])
+        uniforms = torch.stack([uniforms_of(seeds[index], max_new_tokens, n) for index in batch])
         drawn = _drawn(budget, [rows[index] for index in batch], uniforms, temperature, ends, proposer)
         for index, *of_prompt in zip(batch, *(part.tolist() for part in drawn), strict=True):
             ids, nats, *cost = of_prompt
-            results[index], costs[index] = _distinct(ids, nats), Work(*cost)
+            results[index], costs[index] = distinct_samples(ids, nats), Work(*cost)
 
     with torch.inference_mode(), decoder.passing():
         in_halves(budget.batches([len(row) for row in rows]), run)
@@ -139,12 +131,12 @@ def _records(decoder: Decoder) -> bool:
     return decoder.device.type == "cuda"
 
 
-def _uniforms(seed: int, steps: int, n: int) -> Tensor:
+def uniforms_of(seed: int, steps: int, n: int) -> Tensor:
     """(steps, n) float64 in [0, 1) of one prompt; they depend on its seed alone, not on who shares its batch."""
     return torch.rand(steps, n, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def _distinct(token_ids: list[list[int]], nats: list[float]) -> list[Sample]:
+def distinct_samples(token_ids: list[list[int]], nats: list[float]) -> list[Sample]:
     """The n samples of one prompt, -1 after their last token -> the distinct ones, sorted."""
     counts: dict[tuple[int, ...], tuple[int, float]] = {}
     for padded, logprob in zip(token_ids, nats, strict=True):

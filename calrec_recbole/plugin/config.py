@@ -18,6 +18,7 @@ import torch
 from recbole.config import Config as RecBoleConfig
 from recbole.utils import ModelType
 
+from calrec_recbole.engines.xla.lazy_graph import XLA, xla_device
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import METRICS, EvaluationSettings, parse_metric
 from calrec_recbole.plugin.data.data_settings import DataSettings
@@ -40,7 +41,6 @@ __all__ = ["Config"]
 
 DERIVED = frozenset(  # set by RecBole or by the runner, never by users
     (
-        "device",
         "MODEL_TYPE",
         "MODEL_INPUT_TYPE",
         "eval_type",
@@ -61,6 +61,7 @@ EVALUATION: dict[str, list[Any]] = {  # paper 4; the first of each is how we wri
 
 EVERY_RUN = (RunSettings, DataSettings, SplitSettings, EvaluationSettings)
 OF_RECBOLES = {"SASRec": (TrimSettings,), "BERT4Rec": (TrimSettings,)}  # our models name their own groups
+AUTO = "auto"
 UNLISTED = {"model", "dataset", "encoding"}  # of RecBole's, besides its lists of arguments and its YAML files
 
 _READ = re.compile(r"""config\[\s*["'](\w+)["']\s*\]""")  # how RecBole's models read settings
@@ -154,8 +155,9 @@ class Config(RecBoleConfig):
         ours = {key for group in self.groups for key in keys_of(group)}
         listed = {key for keys in self.parameters.values() for key in keys}
         recboles = model_class.__module__.startswith("recbole.")
-        read = _READ.findall(inspect.getsource(sys.modules[model_class.__module__])) if recboles else ()
-        return (UNLISTED | ours | listed | set(self.internal_config_dict) | set(read)) - DERIVED
+        source = inspect.getsource(sys.modules[model_class.__module__]) if recboles else ""
+        read = set(_READ.findall(source)) - {"device"}  # there it is what gpu_id came to
+        return (UNLISTED | ours | listed | set(self.internal_config_dict) | read) - DERIVED
 
     def _get_final_config_dict(self) -> dict[str, Any]:
         final: dict[str, Any] = copy.deepcopy({**self.internal_config_dict, **self.external_config_dict})
@@ -175,10 +177,15 @@ class Config(RecBoleConfig):
         """``gpu_id`` counts the visible devices; empty, or ``use_gpu: false``, is the CPU. One process, one device: of
         torchrun's processes on a machine the n-th takes the n-th device.
         """
+        if (wanted := self.final_config_dict.get("device", AUTO)) not in (AUTO, XLA):
+            raise ConfigError(f"device={wanted!r} must be {AUTO} (by gpu_id and use_gpu) or {XLA}")
         gpu = self.final_config_dict["gpu_id"]
         named = gpu if isinstance(gpu, list) else str("" if gpu is None else gpu).split(",")
         first = str(named[0]).strip() if named else ""
         self.final_config_dict |= {"single_spec": True, "local_rank": 0, "device": torch.device("cpu")}
+        if wanted == XLA:
+            self.final_config_dict["device"] = xla_device()
+            return
         if not first or not self.final_config_dict["use_gpu"] or not torch.cuda.is_available():
             return
         if (local := local_rank()) is not None:

@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from calrec_recbole.errors import CalrecError
+from calrec_recbole.report.inputs.kept import Kept, KeptDataset
 from calrec_recbole.report.inputs.manifest import Manifest
 from calrec_recbole.report.inputs.shared_users import Shared
 from calrec_recbole.report.rows import Row
 from calrec_recbole.report.slice_metrics import sliced
 from calrec_recbole.report.statistics import compared, reference_of
-from calrec_recbole.report.tables.cells import TableRow
+from calrec_recbole.report.tables.cells import TableRow, table_row
 from calrec_recbole.report.tables.metric_tables import change_table, masked_table, metric_table
 from calrec_recbole.report.tables.paper_rows import MAIN, PaperRows, paper_rows
 
-__all__ = ["Section", "section_of"]
+__all__ = ["Section", "kept_section", "section_of"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,27 @@ def section_of(dataset: str, found: Shared, manifest: Manifest, facts: pd.DataFr
     changes = change_table(rows, manifest.reference)
     table = metric_table(rows, paper, whole=manifest.paper > 0)
     return Section(dataset, rows, table, paper, tests, slices, changes, masked_table(rows), label, notes, found.told)
+
+
+def kept_section(dataset: str, rows: Sequence[Row], manifest: Manifest, kept: Kept) -> Section:
+    """``section_of`` from what a results folder keeps: its tests and slices are read, not computed."""
+    paper = paper_rows(manifest.paper or MAIN, manifest.paper_datasets.get(dataset, dataset))
+    tests = kept.tests_of(dataset)
+    reference = reference_of(rows, manifest.reference if _here(rows, manifest.reference) else "")
+    told = kept.datasets.get(dataset, KeptDataset())
+    return Section(
+        dataset,
+        rows,
+        metric_table(rows, paper, whole=manifest.paper > 0),
+        paper,
+        tests,
+        kept.slices_of(dataset),
+        change_table(rows, manifest.reference),
+        ([table_row(one) for one in told.masked], told.masked_note),
+        reference if "difference" in tests else "",
+        told.notes,
+        told.told,
+    )
 
 
 def _here(rows: Sequence[Row], label: str) -> bool:

@@ -10,12 +10,13 @@ import yaml
 
 from calrec_recbole.report.dataset_section import Section
 from calrec_recbole.report.inputs.finished_runs import Run
+from calrec_recbole.report.inputs.kept import PLACES
 from calrec_recbole.report.inputs.manifest import Manifest
 from calrec_recbole.report.plots.all_plots import Drawing
 from calrec_recbole.report.plots.style import SERIES
 from calrec_recbole.report.rows import METRICS, Row
 from calrec_recbole.report.tables.cells import TableRow
-from calrec_recbole.report.tables.dataset_table import FIELDS, data_table
+from calrec_recbole.report.tables.dataset_table import FIELDS, DataColumn
 from calrec_recbole.report.tables.differences import LEVEL, differences
 
 __all__ = ["Overall", "page"]
@@ -26,7 +27,6 @@ SHARES = {  # of environment.json's samples -> the title of its column
     "in_catalogue": "All attributes are an item's",
     "title_in_catalogue": "Title is an item's",
 }
-PLACES = ("data_path", "output_dir", "checkpoint_dir", "text_cache", "config_file")  # of one machine, no settings
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ def page(
     sections: Sequence[Section],
     plots: Mapping[str, Sequence[Drawing]],
     overall: Overall,
+    data: Sequence[DataColumn],
 ) -> str:
     """The whole document.
 
@@ -65,7 +66,7 @@ def page(
         reference=overall.reference,
         series=SERIES,
         level=LEVEL,
-        data=data_table(manifest.data),
+        data=data,
         titles=[title for title, _ in FIELDS.values()],
     )
 

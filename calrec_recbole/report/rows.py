@@ -1,6 +1,6 @@
 """A row of the tables: one label on one data set, the mean over its seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,25 +71,33 @@ class Row:
         return _mean([run.memory for run in self.runs])
 
 
-def rows_of(manifest: Manifest) -> list[Row]:
-    """Rows in the order of the manifest; a run that is missing or failed leaves its error."""
+def rows_of(manifest: Manifest, kept: Mapping[str, Run] | None = None) -> list[Row]:
+    """Rows in the order of the manifest, of the run folders or of ``kept``; a run that is missing or failed leaves its
+    error.
+    """
     grouped: dict[tuple[str, str], list[Entry]] = {}
     for entry in manifest.entries:
         grouped.setdefault((entry.dataset, entry.label), []).append(entry)
-    return [_row(entries) for entries in grouped.values()]
+    return [_row(entries, kept) for entries in grouped.values()]
 
 
-def _row(entries: Sequence[Entry]) -> Row:
+def _row(entries: Sequence[Entry], kept: Mapping[str, Run] | None) -> Row:
     runs, errors = [], []
     for entry in entries:
         try:
             if entry.error:
                 raise DataError(entry.error)
-            runs.append(read_run(Path(entry.folder)))
+            runs.append(_kept(entry, kept) if kept is not None else read_run(Path(entry.folder)))
         except DataError as problem:
             errors.append(str(problem))
     first = entries[0]
     return Row(first.label, first.model, first.dataset, runs, " | ".join(errors), first.paper or first.label)
+
+
+def _kept(entry: Entry, kept: Mapping[str, Run]) -> Run:
+    if entry.folder not in kept:
+        raise DataError(f"{entry.folder or entry.label} was not kept; run it again")
+    return kept[entry.folder]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -5,12 +5,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from calrec_recbole.durable_files import replacing_file, write_text
 from calrec_recbole.report.inputs.manifest import Manifest
-from calrec_recbole.report.inputs.user_facts import CACHE, read_facts
+from calrec_recbole.report.inputs.user_facts import CACHE
+
+if TYPE_CHECKING:
+    from calrec_recbole.report.contents import Contents
 
 __all__ = ["write_report"]
 
@@ -18,55 +22,69 @@ STAMP = f"{CACHE}/rendered"  # what the folder was made from: the same again is 
 LAST = "report.html"
 
 
-def write_report(manifest: Manifest, out: Path, anew: bool = False) -> None:
-    """Writes results.csv and .parquet, tests.csv, slices.csv, table.md, table.tex, plots/ and report.html to ``out``.
+def write_report(manifest: Manifest, out: Path, anew: bool = False, kept_in: Path | None = None) -> None:
+    """Writes results.csv and .parquet, tests.csv, slices.csv, kept.json, table.md, table.tex, plots/ and report.html to
+    ``out``.
 
-    Where ``out`` was made from the same runs by the same code it is left as it is, unless ``anew``.
+    Where run folders of the manifest are gone, tables, plots and page are made of what the results folder ``kept_in``
+    keeps. Where ``out`` was made from the same runs by the same code it is left as it is, unless ``anew``.
+    Raises ``DataError`` where runs are gone and nothing is kept of them.
     """
     stamp = _stamp(manifest)
     if not anew and (out / LAST).is_file() and (out / STAMP).is_file() and (out / STAMP).read_text() == stamp:
         return
-    from calrec_recbole.report.dataset_section import section_of
-    from calrec_recbole.report.inputs.shared_users import shared
-    from calrec_recbole.report.page import Overall, page
-    from calrec_recbole.report.plots.all_plots import draw_plots
-    from calrec_recbole.report.rows import rows_of
-    from calrec_recbole.report.statistics import over_datasets, reference_of
-    from calrec_recbole.report.tables.metric_tables import average_table
-    from calrec_recbole.report.tables.paper_rows import AVERAGE, paper_rows
+    from calrec_recbole.report.contents import from_kept, from_runs
+    from calrec_recbole.report.inputs.kept import read_kept, runs_are_gone
+
+    gone = kept_in is not None and runs_are_gone(manifest)
+    contents = from_kept(manifest, read_kept(kept_in)) if gone and kept_in else from_runs(manifest, out)
+    (out / CACHE).mkdir(parents=True, exist_ok=True)
+    (out / STAMP).unlink(missing_ok=True)
+    manifest.write(out)
+    if not gone:
+        _write_numbers(contents, out)
+    _write_pages(manifest, contents, out)
+    write_text(out / STAMP, stamp)
+
+
+def _write_numbers(contents: "Contents", out: Path) -> None:
+    """What cannot be made again without the run folders."""
+    from calrec_recbole.report.inputs.kept import OVER_ALL, KeptDataset, write_kept
     from calrec_recbole.report.tables.results_frame import results_frame
+
+    sections = contents.sections
+    _write_frame(results_frame(contents.rows), out / "results", parquet=True)
+    tests = [(one.dataset, one.tests) for one in sections]
+    tests += [(f"{OVER_ALL}{unit}", found) for unit, found in contents.overall.tests.items()]
+    _write_frame(_joined(tests), out / "tests")
+    _write_frame(_joined([(one.dataset, one.slices) for one in sections]), out / "slices")
+    told = {
+        one.dataset: KeptDataset(one.told, list(one.notes), [asdict(row) for row in one.masked[0]], one.masked[1])
+        for one in sections
+    }
+    runs = [run for row in contents.rows for run in row.runs]
+    write_kept(out, runs, told, [asdict(column) for column in contents.data])
+
+
+def _write_pages(manifest: Manifest, contents: "Contents", out: Path) -> None:
+    from calrec_recbole.report.page import page
+    from calrec_recbole.report.plots.all_plots import draw_plots
     from calrec_recbole.report.tables.text_tables import latex, markdown
 
     (out / "plots").mkdir(parents=True, exist_ok=True)
-    (out / CACHE).mkdir(exist_ok=True)
-    (out / STAMP).unlink(missing_ok=True)
-    manifest.write(out)
-    found = rows_of(manifest)
-    names = dict.fromkeys(row.dataset for row in found)
-    of_dataset = {name: shared([row for row in found if row.dataset == name]) for name in names}
-    rows = [row for own in of_dataset.values() for row in own.rows]
-    sections = [section_of(name, own, manifest, read_facts(out, own.rows)) for name, own in of_dataset.items()]
-    reference = reference_of(rows, manifest.reference)
-    overall = over_datasets(rows, reference)
-    average = average_table(rows, paper_rows(manifest.paper, AVERAGE) if manifest.paper else {})
-    _write_frame(results_frame(rows), out / "results", parquet=True)
-    tests = [(one.dataset, one.tests) for one in sections]
-    tests += [(f"all, units are {unit}", found) for unit, found in overall.items()]
-    _write_frame(_joined(tests), out / "tests")
-    _write_frame(_joined([(one.dataset, one.slices) for one in sections]), out / "slices")
+    sections = contents.sections
     tables = {one.dataset: one.table for one in sections}
     for one in sections:
         if one.changes:
             tables[f"{one.dataset}: (optimistic + pessimistic) / 2 against {manifest.reference}"] = one.changes
-    if average:
-        tables["Average"] = average
+    if contents.overall.average:
+        tables["Average"] = contents.overall.average
     told = {one.dataset: one.told for one in sections}
     below = {one.dataset: [f"{line.removesuffix('.')}." for line in (one.told, *one.notes) if line] for one in sections}
     write_text(out / "table.md", markdown(tables, manifest.title, manifest.command, manifest.notes, below))
     write_text(out / "table.tex", latex(tables, manifest.title, manifest.command, told))
     plots = {one.dataset: draw_plots(one, out / "plots") for one in sections}
-    write_text(out / LAST, page(manifest, sections, plots, Overall(average, overall, reference)))
-    write_text(out / STAMP, stamp)
+    write_text(out / LAST, page(manifest, sections, plots, contents.overall, contents.data))
 
 
 def _write_frame(frame: pd.DataFrame, file: Path, parquet: bool = False) -> None:

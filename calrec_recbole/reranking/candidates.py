@@ -1,23 +1,16 @@
 """Retrieve and rerank (paper 6): a cheap model proposes items, the language model orders them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.errors import ConfigError, ScoreError
-from calrec_recbole.examples import IGNORED, Example, ItemTokens
+from calrec_recbole.examples import ItemTokens
 from calrec_recbole.generation import text_logprobs
-from calrec_recbole.training.micro_batches.batches import micro_batches
-from calrec_recbole.two_tower import collate_sequences, collate_targets, encode_sequences, encode_targets
 
-__all__ = ["candidates", "combine", "item_vectors", "log_softmax", "scaled", "target_logprobs", "user_vectors"]
-
-TOKENS_AT_ONCE = 16384
-CALL_COST = 100  # tokens, as TrainingSettings.micro_batch_cost
+__all__ = ["candidates", "combine", "log_softmax", "scaled", "target_logprobs"]
 
 
 def candidates(scores: NDArray[np.float64], wanted: int) -> NDArray[np.bool_]:
@@ -89,46 +82,3 @@ def target_logprobs(
     for row, (own, nats) in enumerate(zip(places, text_logprobs(backbone.model, prompts, texts), strict=True)):
         found[row, own] = nats
     return found
-
-
-@torch.no_grad()
-def item_vectors(backbone: Backbone, items: ItemTokens) -> tuple[Tensor, Tensor]:
-    """v^T of Fig. 1 of every distinct text, of length 1, (n_texts, D) float32, and the text of each item (n_items,).
-
-    Scores are to be taken of texts and then scattered: a product over equal columns may differ in its last bit.
-    """
-    first: dict[bytes, int] = {}
-    for item, tokens in enumerate(items.items):
-        first.setdefault(tokens.tobytes(), item)
-    number = {text: place for place, text in enumerate(first)}
-    alone = [_unlabelled(items.items[item], 0) for item in first.values()]
-
-    def encoded(examples: list[Example]) -> Tensor:
-        return encode_targets(backbone.trunk, collate_targets(examples, items.start, backbone.model.device))
-
-    place = torch.tensor([number[tokens.tobytes()] for tokens in items.items])
-    return _in_pieces(backbone, alone, encoded), place
-
-
-@torch.no_grad()
-def user_vectors(backbone: Backbone, items: ItemTokens, histories: Sequence[Sequence[int]]) -> Tensor:
-    """v^U of Fig. 1 after each of B ``histories``, of length 1 -> (B, D) float32."""
-    prompts = [items.prompt(history) for history in histories]
-
-    def encoded(examples: list[Example]) -> Tensor:
-        return encode_sequences(backbone.trunk, collate_sequences(examples, backbone.model.device)).user
-
-    return _in_pieces(backbone, [_unlabelled(prompt, len(prompt)) for prompt in prompts], encoded)
-
-
-def _unlabelled(tokens: NDArray[np.int64], prompt_length: int) -> Example:
-    return Example(tokens, prompt_length, np.full(len(tokens), IGNORED, np.int64))
-
-
-def _in_pieces(backbone: Backbone, examples: list[Example], encode: Callable[[list[Example]], Tensor]) -> Tensor:
-    """``encode`` on pieces of like length -> (len(examples), D) float32 on the CPU, of length 1."""
-    backbone.model.eval()
-    pieces = micro_batches([len(example.tokens) for example in examples], TOKENS_AT_ONCE, CALL_COST)
-    found = torch.cat([encode([examples[row] for row in piece]).float().cpu() for piece in pieces])
-    order = torch.tensor([row for piece in pieces for row in piece]).argsort()
-    return torch.nn.functional.normalize(found, dim=-1)[order]

@@ -15,18 +15,15 @@ LOGPROB, TEXTS = "logprob", "texts"  # of rerank_by
 
 @dataclass(frozen=True)
 class RerankSettings:
-    """``rerank_from``: the folder of a finished run, several of them, or towers; empty: nothing is ranked again.
+    """``rerank_from``: the folder of a finished run, or several of them; empty: nothing is ranked again.
 
-    ``rerank_weight`` is the share of the first stage's score, ``rerank_unseen`` is added to the score of a candidate
-    that no training row holds; both from 0 to 1, "auto" is what validation chooses.
+    ``rerank_weight`` is the share of the first stage's score, from 0 to 1; "auto" is what validation chooses.
     """
 
     rerank_from: str | Sequence[str] = younger("", neutral="")
     rerank_candidates: int = younger(100, neutral=100)
     rerank_by: str = younger(LOGPROB, neutral=LOGPROB)
     rerank_weight: float | str = younger(AUTO, neutral=AUTO)
-    rerank_unseen: float | str = younger(0, neutral=0)
-    rerank_unseen_loss: float = younger(0.02, neutral=0.02)  # share of the best metric that "auto" may cost
     rerank_engine: str = younger("lucene", neutral="lucene")
 
     @property
@@ -38,21 +35,11 @@ class RerankSettings:
     def check(self) -> None:
         """Raises ``ConfigError`` where the values do not fit together; asked only where ``retrieval`` is rerank."""
         must_be_one_of("rerank_by", self.rerank_by, (LOGPROB, TEXTS))
-        weight, bonus = self.rerank_weight, self.rerank_unseen
+        weight = self.rerank_weight
         if weight != AUTO and not 0 <= number(weight) <= 1:
             raise ConfigError(
                 f"rerank_weight={weight!r} must be auto or a number from 0 (CALRec) to 1 (the first stage)"
             )
-        if bonus != AUTO and not 0 <= number(bonus) <= 1:
-            raise ConfigError(
-                f"rerank_unseen={bonus!r} must be auto or a number from 0 to 1, on top of scores in [0, 1]"
-            )
-        if bonus != 0 and self.rerank_by == LOGPROB:
-            raise ConfigError(
-                f"rerank_unseen={bonus!r} is added to scaled scores: set rerank_by=texts, or rerank_unseen=0"
-            )
-        if not 0 <= self.rerank_unseen_loss < 1:
-            raise ConfigError(f"rerank_unseen_loss={self.rerank_unseen_loss} must be a share, from 0 to below 1")
         if self.rerank_candidates < 1:
             raise ConfigError(f"rerank_candidates={self.rerank_candidates} must be at least 1")
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.errors import DataError
-from calrec_recbole.inference import AUTO, CONSTRAINED, VLLM, InferenceSettings
+from calrec_recbole.inference import AUTO, CONSTRAINED, NATIVE, InferenceSettings
 
 __all__ = [
     "Origin",
@@ -78,8 +78,8 @@ def sample_key(prompt: NDArray[np.int64], seed: int, settings: InferenceSettings
         sampling = f"{seed} {settings.n_gen} {settings.temperature!r} {settings.steps} "
         if settings.decode_precision != AUTO:
             sampling = f"{settings.decode_precision} {sampling}"
-        if settings.generation_engine == VLLM:  # the same distribution, other draws
-            sampling = f"{VLLM} {sampling}"
+        if settings.generation_engine != NATIVE:  # the same distribution, other draws
+            sampling = f"{settings.generation_engine} {sampling}"
     return hashlib.sha256(sampling.encode() + np.asarray(prompt, np.int64).tobytes()).hexdigest()[:32]
 
 

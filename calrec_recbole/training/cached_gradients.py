@@ -10,14 +10,14 @@ again, where dropout draws the same masks. A batch that is one group is so read 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.examples import IGNORED, Example
-from calrec_recbole.losses import calrec_loss
+from calrec_recbole.losses import calrec_loss, loss_weights
 from calrec_recbole.training.device.mixed_precision import autocast
 from calrec_recbole.training.device.random_state import RandomState
 from calrec_recbole.training.distributed.processes import ALONE, Processes
@@ -25,7 +25,25 @@ from calrec_recbole.training.micro_batches.passes import Passes, Towers
 from calrec_recbole.training.objective import Features, LossParts, contrast, summed_generation
 from calrec_recbole.training.settings import TrainingSettings
 
-__all__ = ["BatchGradient"]
+__all__ = ["BatchGradient", "Gradient"]
+
+
+class Gradient(Protocol):
+    """A batch that can compute its gradient."""
+
+    @property
+    def examples(self) -> Sequence[Example]: ...
+
+    @property
+    def contrasts(self) -> bool:
+        """Whether the loss has the contrastive terms of Eq. 4."""
+
+    @property
+    def padding(self) -> float:
+        """The share of pads among all tokens that go through the backbone."""
+
+    def accumulate(self) -> LossParts:
+        """Adds the gradient of the whole batch to the backbone's parameters -> the losses, detached."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +81,7 @@ class BatchGradient:
             unknown = torch.full_like(nig, torch.nan)
             return LossParts(nig, nig, unknown, unknown, nats)
         alpha, beta = self.settings.alpha, self.settings.beta
+        weights = loss_weights(alpha, beta)
         *again, largest = groups
         states, first = [], []
         for group in again:
@@ -72,13 +91,13 @@ class BatchGradient:
         kept = self.read(largest)
         features = Features(*(part.requires_grad_() for part in self._features([*first, kept])))
         tt, ut = contrast(features, self.settings.tau_c)
-        (alpha * tt + beta * ut).backward()
+        (weights.tt * tt + weights.ut * ut).backward()
         gradients = Features(*(part.grad for part in features))  # type: ignore[arg-type]
-        sent = [self._send(kept, gradients, 1 - alpha - beta)]
+        sent = [self._send(kept, gradients, weights.nig)]
         for group, state in zip(again, states, strict=True):
             with state.restored():
                 towers = self.read(group)
-            sent.append(self._send(towers, gradients, 1 - alpha - beta))
+            sent.append(self._send(towers, gradients, weights.nig))
         nig, nats = self._means(sent)
         tt, ut = tt.detach(), ut.detach()
         return LossParts(calrec_loss(nig, tt, ut, alpha, beta), nig, tt, ut, nats)

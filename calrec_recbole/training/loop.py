@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calrec_recbole.engines.xla.static_training import FixedShapes
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.training.cached_gradients import BatchGradient
+from calrec_recbole.training.cached_gradients import Gradient
 from calrec_recbole.training.device.random_state import RandomState
 from calrec_recbole.training.distributed.sharding import whole
 from calrec_recbole.training.micro_batches.feed import Feed
@@ -50,11 +49,15 @@ class Training(Feed):
     """A backbone in training; see ``run``."""
 
     optimisers: list[torch.optim.Optimizer] = field(init=False)
-    _batches: Prefetch[BatchGradient | FixedShapes] = field(init=False, repr=False)
+    _batches: Prefetch[Gradient] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.optimisers = optimisers(self.engine.backbone.model, self.settings)
+        self.optimisers = self.made_optimisers()
+
+    def made_optimisers(self) -> list[torch.optim.Optimizer]:
+        """What steps on the weights in training."""
+        return optimisers(self.engine.backbone.model, self.settings, fused=True)
 
     def run(self, until: int, report: Callable[[StepReport], Any], pause: Callable[[], bool] = lambda: False) -> None:
         """Trains from the present step up to ``until`` (exclusive) and calls ``report`` after each step; ends sooner
@@ -111,7 +114,7 @@ class Training(Feed):
             **dict(zip(LossParts._fields, losses, strict=True)),
         )
 
-    def _accumulated(self) -> tuple[BatchGradient | FixedShapes, LossParts]:
+    def _accumulated(self) -> tuple[Gradient, LossParts]:
         """The present batch, its gradient accumulated, and its losses; in smaller groups where memory runs out."""
         while True:
             batch, state = self._batches.get(self.step), RandomState(self.device)

@@ -10,12 +10,12 @@ from calrec_recbole.training.settings import TrainingSettings
 __all__ = ["learning_rate", "optimisers"]
 
 
-def optimisers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+def optimisers(model: nn.Module, settings: TrainingSettings, **adamw: bool) -> list[torch.optim.Optimizer]:
     """One or two optimisers that together own every trained parameter; weight decay acts on matrices only.
 
-    ``learner="adamw"`` is fused AdamW. ``"muon"`` takes the matrices of the blocks (Jordan et al. 2024), scaled so that
-    AdamW's learning rates carry over (Liu et al. 2025, https://arxiv.org/abs/2502.16982); AdamW keeps the embeddings,
-    the head and the norms.
+    ``learner="adamw"`` is torch's AdamW with its options ``adamw``. ``"muon"`` takes the matrices of the blocks (Jordan
+    et al. 2024), scaled so that AdamW's learning rates carry over (Liu et al. 2025, https://arxiv.org/abs/2502.16982);
+    AdamW keeps the embeddings, the head and the norms.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     inner = _matrices_of_blocks(model) if settings.learner == "muon" else []
@@ -26,9 +26,7 @@ def optimisers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim
         {"params": [p for p in rest if p.dim() <= 1], "weight_decay": 0.0},
     ]
     rate = settings.learning_rate
-    xla = trained[0].device.type == "xla"  # it has no fused step, and a step count on the CPU would be in the graph
-    kind = {"capturable": True} if xla else {"fused": True}
-    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), **kind)]
+    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), **adamw)]
     if inner:
         decay = settings.weight_decay
         made.append(torch.optim.Muon(inner, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))

@@ -59,7 +59,7 @@ class StateWriter:
 
 def _write(tensors: dict[str, Tensor], text: str, folder: Path) -> None:
     with replacing_folder(folder) as temporary:
-        save_file(tensors, temporary / "state.safetensors")
+        save_file({name: value.cpu() for name, value in tensors.items()}, temporary / "state.safetensors")
         (temporary / "progress.json").write_text(text, encoding="utf-8")
 
 
@@ -91,7 +91,7 @@ def load_state(training: Training, folder: Path) -> dict[str, Any]:
     Raises ``DataError`` that names ``folder`` where it is cut short or belongs to another model.
     """
     try:
-        tensors = load_file(folder / "state.safetensors", device=str(training.device))
+        tensors = load_file(folder / "state.safetensors")
         progress: dict[str, Any] = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
         training.step = _step(progress, training)
         _restore_model(training, tensors)

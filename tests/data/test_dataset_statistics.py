@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from calrec_recbole.data.dataset_statistics import Statistics, count_words, paper_table, statistics
+from calrec_recbole.data.dataset_statistics import Statistics, count_words, statistics
 from calrec_recbole.data.pipeline import PrepareSettings, prepare
 from calrec_recbole.errors import DataError
+from calrec_recbole.paper import paper_statistics
 
 
 def write(folder, inter, item=None):
@@ -71,7 +72,7 @@ def test_errors(tmp_path):
 
 @pytest.mark.parametrize("name", ["Scientific", "Instruments", "Arts", "Office", "Games", "Pet"])
 def test_the_papers_rows_agree_with_themselves(name):
-    row = paper_table()[name]
+    row = paper_statistics()[name]
     assert row.items_per_user == pytest.approx(row.purchases / row.users, abs=0.0051)
     assert row.purchases_per_item == pytest.approx(row.purchases / row.items, abs=0.0051)
     assert row.density == pytest.approx(row.purchases / (row.users * row.items), rel=0.04)

@@ -10,9 +10,10 @@ import pytest
 
 from calrec_recbole.data import PrepareSettings, known_categories, prepare
 from calrec_recbole.data.atomic import read_atomic
-from calrec_recbole.data.dataset_statistics import paper_table, statistics
+from calrec_recbole.data.dataset_statistics import statistics
 from calrec_recbole.data.locate import find_metadata, find_reviews
 from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.paper import paper_statistics
 
 
 def write(path, records):
@@ -159,7 +160,7 @@ def of_shared(shared_data, name, tmp_path):
 
 def test_scientific_is_the_papers_within_a_fifth_of_a_percent(shared_data, tmp_path):
     of_shared(shared_data, "Scientific", tmp_path)
-    ours, paper = statistics(tmp_path / "Scientific"), paper_table()["Scientific"]
+    ours, paper = statistics(tmp_path / "Scientific"), paper_statistics()["Scientific"]
     for field in ("users", "items", "purchases", "words_per_item"):
         assert getattr(ours, field) == pytest.approx(getattr(paper, field), rel=0.002), field
     assert ours.duplicates == pytest.approx(5.5, abs=0.05)

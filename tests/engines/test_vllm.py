@@ -13,8 +13,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from calrec_recbole.engines.vllm import load_vllm, sample_with_vllm
 from calrec_recbole.errors import BackboneError, ConfigError, DataError
-from calrec_recbole.generation import Sample, load_vllm, sample_with_vllm
+from calrec_recbole.generation import Sample
 
 PROMPTS = [[1, 2, 3], [4, 5, 7, 8, 1], [6]]
 STEPS = 9

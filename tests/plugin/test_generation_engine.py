@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from calrec_recbole import recommender
+from calrec_recbole.engines import vllm
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation import sample
 from calrec_recbole.inference import InferenceSettings
-from calrec_recbole.plugin.calrec.core_settings import check_generation
+from calrec_recbole.plugin.calrec.core_settings import CALRecSettings, check_generation
+from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.runs.file_names import SAMPLES_FILE
 from calrec_recbole.runs.run_folder import run_id
@@ -34,8 +35,8 @@ def played(monkeypatch):
         llm["asked"] += len(prompts)
         return sample(model, prompts, *wanted, seeds=[seed + 1 for seed in seeds])
 
-    monkeypatch.setattr(recommender, "load_vllm", load)
-    monkeypatch.setattr(recommender, "sample_with_vllm", draw)
+    monkeypatch.setattr(vllm, "load_vllm", load)
+    monkeypatch.setattr(vllm, "sample_with_vllm", draw)
     return engines
 
 
@@ -73,9 +74,10 @@ def test_a_missing_gpu_is_told_before_the_data_are_read(calrec_settings, played,
 
 
 def test_several_processes_are_refused():
+    untuned = Config("CALRec", "ml-100k", ["untuned"], {"generation_engine": "vllm", "gpu_id": ""})
     with pytest.raises(ConfigError, match="one process, not 2"):
-        check_generation(InferenceSettings(generation_engine="vllm"), 0, 2)
-    check_generation(InferenceSettings(), 0, 2)
+        check_generation(CALRecSettings.from_config(untuned), 2)
+    check_generation(CALRecSettings.from_config(Config("CALRec", "ml-100k", config_dict={"gpu_id": ""})), 2)
 
 
 def test_native_runs_keep_their_ids():

@@ -7,8 +7,10 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
+from calrec_recbole.errors import DataError
 from calrec_recbole.report import Entry, Manifest, write_report
 from calrec_recbole.report.inputs.finished_runs import read_run
+from calrec_recbole.report.inputs.kept import read_kept
 from calrec_recbole.report.inputs.user_facts import facts_file, write_facts
 
 FACTS = {
@@ -54,7 +56,7 @@ def test_everything_is_there(written):
     kinds = ["metrics", "gap", "cost", "curves", *(f"slices-{number}" for number in range(1, 6))]
     assert names == {
         *("results.csv", "results.parquet", "tests.csv", "slices.csv", "table.md", "table.tex", "report.html"),
-        "comparison.json",
+        *("comparison.json", "kept.json"),
         *(f"plots/Scientific-{kind}.{end}" for kind in kinds for end in ("png", "svg")),
     }
     frame = pd.read_csv(written / "results.csv")
@@ -119,3 +121,45 @@ def test_data_alone_make_a_report(tmp_path):
     page = (tmp_path / "out" / "report.html").read_text()
     assert "50,940" in page  # the paper's users of Games
     assert "<td>2</td>" in page  # items of ours
+
+
+def test_a_page_is_made_again_without_its_run_folders(run_writer, tmp_path, no_plots, monkeypatch):
+    """From what the results folder keeps, byte for byte."""
+    monkeypatch.chdir(tmp_path)
+    write = run_writer(tmp_path)
+    entries = []
+    for dataset in ("Scientific", "Arts"):  # two, so that there are means and tests over data sets
+        for model in ("SASRec", "LIR", "CALRec"):
+            ranks = None if model != "CALRec" else [(1, 1), (1, 3), (2, 2), (30, 40)]
+            folder = write(model, ranks, dataset=dataset, samples=1)
+            entries.append(Entry(model, model, dataset, str(folder.relative_to(tmp_path))))
+            table = pd.read_parquet(folder / "ranks.parquet")
+            masked = {f"{case}_masked": [None, *table[case][1:]] for case in ("optimistic", "pessimistic")}
+            table.assign(**masked).to_parquet(folder / "ranks.parquet")
+    entries.append(Entry("Pop", "Pop", "Arts", "", error="it broke"))
+    manifest = Manifest("x", "A title", "calrec compare ...", paper=2, reference="LIR", entries=entries)
+    write_report(manifest, tmp_path / "kept")
+    first = (tmp_path / "kept" / "report.html").read_text()
+    assert "Without the last item" in first
+    assert "the units are users" in first
+    shutil.rmtree(tmp_path / "runs")
+    for file in ("report.html", "results.parquet", "table.tex", "table.md"):
+        (tmp_path / "kept" / file).unlink()
+    write_report(manifest, tmp_path / "again", kept_in=tmp_path / "kept")
+    assert (tmp_path / "again" / "report.html").read_text() == first
+    assert not (tmp_path / "again" / "results.csv").exists()  # the numbers stay where they are kept
+
+
+def test_the_learning_curves_are_kept(manifest, written):
+    kept = read_kept(written)
+    for entry in manifest.entries[:2]:
+        assert kept.runs[entry.folder].curve == read_run(Path(entry.folder)).curve
+        assert kept.runs[entry.folder].curve.values == [0.1, 0.3]
+        assert "data_path" not in kept.runs[entry.folder].config
+
+
+def test_nothing_kept_is_told_in_one_line(tmp_path):
+    gone = Manifest("x", "x", entries=[Entry("LIR", "LIR", "Tiny", "runs/nowhere")])
+    with pytest.raises(DataError, match=r"no kept.json and its run folders are gone; run calrec compare again"):
+        write_report(gone, tmp_path / "out", kept_in=tmp_path)
+    assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Candidates, mixing and tower vectors by hand and against plain forward passes."""
+"""Candidates and mixing by hand and against plain forward passes."""
 
 import doctest
 
@@ -13,11 +13,9 @@ from calrec_recbole.reranking import candidates as reranking
 from calrec_recbole.reranking.candidates import (
     candidates,
     combine,
-    item_vectors,
     log_softmax,
     scaled,
     target_logprobs,
-    user_vectors,
 )
 
 TEXTS = ("Title: Red pen.", "Title: Blue ink.", "Title: Green ruler.", "Title: Blue ink.", "Title: A long steel clip.")
@@ -93,20 +91,3 @@ def test_target_logprobs_are_those_of_a_plain_pass(backbone, items):
             logprobs = backbone.model.eval()(torch.tensor([[*prompt, *text]])).logits[0].double().log_softmax(-1)
         expected = sum(float(logprobs[len(prompt) - 1 + place, token]) for place, token in enumerate(text))
         assert found[row, item] == pytest.approx(expected, abs=1e-3)
-
-
-def test_tower_vectors_are_means_of_hidden_states(backbone, items):
-    def mean(tokens, skipped):
-        with torch.inference_mode():
-            hidden = backbone.trunk(input_ids=torch.tensor([tokens])).last_hidden_state[0]
-        return torch.nn.functional.normalize(hidden[skipped:].mean(0), dim=0)
-
-    vectors, place = item_vectors(backbone, items)
-    assert vectors.shape == (4, 32)
-    assert place.tolist() == [0, 1, 2, 1, 3]
-    for tokens, vector in zip(items.items, vectors[place], strict=True):
-        expected = mean([*items.start.tolist(), *tokens.tolist()], len(items.start))
-        torch.testing.assert_close(vector, expected, atol=1e-5, rtol=0)
-    histories = [[0, 2, 4], [1]]
-    for vector, history in zip(user_vectors(backbone, items, histories), histories, strict=True):
-        torch.testing.assert_close(vector, mean(items.prompt(history).tolist(), 0), atol=1e-5, rtol=0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.retrieval import ENGINES, LuceneBM25, MilvusBM25, OkapiBM25, okapi
+from calrec_recbole.retrieval import ENGINES, LuceneBM25, OkapiBM25, okapi
 from calrec_recbole.retrieval.okapi import lower_case_words
 
 texts_of = st.lists(st.text("abcd ", max_size=12), min_size=1, max_size=8)
@@ -71,4 +71,4 @@ def test_parameters_out_of_range():
 
 
 def test_engines_by_name():
-    assert {"lucene": LuceneBM25, "okapi": OkapiBM25, "milvus": MilvusBM25} == ENGINES
+    assert {"lucene": LuceneBM25, "okapi": OkapiBM25} == ENGINES

@@ -1,13 +1,29 @@
-"""What XLA asks of a loop, and no other device does."""
+"""XLA's device, and what it asks of a loop and no other device does."""
+
+import importlib
 
 import torch
 
-__all__ = ["finish_graph"]
+from calrec_recbole.errors import ConfigError
+
+__all__ = ["XLA", "finish_graph", "xla_device"]
+
+XLA = "xla"
+
+
+def xla_device() -> torch.device:
+    """torch_xla's device of this process. Raises ``ConfigError`` where the package is missing."""
+    try:
+        found: torch.device = importlib.import_module("torch_xla").device()
+    except ImportError as problem:
+        raise ConfigError(
+            f"device=xla needs the package torch_xla ({problem}): pip install calrec-recbole[xla] in an environment of "
+            "its own (torch 2.9.0 and torch_xla 2.9.0), or set device: auto"
+        ) from problem
+    return found
 
 
 def finish_graph(device: torch.device) -> None:
     """XLA: what was recorded so far is compiled, unless it was before, and started. Elsewhere everything has run."""
-    if device.type == "xla":
-        import torch_xla
-
-        torch_xla.sync()
+    if device.type == XLA:
+        importlib.import_module("torch_xla").sync()

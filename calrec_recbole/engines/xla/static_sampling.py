@@ -4,13 +4,48 @@ No tree and no keys and values here: each step reads the n rows of a prompt from
 that of `sample`; which samples a seed gives is not.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from calrec_recbole.backbone import Backbone
 from calrec_recbole.engines.xla.lazy_graph import finish_graph
+from calrec_recbole.generation.requirements import check_prompts, check_settings, end_ids
+from calrec_recbole.generation.sampling import Sample, distinct_samples, uniforms_of
+
+__all__ = ["StaticSampler", "draw_in_fixed_shapes"]
 
 SHORTEST = 64  # tokens of a row
+
+
+class StaticSampler:
+    """Draws samples of ``backbone`` on its device; see ``recommender.Draw``."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self.model: PreTrainedModel = backbone.model
+
+    def __call__(
+        self,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        temperature: float,
+        max_new_tokens: int,
+        *,
+        seeds: Sequence[int],
+    ) -> list[list[Sample]]:
+        """``n`` draws of each prompt, as ``sample`` returns them. Raises as ``sample`` does."""
+        check_settings(n, temperature, max_new_tokens)
+        rows = [torch.as_tensor(prompt, dtype=torch.int64) for prompt in prompts]
+        check_prompts(self.model, rows, max_new_tokens)
+        ends = end_ids(self.model)
+        return [
+            distinct_samples(
+                *draw_in_fixed_shapes(self.model, row, uniforms_of(seed, max_new_tokens, n), temperature, ends)
+            )
+            for row, seed in zip(rows, seeds, strict=True)
+        ]
 
 
 @torch.no_grad()

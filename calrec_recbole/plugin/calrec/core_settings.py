@@ -1,13 +1,17 @@
 """All settings of CALRec, a group each, and what must hold before anything is loaded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
+import torch
+
 from calrec_recbole.backbone import AdapterSettings, Backbone, ScratchSizes
+from calrec_recbole.engines.samplers import VLLM, check_sampler
+from calrec_recbole.engines.xla.lazy_graph import XLA
 from calrec_recbole.errors import ConfigError, must_be_one_of
-from calrec_recbole.generation import check_vllm
-from calrec_recbole.inference import VLLM, InferenceSettings
+from calrec_recbole.experimental.unseen_bonus import UnseenBonus
+from calrec_recbole.inference import NATIVE, InferenceSettings
 from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.train_stages import FINETUNE, check_train_stage
 from calrec_recbole.prompts import PROMPTS, Prompt
@@ -30,11 +34,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class BackboneSettings:
-    """``backbone``: scratch, a hub id, a local folder or a .gguf file; ``max_input_length`` in tokens of the prompt."""
+    """``backbone``: scratch, a hub id, a local folder or a .gguf file; ``max_input_length`` in tokens of the prompt.
+
+    ``device`` is asked for as auto or xla; made of a run's config it is the device that this came to.
+    """
 
     backbone: str = "scratch"
     prompt_template: str = "calrec"  # paper 3.2
     max_input_length: int = 1024  # paper 4
+    device: str | torch.device = younger("auto", neutral="auto")
 
 
 @dataclass(frozen=True)
@@ -81,15 +89,27 @@ class CALRecSettings:
     inference: InferenceSettings
     retrieval: RetrievalSettings
     rerank: RerankSettings
+    unseen: UnseenBonus
     users: UserLimits
 
     @classmethod
     def from_config(cls, config: Any) -> Self:
         """Raises ``ConfigError`` for a value out of range."""
-        return cls(**{name: settings_of(group, config) for name, group in GROUPS.items()})
+        made = cls(**{name: settings_of(group, config) for name, group in GROUPS.items()})
+        return replace(made, inference=_on_device(made.inference, made.backbone.device))
 
 
 GROUPS: dict[str, type[Any]] = {one.name: one.type for one in fields(CALRecSettings)}  # type: ignore[misc]
+
+
+def _on_device(inference: InferenceSettings, device: Any) -> InferenceSettings:
+    """The samples of XLA are other draws, so its name stands where that of an engine does."""
+    if device.type != XLA:
+        return inference
+    for name, wanted in (("generation_engine", NATIVE), ("decoding", "sample")):
+        if getattr(inference, name) != wanted:
+            raise ConfigError(f"device=xla draws samples itself: set {name}: {wanted}, not {getattr(inference, name)}")
+    return replace(inference, generation_engine=XLA)
 
 
 def prompt_of(name: Any) -> Prompt:
@@ -98,18 +118,28 @@ def prompt_of(name: Any) -> Prompt:
     return PROMPTS[name]
 
 
-def check_generation(inference: InferenceSettings, train_steps: int, processes: int) -> None:
-    """Raises ``ConfigError``, before the data are read, where ``generation_engine: vllm`` cannot work."""
-    if inference.generation_engine != VLLM:
-        return
-    if train_steps != 0:
+def check_generation(settings: CALRecSettings, processes: int) -> None:
+    """Raises ``ConfigError``, before the data are read, where the settings name a device or an engine of samples that
+    cannot work.
+    """
+    engine, steps = settings.inference.generation_engine, settings.training.train_steps
+    if engine == XLA:
+        return _check_xla(settings, processes)
+    if engine == VLLM and steps != 0:
         raise ConfigError(
             "generation_engine=vllm samples from finished weights: set train_steps=0, warmup_steps=0 "
-            f"(--config_files=untuned) and pre_model_path, not train_steps={train_steps}"
+            f"(--config_files=untuned) and pre_model_path, not train_steps={steps}"
         )
-    if processes > 1:
+    if engine == VLLM and processes > 1:
         raise ConfigError(f"generation_engine=vllm runs in one process, not {processes}: start it by run_recbole")
-    check_vllm()
+    check_sampler(engine)
+
+
+def _check_xla(settings: CALRecSettings, processes: int) -> None:
+    if processes > 1:
+        raise ConfigError(f"device=xla runs in one process, not {processes}: start it by run_recbole")
+    if settings.retrieval.retrieval == "rerank":
+        raise ConfigError("device=xla trains and samples, retrieval=rerank does neither: set device: auto")
 
 
 def check_positions(backbone: Backbone, max_input_length: int, after: int) -> None:

@@ -26,9 +26,10 @@ from calrec_recbole.backbone import (
     train_tokenizer,
 )
 from calrec_recbole.catalogue import Catalogue, SampleShares
+from calrec_recbole.engines.samplers import sampler_of
 from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever, Standings
-from calrec_recbole.inference import AUTO, CONSTRAINED, LONGEST, VLLM, InferenceSettings
+from calrec_recbole.inference import AUTO, CONSTRAINED, LONGEST, NATIVE, InferenceSettings
 from calrec_recbole.plugin.calrec.core_settings import (
     GROUPS,
     CALRecSettings,
@@ -78,18 +79,18 @@ class CALRec(SequentialRecommender):
         self._assemble(self._backbone(prepared.catalogue), prepared.catalogue, retriever, settings.inference)
         self._warn_of_cuts()
         ranks_again = settings.retrieval.retrieval == RERANK
-        self.reranker = Reranker.of(settings, prepared, lambda: self.recommender) if ranks_again else None
+        self.reranker = Reranker.of(settings, prepared) if ranks_again else None
 
     @classmethod
     def check_settings(cls, config: Any, processes: int) -> None:
         """Raises ``ConfigError`` before the data are read; ``processes`` is how many share the run."""
         settings = CALRecSettings.from_config(config)
         check_engines(settings.retrieval, settings.rerank)
-        check_generation(settings.inference, settings.training.train_steps, processes)
+        check_generation(settings, processes)
 
     def _backbone(self, catalogue: Catalogue) -> Backbone:
         source, path = self.settings.backbone.backbone, self.settings.stage.pre_model_path
-        samples = self.settings.inference.generation_engine != VLLM  # another engine need not know what ours does
+        samples = self.settings.inference.generation_engine == NATIVE  # another engine need not know what ours does
         if path:
             backbone = read_backbone(starting_weights(path), samples=samples)
         elif source != "scratch":
@@ -121,7 +122,8 @@ class CALRec(SequentialRecommender):
     ) -> None:
         self.backbone_model = backbone.model
         items = self.tokenised([catalogue], backbone.tokenizer)
-        self.recommender = Recommender(backbone, catalogue, items, retriever, settings)
+        draw = sampler_of(settings.generation_engine, backbone)
+        self.recommender = Recommender(backbone, catalogue, items, retriever, settings, draw)
         check_positions(backbone, self.max_input_length, max(self.recommender.settings.steps, *map(len, items.items)))
         self.count_samples_anew()
 

@@ -11,13 +11,12 @@ import yaml
 from calrec_recbole.durable_files import replacing_file, write_text
 from calrec_recbole.errors import ConfigError, DataError, must_be_one_of
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.plugin.calrec.retriever import HIERARCHICAL, NONE, RERANK, check_engines
+from calrec_recbole.plugin.calrec.retriever import BM25_ENGINES, HIERARCHICAL, NONE, RERANK, check_engines
 from calrec_recbole.plugin.calrec.sampled_texts import SampledTexts, SampledTextsRanker
 from calrec_recbole.plugin.reload import prepared_of_run
 from calrec_recbole.plugin.results import ENVIRONMENT_FILE, RunResult, write_results
 from calrec_recbole.plugin.setting_files import read_settings
 from calrec_recbole.reranking.rerank_settings import RerankSettings
-from calrec_recbole.retrieval import ENGINES
 from calrec_recbole.retrieval.engine_settings import RetrievalSettings
 from calrec_recbole.runs.environment import Cost, environment
 from calrec_recbole.runs.file_names import SAMPLES_FILE
@@ -28,7 +27,7 @@ from calrec_recbole.training.progress import NATS
 
 __all__ = ["rank"]
 
-BY_TEXTS = (*ENGINES, HIERARCHICAL)
+BY_TEXTS = (*BM25_ENGINES, HIERARCHICAL)
 RERANKING = {"rerank_from": "", "rerank_unseen": 0}  # what only a run of retrieval=rerank sets
 OF_RANKING = ("command", "versions", "devices", "seconds", "peak_memory_mib")
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from calrec_recbole.catalogue import Catalogue
+from calrec_recbole.engines.milvus.collection import check_milvus
+from calrec_recbole.engines.milvus.milvus_bm25 import MilvusBM25
 from calrec_recbole.errors import ConfigError, must_be_one_of
 from calrec_recbole.fusion import Retriever
 from calrec_recbole.reranking.rerank_settings import TEXTS, RerankSettings
-from calrec_recbole.retrieval import BM25, ENGINES, HierarchicalMatch, check_milvus
+from calrec_recbole.retrieval import BM25, ENGINES, HierarchicalMatch
 from calrec_recbole.retrieval.engine_settings import RetrievalSettings
 
 __all__ = ["HIERARCHICAL", "NONE", "RERANK", "bm25_of", "check_engines", "retriever_of"]
@@ -15,6 +17,7 @@ __all__ = ["HIERARCHICAL", "NONE", "RERANK", "bm25_of", "check_engines", "retrie
 HIERARCHICAL = "hierarchical"  # paper 6
 RERANK = "rerank"  # paper 6: see plugin.reranking
 MILVUS = "milvus"
+BM25_ENGINES: dict[str, type[BM25]] = {**ENGINES, MILVUS: MilvusBM25}
 NONE = "none"  # trains and samples; ranks are for later, or for another machine
 
 
@@ -31,25 +34,25 @@ class NoRetriever:
 def retriever_of(settings: RetrievalSettings, rerank: RerankSettings, catalogue: Catalogue) -> Retriever:
     """What finds the items of a generated text: a BM25 engine, or the exact matches of section 6."""
     if settings.retrieval == RERANK and rerank.rerank_by == TEXTS:
-        must_be_one_of("rerank_engine", rerank.rerank_engine, ENGINES)
+        must_be_one_of("rerank_engine", rerank.rerank_engine, BM25_ENGINES)
         return _bm25(rerank.rerank_engine, settings, catalogue.texts)
     if settings.retrieval in (HIERARCHICAL, RERANK):  # by log-probability nothing is looked for: no Java
         return HierarchicalMatch(catalogue.texts, catalogue.template)
     if settings.retrieval == NONE:
         return NoRetriever()
-    must_be_one_of("retrieval", settings.retrieval, [*ENGINES, HIERARCHICAL, RERANK, NONE])
+    must_be_one_of("retrieval", settings.retrieval, [*BM25_ENGINES, HIERARCHICAL, RERANK, NONE])
     return bm25_of(settings, catalogue.texts)
 
 
 def bm25_of(settings: RetrievalSettings, texts: Sequence[str]) -> BM25:
     """The engine that ``retrieval`` names over ``texts``; ``lucene`` starts Java."""
-    must_be_one_of("retrieval", settings.retrieval, ENGINES)
+    must_be_one_of("retrieval", settings.retrieval, BM25_ENGINES)
     return _bm25(settings.retrieval, settings, texts)
 
 
 def _bm25(engine: str, settings: RetrievalSettings, texts: Sequence[str]) -> BM25:
     own = _milvus(settings) if engine == MILVUS else {}
-    return ENGINES[engine](texts, k1=settings.bm25_k1, b=settings.bm25_b, **own)
+    return BM25_ENGINES[engine](texts, k1=settings.bm25_k1, b=settings.bm25_b, **own)
 
 
 def check_engines(settings: RetrievalSettings, rerank: RerankSettings) -> None:

@@ -10,6 +10,8 @@ from tqdm import tqdm
 
 from calrec_recbole.backbone import add_adapters
 from calrec_recbole.durable_files import write_json
+from calrec_recbole.engines.xla.lazy_graph import XLA
+from calrec_recbole.engines.xla.static_training import StaticTraining
 from calrec_recbole.plugin.calrec.evaluator import CALRecEvaluation
 from calrec_recbole.plugin.calrec.joint_data import Category, own_category, record
 from calrec_recbole.plugin.calrec.stages import TRAINED_ON, trained_on_before
@@ -124,7 +126,8 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         backbone, settings = model.recommender.backbone, model.settings.training
         learnt = categories if settings.train_steps else []
         self._record(learnt, mixture.shares.tolist() if mixture and learnt else [1.0] * len(learnt))
-        return Training(backbone, items, sequences, settings, model.seed, self.device, mixture)
+        kind = StaticTraining if self.device.type == XLA else Training
+        return kind(backbone, items, sequences, settings, model.seed, self.device, mixture)
 
     def _record(self, categories: Sequence[Category], shares: Sequence[float]) -> None:
         if self.run_dir and self.processes.first:  # none in RecBole's HyperTuning

@@ -1,4 +1,4 @@
-"""Who proposes the candidates of ``retrieval: rerank``: a finished run, several of them, or CALRec's own towers."""
+"""Who proposes the candidates of ``retrieval: rerank``: a finished run, or several of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,63 +12,50 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.calrec.core_settings import CALRecSettings
 from calrec_recbole.plugin.data.prepared import Prepared
-from calrec_recbole.recommender import Recommender
-from calrec_recbole.reranking.candidates import item_vectors, scaled, user_vectors
+from calrec_recbole.plugin.reload import load_run
+from calrec_recbole.reranking.candidates import scaled
 from calrec_recbole.reranking.rerank_settings import LOGPROB, RerankSettings
 
 __all__ = ["FirstStage", "check_first_stage", "first_stage"]
 
-TOWERS = "towers"
-
-FirstStage = Callable[[Any, list[list[int]]], NDArray[np.float64]]  # rows and their histories -> (B, n_items)
+FirstStage = Callable[[Any], NDArray[np.float64]]  # rows -> (B, n_items)
 
 
-def check_first_stage(rerank: RerankSettings, beta: float) -> None:
+def check_first_stage(rerank: RerankSettings) -> None:
     """Raises ``ConfigError`` where ``rerank_from`` does not name what can propose items."""
     sources = rerank.sources
     if not sources:
         raise ConfigError(
-            f"rerank_from={rerank.rerank_from!r} must be the folder of a finished run, such as SASRec's, a list of "
-            "such folders, or towers"
+            f"rerank_from={rerank.rerank_from!r} must be the folder of a finished run, such as SASRec's, or a "
+            "list of such folders"
         )
     for source in sources:
-        if source != TOWERS and not Path(source).expanduser().is_dir():
-            raise ConfigError(f"rerank_from={source!r} is no folder: give that of a finished run, or towers")
-    if TOWERS in sources and beta < 0:
-        raise ConfigError(
-            f"rerank_from=towers needs beta >= 0, not {beta}, which drives user and item apart: give a run"
-        )
+        if not Path(source).expanduser().is_dir():
+            raise ConfigError(f"rerank_from={source!r} is no folder: give that of a finished run")
     if len(sources) > 1 and rerank.rerank_by == LOGPROB:
         raise ConfigError(
             "rerank_from names several runs, whose scaled scores are no log-probabilities: set rerank_by=texts"
         )
 
 
-def first_stage(settings: CALRecSettings, prepared: Prepared, recommender: Callable[[], Recommender]) -> FirstStage:
-    """As ``rerank_from`` says; ``recommender`` answers the one whose towers are to be read."""
+def first_stage(settings: CALRecSettings, prepared: Prepared) -> FirstStage:
+    """The scores of the runs that ``rerank_from`` names; of several the mean."""
     here = {"gpu_id": settings.run.gpu_id, "use_gpu": settings.run.use_gpu}
-    stages = [
-        _towers(recommender, settings.training.tau_c)
-        if source == TOWERS
-        else _of_run(Path(source).expanduser(), prepared, here)
-        for source in settings.rerank.sources
-    ]
+    stages = [_of_run(Path(source).expanduser(), prepared, here) for source in settings.rerank.sources]
     return stages[0] if len(stages) == 1 else _mean(stages)
 
 
 def _mean(stages: Sequence[FirstStage]) -> FirstStage:
     """The mean of the stages' scores, each scaled to [0, 1] over a user's items."""
 
-    def scores(interaction: Any, histories: list[list[int]]) -> NDArray[np.float64]:
-        found = [stage(interaction, histories) for stage in stages]
+    def scores(interaction: Any) -> NDArray[np.float64]:
+        found = [stage(interaction) for stage in stages]
         return np.asarray(np.mean([scaled(one, np.ones(one.shape, bool)) for one in found], axis=0))
 
     return scores
 
 
 def _of_run(folder: Path, prepared: Prepared, here: Mapping[str, Any]) -> FirstStage:
-    from calrec_recbole.plugin.reload import load_run  # which loads the models, this one too
-
     loaded = load_run(folder, prepared.folder.parent, here)
     model, data = loaded.model, loaded.dataset.prepared
     longest, wanted = (one.settings.MAX_ITEM_LIST_LENGTH for one in (data, prepared))
@@ -86,23 +73,9 @@ def _of_run(folder: Path, prepared: Prepared, here: Mapping[str, Any]) -> FirstS
         )
 
     @torch.no_grad()
-    def scores(interaction: Any, _: list[list[int]]) -> NDArray[np.float64]:
+    def scores(interaction: Any) -> NDArray[np.float64]:
         model.eval()
         found = model.full_sort_predict(interaction.to(model.device)).view(len(interaction), -1)
         return np.asarray(found[:, 1:].double().cpu().numpy())  # without the pad item
-
-    return scores
-
-
-def _towers(recommender: Callable[[], Recommender], temperature: float) -> FirstStage:
-    encoded: list[tuple[Recommender, torch.Tensor, torch.Tensor]] = []
-
-    def scores(_: Any, histories: list[list[int]]) -> NDArray[np.float64]:
-        own = recommender()
-        if not encoded or encoded[0][0] is not own:
-            encoded[:] = [(own, *item_vectors(own.backbone, own.items))]
-        _, vectors, place = encoded[0]
-        cosine = (user_vectors(own.backbone, own.items, histories) @ vectors.T)[:, place]
-        return np.asarray(cosine.double().numpy()) / temperature
 
     return scores

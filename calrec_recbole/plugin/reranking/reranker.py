@@ -1,7 +1,7 @@
 """``retrieval: rerank``: the first stage of section 6's proposal; its scores and CALRec's become one ranking."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.experimental.unseen_bonus import unseen_items
 from calrec_recbole.plugin.calrec.core_settings import CALRecSettings
 from calrec_recbole.plugin.calrec.retriever import RERANK
 from calrec_recbole.plugin.data.prepared import Prepared
@@ -20,11 +21,10 @@ from calrec_recbole.recommender import Recommender
 from calrec_recbole.reranking.candidates import candidates, combine, log_softmax, scaled, target_logprobs
 from calrec_recbole.reranking.rerank_settings import AUTO, LOGPROB, TEXTS, number
 
-__all__ = ["BONUSES", "WEIGHTS", "Parts", "Reranker", "check_rerank", "fair_bonus"]
+__all__ = ["WEIGHTS", "Parts", "Reranker", "check_rerank"]
 
 RERANK_FILE = "rerank.json"  # in a run's checkpoint folder: what validation chose
 WEIGHTS = tuple(step / 10 for step in range(11))  # tried on validation
-BONUSES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # tried on validation, with the weight that it chose
 
 
 class Parts(NamedTuple):
@@ -51,21 +51,23 @@ def check_rerank(settings: CALRecSettings) -> None:
     if settings.retrieval.retrieval != RERANK:
         if rerank.rerank_from:
             raise ConfigError(f"rerank_from={rerank.rerank_from} has no effect: set retrieval=rerank")
-        if rerank.rerank_unseen != 0:
-            raise ConfigError(f"rerank_unseen={rerank.rerank_unseen!r} has no effect: set retrieval=rerank")
+        if settings.unseen.rerank_unseen != 0:
+            bonus = settings.unseen.rerank_unseen
+            raise ConfigError(f"rerank_unseen={bonus!r} has no effect: set retrieval=rerank")
         return
     if steps != 0 or (settings.backbone.backbone == "scratch" and not stage.pre_model_path):
         raise ConfigError(
             "retrieval=rerank ranks with finished weights: set train_steps=0, warmup_steps=0 (--config_files=untuned) "
             f"and pre_model_path, not train_steps={steps}, pre_model_path={stage.pre_model_path!r}"
         )
-    check_first_stage(rerank, settings.training.beta)
+    check_first_stage(rerank)
     if settings.users.evaluate_minutes and rerank.rerank_by == LOGPROB:
         raise ConfigError(
             f"evaluate_minutes={settings.users.evaluate_minutes} goes on from samples, and rerank_by=logprob draws "
             "none: set rerank_by=texts, or evaluate_minutes=0"
         )
     rerank.check()
+    settings.unseen.check(rerank.rerank_by)
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Reranker:
     """Candidates from ``first_stage``, scored again by ``way``.
 
     ``weight`` and ``bonus`` are None until validation has chosen them. ``unseen`` (n_items,) tells the items that no
-    training row holds: to a trained model their scores are hearsay, and ``bonus`` comes on top of them.
+    training row holds, and ``bonus`` comes on top of their scores: see ``experimental.unseen_bonus``.
     """
 
     first_stage: FirstStage
@@ -85,17 +87,15 @@ class Reranker:
     loss: float  # share of the best metric that the chosen bonus may cost
 
     @classmethod
-    def of(cls, settings: CALRecSettings, prepared: Prepared, recommender: Callable[[], Recommender]) -> "Reranker":
-        """As the ``rerank_*`` settings say; ``recommender`` answers the one whose towers are to be read."""
-        rerank = settings.rerank
-        stage = first_stage(settings, prepared, recommender)
+    def of(cls, settings: CALRecSettings, prepared: Prepared) -> "Reranker":
+        """As the ``rerank_*`` settings say."""
+        rerank, extra = settings.rerank, settings.unseen
+        stage = first_stage(settings, prepared)
         weight, bonus = (
-            None if value == AUTO else number(value) for value in (rerank.rerank_weight, rerank.rerank_unseen)
+            None if value == AUTO else number(value) for value in (rerank.rerank_weight, extra.rerank_unseen)
         )
-        unseen = np.ones(len(prepared.catalogue), bool)
-        for sequence in training_sequences(prepared.events):
-            unseen[sequence] = False
-        return cls(stage, rerank.rerank_candidates, rerank.rerank_by, weight, bonus, unseen, rerank.rerank_unseen_loss)
+        unseen = unseen_items(training_sequences(prepared.events), len(prepared.catalogue))
+        return cls(stage, rerank.rerank_candidates, rerank.rerank_by, weight, bonus, unseen, extra.rerank_unseen_loss)
 
     def parts(
         self,
@@ -109,7 +109,7 @@ class Reranker:
         By ``logprob`` both stages count as log-probabilities over the candidates; by ``texts`` Algorithm 1's scores
         and the first stage's are each scaled to [0, 1] over them.
         """
-        first = self.first_stage(interaction, histories)
+        first = self.first_stage(interaction)
         chosen = candidates(first, self.wanted)
         if self.way == TEXTS:
             return Parts(first, chosen, scaled(fused(), chosen), scaled(first, chosen), self.unseen)
@@ -141,14 +141,3 @@ class Reranker:
             return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
         except ValueError as problem:
             raise DataError(f"{file} is damaged ({problem}): run it again") from problem
-
-
-def fair_bonus(values: Mapping[float, float], found: Mapping[float, int], loss: float) -> float:
-    """Of the bonuses that keep 1 - ``loss`` of the best of the metric's ``values``, the one with most unseen targets
-    ``found``; the smallest of equals.
-
-    >>> fair_bonus({0.0: 0.100, 0.1: 0.099, 0.2: 0.097}, {0.0: 1, 0.1: 4, 0.2: 9}, loss=0.02)
-    0.1
-    """
-    kept = [bonus for bonus, value in values.items() if value >= (1 - loss) * max(values.values())]
-    return max(kept, key=lambda bonus: (found[bonus], -bonus))

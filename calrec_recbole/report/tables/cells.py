@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from calrec_recbole.report.rows import KEYS, METRICS
 
-__all__ = ["ABSENT", "DIGITS", "Cell", "Number", "TableRow", "marked_cells", "paper_cells", "printed"]
+__all__ = ["ABSENT", "DIGITS", "Cell", "Number", "TableRow", "marked_cells", "paper_cells", "printed", "table_row"]
 
 DIGITS = 4
 
@@ -48,6 +48,12 @@ class TableRow:
     @property
     def empty(self) -> bool:
         return all(cell.opt.text == cell.pes.text == ABSENT for cell in self.cells)
+
+
+def table_row(found: Mapping[str, Any]) -> TableRow:
+    """The row that ``dataclasses.asdict`` made ``found`` of."""
+    cells = [Cell(Number(**cell["opt"]), Number(**cell["pes"])) for cell in found["cells"]]
+    return TableRow(found["label"], cells, found["kind"], found["error"])
 
 
 ABSENT = "–"

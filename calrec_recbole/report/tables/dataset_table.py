@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.data.dataset_statistics import Statistics, paper_table, statistics
+from calrec_recbole.data.dataset_statistics import Statistics, statistics
 from calrec_recbole.errors import DataError
+from calrec_recbole.paper import paper_statistics
 
 __all__ = ["FIELDS", "DataColumn", "data_table"]
 
@@ -39,8 +40,8 @@ def data_table(folders: Mapping[str, str]) -> list[DataColumn]:
     columns = []
     for name, folder in folders.items():
         columns.append(_ours(name, Path(folder)))
-        if name in paper_table():
-            columns.append(DataColumn(name, _texts(paper_table()[name]), paper=True))
+        if name in paper_statistics():
+            columns.append(DataColumn(name, _texts(paper_statistics()[name]), paper=True))
     return columns
 
 

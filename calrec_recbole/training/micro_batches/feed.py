@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -11,12 +11,10 @@ import numpy as np
 import torch
 
 from calrec_recbole.backbone import Backbone
-from calrec_recbole.engines.xla.lazy_graph import finish_graph
-from calrec_recbole.engines.xla.static_training import FixedShapes
 from calrec_recbole.errors import DataError
 from calrec_recbole.examples import Example, ItemTokens
 from calrec_recbole.training.budget import laid_over, seconds_of, steps_within
-from calrec_recbole.training.cached_gradients import BatchGradient
+from calrec_recbole.training.cached_gradients import BatchGradient, Gradient
 from calrec_recbole.training.device.fused_kernels import COMPILE, LIGER, compiled, liger_nll, use_kernels
 from calrec_recbole.training.device.mixed_precision import fast_attention, resolve_precision
 from calrec_recbole.training.device.random_state import RandomState
@@ -65,15 +63,17 @@ class Feed:
             raise DataError("training needs users with at least two items each: one of history and a target")
         if self.settings.gradient_checkpointing:
             _recompute_blocks(self.backbone.model)
-        if self.device.type == "xla":
-            self.backbone.model.tie_weights()  # moving a model there copies its shared weights: two would be trained
         self.processes.check_batch(len(self.examples(0)))
         self.asked = self.settings
         self.kernels = use_kernels(self.backbone.model, self.settings.kernels, self.device)
         self.precision = resolve_precision(self.settings.precision, self.device)
-        self.packed = reads_packed(self.backbone, self.settings.packing, self.device, self.precision)
+        self.packed = self.reads_packed()
         self.engine = engine(self.backbone, self.settings.parallel, self.processes)
         self.clear_gradients()
+
+    def reads_packed(self) -> bool:
+        """Whether sequences go in rows without pads: as ``packing`` says, "auto" where the backbone reads such rows."""
+        return reads_packed(self.backbone, self.settings.packing, self.device, self.precision)
 
     @property
     def in_warmup(self) -> bool:
@@ -98,22 +98,23 @@ class Feed:
         """The backbone with the attention that ``batch`` is made for, its blocks compiled where that is asked for."""
         model = self.engine.backbone.model
         with ExitStack() as stack:
-            stack.enter_context(attending_packed(model) if self.packed else fast_attention(model, self.precision))
+            stack.enter_context(attending_packed(model) if self.packed else self.padded_attention())
             if self.kernels == COMPILE:
                 stack.enter_context(compiled(model))
             yield
 
-    def batch(self, step: int, sizes: Sizes | None = None) -> BatchGradient | FixedShapes:
+    def padded_attention(self) -> AbstractContextManager[None]:
+        """The backbone with the attention that is fastest on padded sequences."""
+        return fast_attention(self.engine.backbone.model, self.precision)
+
+    def batch(self, step: int, sizes: Sizes | None = None) -> Gradient:
         """The examples of ``step``, ready to go through the backbone inside ``attending``."""
         sizes = sizes or self.sizes or self._measured_sizes()
         return self.gradient_of(self.examples(step), step < self.settings.warmup_steps, sizes)
 
-    def gradient_of(self, examples: Sequence[Example], warmup: bool, sizes: Sizes) -> BatchGradient | FixedShapes:
+    def gradient_of(self, examples: Sequence[Example], warmup: bool, sizes: Sizes) -> Gradient:
         """``examples`` as the whole of a batch."""
-        settings = self.settings
-        contrasts = not warmup and (settings.alpha != 0 or settings.beta != 0)
-        if self.device.type == "xla":
-            return self.fixed_shapes(examples, contrasts)
+        settings, contrasts = self.settings, self.contrasts(warmup)
         return BatchGradient(
             self.engine.backbone,
             settings,
@@ -122,18 +123,19 @@ class Feed:
             examples,
             self._passes(examples, contrasts, sizes),
             contrasts,
-            "mean" if warmup else settings.nig_reduction,
+            self.reduction(warmup),
             sizes.head_rows,
             self.processes,
             liger_nll() if self.kernels == LIGER else None,
         )
 
-    def fixed_shapes(self, examples: Sequence[Example], contrasts: bool) -> FixedShapes:
-        """The same batch in pieces that XLA need not compile anew."""
-        reduction = "mean" if self.in_warmup else self.settings.nig_reduction
-        return FixedShapes(
-            self.engine.backbone, self.items, self.settings, self.device, self.precision, examples, contrasts, reduction
-        )
+    def contrasts(self, warmup: bool) -> bool:
+        """Whether the loss of the phase has the contrastive terms of Eq. 4."""
+        return not warmup and (self.settings.alpha != 0 or self.settings.beta != 0)
+
+    def reduction(self, warmup: bool) -> str:
+        """Of the generation loss in the phase: the warm-up predicts every token, and takes their mean."""
+        return "mean" if warmup else self.settings.nig_reduction
 
     def _measured_sizes(self) -> Sizes:
         return sizes_of(self.settings, self.engine.backbone.model, self.device, self._trial, self.processes)
@@ -156,11 +158,9 @@ class Feed:
         return padded_passes(*given, in_parts=self.processes.world > 1 and self.settings.parallel == "fsdp")
 
     def clear_gradients(self) -> None:
-        """On XLA zeros: adding to nothing would be another graph than adding to something."""
+        """Before a step's first backward pass."""
         for parameter in self.engine.backbone.model.parameters():
-            zeros = self.device.type == "xla" and parameter.requires_grad
-            parameter.grad = torch.zeros_like(parameter) if zeros else None
-        finish_graph(self.device)
+            parameter.grad = None
 
     def plan(self) -> None:
         """Finds what the settings leave open: the sizes of a group, and the steps that a budget of minutes holds.

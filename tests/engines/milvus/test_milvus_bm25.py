@@ -6,9 +6,10 @@ import sys
 import numpy as np
 import pytest
 
+from calrec_recbole.engines.milvus.milvus_bm25 import MilvusBM25
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.fusion import fuse
-from calrec_recbole.retrieval import LuceneBM25, MilvusBM25
+from calrec_recbole.retrieval import LuceneBM25
 
 WORDS = ["red", "blue", "green", "glue", "tape", "pen", "ruler", "steel", "paper", "the", "10", "4.5", "box", "pack"]
 

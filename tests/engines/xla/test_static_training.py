@@ -1,76 +1,69 @@
-"""XLA's way to the gradient of a batch, on a CPU against the usual one."""
+"""XLA's training on a CPU: what it decides; benchmarks/xla_check.sh runs it on XLA itself."""
 
 import pytest
 import torch
 
 from calrec_recbole.backbone import Backbone, ScratchSizes, scratch_model, train_tokenizer
-from calrec_recbole.engines.xla.static_training import bucket
+from calrec_recbole.engines.xla.static_gradient import FixedShapes
+from calrec_recbole.engines.xla.static_training import StaticTraining
+from calrec_recbole.errors import ConfigError
 from calrec_recbole.examples import tokenise_items
-from calrec_recbole.training import Training, TrainingSettings
+from calrec_recbole.training import TrainingSettings
 
-TEXTS = [f"Title: Item {chr(65 + number) * (1 + 9 * number)}." for number in range(6)]
-SEQUENCES = [[(start + place) % 6 for place in range(2 + start % 4)] for start in range(10)]
+TEXTS = [f"Title: Item {chr(65 + number)}." for number in range(4)]
 SIZES = ScratchSizes(300, 16, 2, 2, 32, 0.0)
 
 
 def training(**changes):
     tokenizer = train_tokenizer(TEXTS, SIZES.vocab_size, merge_across_words=True)
     model = scratch_model(SIZES, len(tokenizer), tokenizer.eos_token_id, 256, seed=1)
-    settings = TrainingSettings(
-        **{"train_steps": 9, "train_batch_size": 8, "micro_batch_tokens": 600, "precision": "float32", **changes}
-    )
+    settings = TrainingSettings(**{"train_steps": 4, "train_batch_size": 4, **changes})
     items = tokenise_items(TEXTS, tokenizer, 200)
-    return Training(Backbone(model, tokenizer), items, SEQUENCES, settings, seed=5, device=torch.device("cpu"))
+    return StaticTraining(Backbone(model, tokenizer), items, [[0, 1, 2], [1, 2]], settings, 5, torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{}, {"nig_reduction": "mean"}, {"alpha": 0.7, "beta": 0.2}, {"alpha": 0.0, "beta": 0.0}, {"warmup_steps": 3}],
+    ("changes", "message"),
+    [({"packing": True}, "packing=true: XLA reads padded"), ({"kernels": "compile"}, "kernels=compile: XLA compiles")],
 )
-def test_padded_pieces_have_the_gradient_and_losses_of_the_usual_ones(changes):
-    run = training(**changes)
-    batch = run.batch(run.step)
-    with run.attending():
-        usual = batch.accumulate()
-    expected = [parameter.grad.clone() for parameter in run.backbone.model.parameters()]
-    run.backbone.model.zero_grad()
-    fixed = run.fixed_shapes(batch.examples, contrasts=batch.contrasts)
-    for ours, theirs in zip(fixed.accumulate(), usual, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5, equal_nan=True)
-    for parameter, gradient in zip(run.backbone.model.parameters(), expected, strict=True):
-        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-5)
+def test_what_xla_cannot_do_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        training(**changes)
 
 
-def test_shapes_are_a_function_of_the_bucket_alone():
-    """Over an epoch: several buckets, several pieces of one bucket, rows that only fill up."""
-    run = training(micro_batch_tokens=256)
-    shapes, pieces, filling = {}, 0, 0
-    for run.step in range(5):
-        fixed = run.fixed_shapes(run.examples(run.step), contrasts=True)
-        users = []
-        for piece in fixed._sequences():
-            shapes.setdefault(piece.tokens.shape[1], set()).add(tuple(tuple(part.shape) for part in piece))
-            rows = [row for row in piece.rows.tolist() if row < len(fixed.examples)]
-            users += rows
-            filling += len(piece.rows) - len(rows)
-            pieces += 1
-        assert sorted(users) == list(range(8))
-    assert len(shapes) > 1
-    assert all(len(found) == 1 for found in shapes.values())
-    assert pieces > 5 * len(shapes)
-    assert filling > 0
+def test_sequences_are_padded_whatever_the_backbone_could_read():
+    run = training(packing="auto")
+    assert not run.packed
+    assert isinstance(run.batch(0), FixedShapes)
 
 
-@pytest.mark.parametrize(("length", "width"), [(1, 32), (32, 32), (33, 64), (64, 64), (65, 128), (1025, 2048)])
-def test_buckets_are_powers_of_two(length, width):
-    assert bucket(length) == width
+def test_the_warm_up_has_no_contrast_and_takes_the_mean():
+    run = training(warmup_steps=2)
+    assert [(run.batch(step).contrasts, run.batch(step).reduction) for step in (1, 2)] == [
+        (False, "mean"),
+        (True, "sum"),
+    ]
 
 
-def test_the_share_of_pads_by_hand():
+def test_attention_is_plain_inside_the_block_only():
     run = training()
-    fixed = run.fixed_shapes(run.examples(run.step), contrasts=False)
-    tokens = sum(len(example.tokens) for example in fixed.examples)
-    widths = [bucket(len(example.tokens)) for example in fixed.examples]
-    pieces = {width: -(-widths.count(width) // (600 // width)) for width in widths}
-    padded = sum(number * (600 // width) * width for width, number in pieces.items())
-    assert fixed.padding == pytest.approx(1 - tokens / padded)
+    before = run.backbone.model.config._attn_implementation
+    assert before == "sdpa"
+    with run.attending():
+        assert run.backbone.model.config._attn_implementation == "eager"
+    assert run.backbone.model.config._attn_implementation == before
+
+
+def test_gradients_begin_at_zero_so_that_each_step_is_the_same_graph():
+    run = training()
+    frozen, *trained = run.backbone.model.parameters()
+    frozen.requires_grad_(False)
+    trained[0].grad = torch.ones_like(trained[0])
+    run.clear_gradients()
+    assert frozen.grad is None
+    assert all(parameter.grad is not None and not parameter.grad.any() for parameter in trained)
+
+
+def test_the_optimiser_counts_its_steps_on_the_device():
+    (optimiser,) = training().optimisers
+    assert all(group["capturable"] and not group["fused"] for group in optimiser.param_groups)

