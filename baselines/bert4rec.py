@@ -12,6 +12,7 @@ RecBole 1.2.1's BERT4Rec departs from the paper in four places:
    gives 0/0, a NaN loss.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,9 +20,20 @@ import torch.nn.functional as F
 from recbole.model.sequential_recommender.bert4rec import BERT4Rec
 from torch import Tensor, nn
 
+from calrec_recbole.baselines.transformer_sizes import TransformerSizes
 from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.training.trim_padding import TrimSettings
+from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["BERT4RecFull", "append", "draw_masks"]
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """``ft_ratio`` of the rows have their last item alone masked, the others each item with ``mask_ratio``."""
+
+    mask_ratio: float = 0.2
+    ft_ratio: float = 0.5
 
 
 def append(histories: Tensor, lengths: Tensor, items: Tensor) -> Tensor:
@@ -46,11 +58,14 @@ def draw_masks(lengths: Tensor, width: int, mask_ratio: float, last_ratio: float
 class BERT4RecFull(BERT4Rec):
     """RecBole's BERT4Rec with one position more, for the mask after a full history; every row is masked somewhere."""
 
+    setting_groups = (TransformerSizes, MaskSettings, TrimSettings)
+
     def __init__(self, config: Any, dataset: Any) -> None:
-        if config["loss_type"] != "CE":
-            raise ConfigError(f"loss_type={config['loss_type']!r} must be CE, cross-entropy over all items")
+        loss = settings_of(TransformerSizes, config).loss_type
+        if loss != "CE":
+            raise ConfigError(f"loss_type={loss!r} must be CE, cross-entropy over all items")
         super().__init__(config, dataset)
-        self.last_ratio = float(config["ft_ratio"])
+        self.last_ratio = settings_of(MaskSettings, config).ft_ratio
         self.position_embedding = nn.Embedding(self.max_seq_length + 1, self.hidden_size)
         self._init_weights(self.position_embedding)
 

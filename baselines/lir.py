@@ -7,8 +7,10 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor
 
-from calrec_recbole.plugin.calrec.retriever import bm25_of
-from calrec_recbole.plugin.data.dataset import catalogue_of
+from calrec_recbole.plugin.calrec.retriever import bm25_of, check_engines
+from calrec_recbole.reranking.rerank_settings import RerankSettings
+from calrec_recbole.retrieval.engine_settings import RetrievalSettings
+from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["LIR"]
 
@@ -21,11 +23,17 @@ class LIR(SequentialRecommender):
     """
 
     input_type = InputType.POINTWISE
+    setting_groups = (RetrievalSettings,)
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        self.texts = catalogue_of(dataset, config).texts
-        self.engine = bm25_of(config, self.texts)
+        self.texts = dataset.prepared.catalogue.texts
+        self.engine = bm25_of(settings_of(RetrievalSettings, config), self.texts)
+
+    @classmethod
+    def check_settings(cls, config: Any, processes: int) -> None:
+        """Raises ``ConfigError`` before the data are read."""
+        check_engines(settings_of(RetrievalSettings, config), RerankSettings())
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """Histories ``item_seq`` (B, L), ``item_seq_len`` (B,) -> (B, n_items) float64 scores, the pad item's -inf."""

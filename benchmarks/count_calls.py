@@ -142,12 +142,12 @@ def random_data(users: int, words: int = WORDS, seed: int = 0) -> tuple[list[str
 def prepared_data(data_path: str, dataset: str) -> tuple[list[str], list[list[int]]]:
     """The item texts and the training sequences of a prepared data set."""
     from calrec_recbole.plugin.config import Config
-    from calrec_recbole.plugin.data.dataset import catalogue_of, load_dataset, loaders
-    from calrec_recbole.plugin.data.sequences import longest_sequences
+    from calrec_recbole.plugin.data.prepared import prepare
+    from calrec_recbole.plugin.data.sequences import training_sequences
 
     config = Config("CALRec", dataset, [], {"data_path": data_path, "retrieval": "okapi"})
-    loaded = load_dataset(config)
-    return list(catalogue_of(loaded, config).texts), longest_sequences(loaders(config, loaded).train.dataset)
+    prepared = prepare(config)
+    return list(prepared.catalogue.texts), training_sequences(prepared.events)
 
 
 class Count(NamedTuple):

@@ -84,7 +84,9 @@ def measure(arguments: argparse.Namespace, given: Sequence[str]) -> int:
     from gpu_row.bench import check_same, settings_before
     from gpu_row.dry import write_data
 
-    from calrec_recbole.runs.run_folder import NO_EFFECT
+    from calrec_recbole.plugin.calrec.core_settings import GROUPS
+    from calrec_recbole.plugin.config import EVERY_RUN
+    from calrec_recbole.setting_groups import effective
 
     stages = STAGES[arguments.stages]
     names = datasets(stages)
@@ -105,7 +107,7 @@ def measure(arguments: argparse.Namespace, given: Sequence[str]) -> int:
         return refused(lacking)
     settings = shared_settings(arguments.data_path, backbone, retrieval, given)
     bench = checked_bench(arguments, settings)
-    told = {name: value for name, value in settings.items() if name not in NO_EFFECT}
+    told = effective(settings, (*EVERY_RUN, *GROUPS.values()))
     check_same(arguments.out, {**told, "dry_run": arguments.dry_run})
     return go(bench, arguments.minutes, stages, arguments.ablate)
 

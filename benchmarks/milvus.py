@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from calrec_recbole.engines.milvus.milvus_bm25 import MilvusBM25
 from calrec_recbole.fusion import N_PREDS, fuse, unique_predictions
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import catalogue_of, load_dataset
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.retrieval import LuceneBM25
 from calrec_recbole.runs.user_samples import read_samples
 
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--uri", default="")
     arguments = parser.parse_args()
     config = Config("LIR", arguments.dataset, config_dict={"data_path": str(arguments.data_path)})
-    texts = catalogue_of(load_dataset(config), config).texts
+    texts = prepare(config).catalogue.texts
     drawn = [one.samples for one in read_samples(arguments.samples)]
     chosen = np.random.default_rng(1).permutation(len(drawn))[: arguments.users]
     users = [drawn[place] for place in chosen]

@@ -35,7 +35,7 @@ import psutil
 
 from calrec_recbole.fusion import fuse, fuse_standings
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import catalogue_of, load_dataset
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.prompts import parse_item_text
 from calrec_recbole.retrieval import LuceneBM25
 
@@ -54,7 +54,7 @@ def real_texts(data_path: Path, rng: np.random.Generator) -> list[str]:
     for folder in sorted(data_path.iterdir()):
         if (folder / f"{folder.name}.item").is_file() and not folder.name.endswith("-raw"):
             config = Config("LIR", folder.name, config_dict={"data_path": str(data_path)})
-            found |= dict.fromkeys(catalogue_of(load_dataset(config), config).texts)
+            found |= dict.fromkeys(prepare(config).catalogue.texts)
     texts = list(found)
     return [texts[place] for place in rng.permutation(len(texts))]
 

@@ -34,7 +34,7 @@ from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.generation import CatalogueProposer, Proposer, Work, sample
 from calrec_recbole.plugin.calrec.core_settings import prompt_of
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import catalogue_of, load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.reload import load_run
 
 N, TEMPERATURE, MAX_NEW_TOKENS = 32, 0.5, 80  # paper 4
@@ -162,11 +162,11 @@ def of_backbone(arguments: argparse.Namespace) -> tuple[Backbone, Prompts, ItemT
     if arguments.max_input_length:
         settings["max_input_length"] = arguments.max_input_length
     config = Config("CALRec", arguments.dataset, config_dict=settings)
-    dataset = load_dataset(config)
-    catalogue, prompt = catalogue_of(dataset, config), prompt_of(config["prompt_template"])
+    dataset = prepare(config).dataset
+    catalogue, prompt = dataset.prepared.catalogue, prompt_of(config["prompt_template"])
     texts = catalogue.titles if prompt.titles else catalogue.texts
     items = tokenise_items(texts, backbone.tokenizer, int(config["max_input_length"]), prompt)
-    rows = loaders(config, dataset).test._dataset.inter_feat[torch.arange(arguments.users)]
+    rows = dataset.prepared.loaders.test._dataset.inter_feat[torch.arange(arguments.users)]
     histories = rows[config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"]].tolist()
     lengths = rows[config["ITEM_LIST_LENGTH_FIELD"]].tolist()
     prompts = [

@@ -35,8 +35,8 @@ from calrec_recbole.backbone import Backbone, ScratchSizes, load_backbone, scrat
 from calrec_recbole.examples import IGNORED, Example, ItemTokens, tokenise_items
 from calrec_recbole.losses import info_nce
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import catalogue_of, load_dataset, loaders
-from calrec_recbole.plugin.data.sequences import longest_sequences
+from calrec_recbole.plugin.data.prepared import prepare
+from calrec_recbole.plugin.data.sequences import training_sequences
 from calrec_recbole.training import Training, TrainingSettings
 from calrec_recbole.training.device.mixed_precision import autocast
 from calrec_recbole.two_tower import collate_sequences, collate_targets, masked_mean
@@ -287,9 +287,9 @@ def main() -> None:
         config_dict={"data_path": arguments.data_path, "gpu_id": ""},
         config_file_list=[] if scratch else ["smollm2-135m"],
     )
-    dataset = load_dataset(config)
-    sequences = longest_sequences(loaders(config, dataset).train._dataset)
-    texts = catalogue_of(dataset, config).texts
+    dataset = prepare(config).dataset
+    sequences = training_sequences(dataset.prepared.events)
+    texts = dataset.prepared.catalogue.texts
     backbone = backbone_of(arguments.backbone, texts, config, arguments.layers)
     device = torch.device(arguments.device)
     backbone.model.to(device)

@@ -11,7 +11,17 @@ CalrecError (ValueError)
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["BackboneError", "CalrecError", "ConfigError", "DataError", "ScoreError", "StorageError", "did_you_mean"]
+__all__ = [
+    "BackboneError",
+    "CalrecError",
+    "ConfigError",
+    "DataError",
+    "ScoreError",
+    "StorageError",
+    "did_you_mean",
+    "must_be_one_of",
+    "not_one_of",
+]
 
 
 class CalrecError(ValueError):
@@ -43,3 +53,19 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     by_lower = {word.lower(): word for word in sorted(known)}
     near = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     return f"; did you mean '{by_lower[near[0]]}'?" if near else ""
+
+
+def must_be_one_of(setting: str, value: object, known: Iterable[object], hint: str = "") -> None:
+    """Raises ``ConfigError`` where ``value`` is none of ``known``; ``hint`` stands in place of the nearest name."""
+    if fault := not_one_of(setting, value, known, hint):
+        raise ConfigError(fault)
+
+
+def not_one_of(setting: str, value: object, known: Iterable[object], hint: str = "") -> str:
+    """``must_be_one_of`` for who gathers faults: the one line, or ``""`` where ``value`` is one of ``known``."""
+    choices = list(known)
+    if value in choices:
+        return ""
+    names = [str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in choices]
+    shown = value if setting.startswith("--") else repr(value)  # a word of the command line
+    return f"{setting}={shown} must be one of {', '.join(names)}{hint or did_you_mean(str(value), names)}"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calrec_recbole.errors import ConfigError, ScoreError, did_you_mean
+from calrec_recbole.errors import ConfigError, ScoreError, must_be_one_of
 
 __all__ = [
     "EPSILON",
@@ -117,9 +117,7 @@ def quasi_round_robin(
     [0.9048, 0.8187, 0.8187]
     """
     _check_epsilon(epsilon)
-    if pooling not in POOLINGS:
-        known = f"{', '.join(POOLINGS)} (paper: max){did_you_mean(str(pooling), POOLINGS)}"
-        raise ConfigError(f"pooling={pooling!r} must be one of {known}")
+    must_be_one_of("pooling", pooling, POOLINGS, " (paper: max)")
     scores = np.asarray(scores, np.float64)
     if scores.ndim != 2:
         raise ScoreError(f"scores have shape {scores.shape}: they must be (n_preds, n_items), a row a prediction")

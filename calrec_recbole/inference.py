@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import ConfigError, must_be_one_of
 from calrec_recbole.fusion import POOLINGS
 from calrec_recbole.generation import PRECISIONS
+from calrec_recbole.setting_groups import no_effect, younger
 
 __all__ = ["AUTO", "CONSTRAINED", "DECODINGS", "LONGEST", "NATIVE", "InferenceSettings"]
 
@@ -32,23 +33,22 @@ class InferenceSettings:
     model's, the texts that fusion takes are scored again in the model's own. ``cuda_graphs`` launches passes whole.
     """
 
-    decoding: str = "sample"
-    beams: int = 32
+    decoding: str = younger("sample", neutral="sample")
+    beams: int = younger(32, neutral=32)
     n_gen: int = 32
     temperature: float = 0.5
-    speculate: bool | str = AUTO
-    decode_precision: str = AUTO
-    cuda_graphs: bool = False
+    speculate: bool | str = no_effect(AUTO)
+    decode_precision: str = younger(AUTO, neutral=AUTO)
+    cuda_graphs: bool = no_effect(False)
     max_new_tokens: int | str = AUTO  # paper 4: 80, "a maximum output decoding length"
     n_pred: int = 10
     epsilon: float = 1 / 5000
     pooling: str = "max"  # Algorithm 1, line 11
-    generation_engine: str = NATIVE  # or the name of what else draws the samples: other draws, equally distributed
+    # or the name of what else draws the samples: other draws, equally distributed
+    generation_engine: str = younger(NATIVE, neutral="native")
 
     def __post_init__(self) -> None:
-        if self.decoding not in DECODINGS:
-            hint = did_you_mean(str(self.decoding), DECODINGS)
-            raise ConfigError(f"decoding={self.decoding!r} must be one of {', '.join(DECODINGS)}{hint}")
+        must_be_one_of("decoding", self.decoding, DECODINGS)
         if self.generation_engine != NATIVE and self.decoding == CONSTRAINED:
             raise ConfigError(
                 f"decoding=constrained draws no samples: set generation_engine=native, not {self.generation_engine}"
@@ -59,20 +59,15 @@ class InferenceSettings:
                 raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
         if self.epsilon < 0:
             raise ConfigError(f"epsilon={self.epsilon} must not be negative (paper: 1/5000)")
-        if self.pooling not in POOLINGS:
-            raise ConfigError(f"pooling={self.pooling!r} must be one of {', '.join(POOLINGS)} (paper: max)")
+        must_be_one_of("pooling", self.pooling, POOLINGS, " (paper: max)")
 
     def _check_sampling(self) -> None:
-        if self.speculate not in (True, False, AUTO):
-            raise ConfigError(f"speculate={self.speculate!r} must be {AUTO}, true or false")
+        must_be_one_of("speculate", self.speculate, (AUTO, True, False))
         if self.speculate is True and self.decoding == CONSTRAINED:
             raise ConfigError(f"speculate=True needs decoding=sample: {CONSTRAINED} decoding draws nothing")
         if self.speculate is True and self.generation_engine != NATIVE:
             raise ConfigError(f"speculate=True needs generation_engine=native: {self.generation_engine} does without")
-        if self.decode_precision not in PRECISIONS:
-            hint = did_you_mean(str(self.decode_precision), PRECISIONS)
-            known = ", ".join(PRECISIONS)
-            raise ConfigError(f"decode_precision={self.decode_precision!r} must be one of {known}{hint}")
+        must_be_one_of("decode_precision", self.decode_precision, PRECISIONS)
         length = self.max_new_tokens
         if length != AUTO and not (isinstance(length, int) and length > 0):
             raise ConfigError(f"max_new_tokens={length!r} must be {AUTO} or a number greater than 0")

@@ -16,7 +16,7 @@ PACKAGE, BASELINES = ROOT / "calrec_recbole", ROOT / "baselines"
 
 FLOORS = [  # design.md: a room imports from itself and from the floors before its own
     {"configs", "errors"},
-    {"durable_files"},
+    {"durable_files", "setting_groups"},
     {"prompts", "losses", "fusion", "evaluation", "attention", "data"},
     {"catalogue", "examples", "generation", "paper", "retrieval"},
     {"backbone", "inference", "two_tower"},
@@ -32,7 +32,7 @@ KNOW_RECBOLE = {"plugin", "baselines", "comparison", "cli"}
 
 PLUGIN = {  # a room of plugin/ -> the other rooms of plugin/ that it imports; "" are the modules of plugin/ itself
     "data": {""},
-    "training": {""},
+    "training": {"", "data"},
     "calrec": {"", "data", "training", "reranking"},  # the model holds its reranker, which asks for texts by BM25
     "reranking": {"", "data", "training", "calrec"},
     "": {"data", "training"},
@@ -167,7 +167,15 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
     "generation.walk": "generation/test_sampling_distribution.py",
     "retrieval.lucene.compiled_loops": "retrieval/lucene/test_fused_bm25.py",
     "training.distributed.sharding": "training/distributed/test_replicas.py",  # ddp and fsdp by the same cases
+    # settings, which are held against the shipped YAML files, the ids of runs and the one door
+    "baselines.recformer.recformer_settings": "baselines/recformer/test_model.py",
+    "baselines.transformer_sizes": "plugin/test_config.py",
+    "plugin.data.data_settings": "plugin/test_run_ids.py",
+    "plugin.run_settings": "plugin/test_run_ids.py",
+    "reranking.rerank_settings": "plugin/reranking/test_reranker.py",
+    "retrieval.engine_settings": "plugin/calrec/test_retriever.py",
     # parts of a RecBole model that only a run can make
+    "plugin.data.user_rows": "plugin/calrec/test_stages.py",
     "engines.milvus.collection": "engines/milvus/test_milvus_bm25.py",
     "plugin.calrec.core_settings": "plugin/test_device.py",
     "plugin.calrec.sampled_texts": "plugin/calrec/test_rank_samples.py",
@@ -176,9 +184,10 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
     "plugin.calrec.validation_users": "plugin/calrec/test_stages.py",
     "plugin.reranking.candidate_source": "plugin/reranking/test_reranker.py",
     "plugin.reranking.choose_mix": "plugin/reranking/test_reranker.py",
-    "baselines.recformer.pretraining_rows": "baselines/recformer/test_trainer.py",
     "baselines.recformer.stage_resume": "baselines/recformer/test_trainer.py",
+    "report.contents": "results/test_kept_results.py",
     "report.dataset_section": "report/test_write.py",
+    "report.inputs.kept": "results/test_kept_results.py",
     "report.plots.all_plots": "report/test_write.py",
     # nothing that could be wrong alone: names, a protocol
     "runs.file_names": "runs/test_saved_samples.py",
@@ -193,6 +202,9 @@ OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several ro
     *(f"plugin/test_{name}.py" for name in ("calrec_adapters", "device", "every_model", "full_disk", "kill", "plan")),
     *(f"plugin/test_{name}.py" for name in ("generation_engine", "no_retrieval", "samples_before", "smollm2")),
     *("plugin/test_shipped_configs.py", "training/test_adapted_training.py"),
+    *("plugin/test_door.py", "plugin/test_run_ids.py", "results/test_kept_results.py"),
+    *(f"docs/test_{name}.py" for name in ("api_pages", "manual_commands", "manual_examples", "manual_links")),
+    "docs/test_paper_index.py",
 }
 
 

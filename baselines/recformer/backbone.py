@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -32,6 +32,8 @@ class Backbone(NamedTuple):
 @dataclass(frozen=True)
 class LongformerSizes:
     """Sizes of a network trained from scratch; ``dropout`` also acts on attention, as in Longformer."""
+
+    prefix: ClassVar[str] = "scratch_"
 
     vocab_size: int = 8000
     hidden_size: int = 128

@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from calrec_recbole.baselines.recformer.inputs import FlatItem, tokenise_item
-from calrec_recbole.catalogue import read_attributes
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.data.dataset import item_file, item_tokens
-from calrec_recbole.prompts import Attribute
+from calrec_recbole.plugin.data.prepared import Prepared
 
 __all__ = ["DistinctItems", "attributes_of", "distinct_items", "texts_of"]
 
@@ -19,26 +17,21 @@ class DistinctItems(NamedTuple):
     place: list[int]
 
 
-def attributes_of(dataset: Any, config: Any) -> list[dict[str, str]]:
+def attributes_of(prepared: Prepared, wanted: Sequence[str]) -> list[dict[str, str]]:
     """Name -> value of the attributes of every item, in the order of internal ids 1, 2, ...
 
-    ``recformer_attributes`` names fields of ``item_attributes`` in the order in which they are read; empty, all of
-    them. The names are the labels in lower case: the authors' "title", "brand", "category".
+    ``wanted``, the setting recformer_attributes, names fields of ``item_attributes`` in the order in which they are
+    read; empty, all of them. The names are the labels in lower case: the authors' "title", "brand", "category".
     """
-    try:
-        known = {attribute["field"]: Attribute(**attribute) for attribute in config["item_attributes"]}
-    except (KeyError, TypeError):
-        raise ConfigError(
-            f"item_attributes={config['item_attributes']!r} must be a list of {{field: ..., label: ..., words: ...}}"
-        ) from None
-    wanted = config["recformer_attributes"] or list(known)
+    known = {attribute.field: attribute for attribute in prepared.template}
+    wanted = wanted or list(known)
     lacking = [field for field in wanted if field not in known]
     if lacking:
         raise ConfigError(
             f"recformer_attributes={wanted} names {lacking[0]!r}, which is not in item_attributes, {list(known)}: "
             "name some of these, or none for all"
         )
-    rows = read_attributes(item_file(config), item_tokens(dataset)[1:], wanted)
+    rows = prepared.attributes(wanted)
     return [{known[field].label.lower(): row[field].strip() for field in wanted} for row in rows]
 
 

@@ -4,7 +4,6 @@ https://arxiv.org/abs/2305.13731
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +27,18 @@ from calrec_recbole.baselines.recformer.inputs import FlatItem, FlatSequence, fl
 from calrec_recbole.baselines.recformer.item_texts import attributes_of, distinct_items, texts_of
 from calrec_recbole.baselines.recformer.longformer import cosine_scores
 from calrec_recbole.baselines.recformer.official_checkpoint import load_official
-from calrec_recbole.baselines.recformer.pretraining_rows import PretrainingData, pretraining_data
-from calrec_recbole.errors import BackboneError, ConfigError, DataError, did_you_mean
+from calrec_recbole.baselines.recformer.prefix_rows import PretrainingData, pretraining_data
+from calrec_recbole.baselines.recformer.recformer_settings import RecformerSettings
+from calrec_recbole.errors import BackboneError, DataError
+from calrec_recbole.plugin.train_stages import PRETRAIN
 from calrec_recbole.runs.run_folder import CHECKPOINT
+from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.training.device.mixed_precision import autocast, resolve_precision
 
 __all__ = ["WEIGHTS", "Recformer"]
 
 WEIGHTS = "best"  # the folder inside a checkpoint that holds network, tokenizer and item table
 TABLE = "items.safetensors"
-STAGES = ("pretrain", "finetune")
 
 
 class Recformer(SequentialRecommender):
@@ -47,31 +48,30 @@ class Recformer(SequentialRecommender):
     """
 
     input_type = InputType.POINTWISE
+    setting_groups = (RecformerSettings, LongformerSizes)
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        self.stage = str(config["train_stage"])
-        if self.stage not in STAGES:
-            raise ConfigError(
-                f"train_stage={self.stage!r} must be one of {', '.join(STAGES)}{did_you_mean(self.stage, STAGES)}"
-            )
-        self.temperature, self.tokens_at_once = float(config["temperature"]), int(config["micro_batch_tokens"])
-        self.max_tokens, self.attribute_tokens = int(config["max_tokens"]), int(config["attribute_tokens"])
-        self.window, self.positions = int(config["attention_window"]), self.max_seq_length + 1
-        _check_numbers(self)
-        self.precision = resolve_precision(str(config["precision"]), self.device)
-        attributes = attributes_of(dataset, config)
-        self.pretraining: PretrainingData | None = pretraining_data(config) if self.stage == "pretrain" else None
+        self.settings = settings = settings_of(RecformerSettings, config)
+        self.stage, self.source = settings.train_stage, settings.recformer_backbone
+        self.temperature, self.tokens_at_once = settings.temperature, settings.micro_batch_tokens
+        self.max_tokens, self.attribute_tokens = settings.max_tokens, settings.attribute_tokens
+        self.window, self.positions = settings.attention_window, self.max_seq_length + 1
+        self.precision = resolve_precision(settings.precision, self.device)
+        attributes = attributes_of(dataset.prepared, settings.recformer_attributes)
+        self.pretraining: PretrainingData | None = None
+        if self.stage == PRETRAIN:
+            self.pretraining = pretraining_data(dataset.prepared, settings.pretrain_datasets)
         texts = texts_of([*attributes, *(self.pretraining.attributes if self.pretraining else [])])
-        self.source = str(config["recformer_backbone"])
-        self.network, self.tokenizer = self._backbone(config, texts)
+        self.network, self.tokenizer = self._backbone(settings_of(LongformerSizes, config), texts)
         self.items = distinct_items(attributes, self.tokenizer, self.attribute_tokens)
         self.register_buffer("place", torch.tensor(self.items.place), persistent=False)
         self.table: Tensor | None = None
 
-    def _backbone(self, config: Any, texts: Sequence[str]) -> Backbone:
+    def _backbone(self, sizes: LongformerSizes, texts: Sequence[str]) -> Backbone:
         made_for = (self.window, self.positions, self.max_tokens)
-        earlier = Path(str(config["pre_model_path"])).expanduser() if config["pre_model_path"] else None
+        path = self.settings.pre_model_path
+        earlier = Path(path).expanduser() if path else None
         if earlier and not earlier.exists():
             raise BackboneError(f"pre_model_path={earlier} does not exist: give a run folder or a pytorch_model.bin")
         if earlier and earlier.is_dir():
@@ -81,8 +81,7 @@ class Recformer(SequentialRecommender):
         elif self.source != "scratch":
             backbone = from_longformer(self.source, *made_for)
         else:
-            sizes = {field.name: config[f"scratch_{field.name}"] for field in fields(LongformerSizes)}
-            backbone = from_scratch(LongformerSizes(**sizes), texts, *made_for)
+            backbone = from_scratch(sizes, texts, *made_for)
         if earlier:
             loaded = load_official(earlier, backbone.network)
             self.logger.info(
@@ -176,14 +175,3 @@ def _weights_in(folder: Path) -> Path:
         if _is_ours(place):
             return place
     raise BackboneError(f"pre_model_path={folder} holds no weights of Recformer: give the folder of a finished run")
-
-
-def _check_numbers(model: Recformer) -> None:
-    for name, value in (("temperature", model.temperature), ("micro_batch_tokens", model.tokens_at_once)):
-        if value <= 0:
-            raise ConfigError(f"{name}={value} must be greater than 0")
-    for name, number, least in (("max_tokens", model.max_tokens, 2), ("attribute_tokens", model.attribute_tokens, 1)):
-        if number < least:
-            raise ConfigError(f"{name}={number} must be at least {least}")
-    if model.window < 2 or model.window % 2:
-        raise ConfigError(f"attention_window={model.window} must be even and at least 2")

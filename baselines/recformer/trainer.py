@@ -19,7 +19,8 @@ from calrec_recbole.baselines.recformer.prefix_rows import Rows, draw_rows, rows
 from calrec_recbole.baselines.recformer.pretraining import Pretraining, batches
 from calrec_recbole.baselines.recformer.stage_resume import resume_stage, save_stage
 from calrec_recbole.durable_files import replacing_folder, write_json
-from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.errors import DataError
+from calrec_recbole.plugin.train_stages import FINETUNE, PRETRAIN
 from calrec_recbole.plugin.training.epoch_resume import LAST
 from calrec_recbole.plugin.training.tie_aware_trainer import TieHonest
 from calrec_recbole.training.optimiser import learning_rate, optimisers
@@ -57,7 +58,7 @@ class RecformerTrainer(TieHonest, Trainer):
     @classmethod
     def reload_settings(cls, checkpoint: Path) -> dict[str, Any]:
         """A finished run is reloaded from its own weights, wherever they once came from."""
-        return {"recformer_backbone": str(checkpoint / WEIGHTS), "pre_model_path": "", "train_stage": "finetune"}
+        return {"recformer_backbone": str(checkpoint / WEIGHTS), "pre_model_path": "", "train_stage": FINETUNE}
 
     def save_weights(self, folder: Path, state: dict[str, Any]) -> None:
         with replacing_folder(folder / WEIGHTS) as temporary:
@@ -81,7 +82,7 @@ class RecformerTrainer(TieHonest, Trainer):
         """-> the best ``valid_metric`` and all metrics of that validation."""
         self.best, self.saved, self.show_progress, self.callback_fn = Best(), saved, show_progress, callback_fn
         self.valid_data, self.epochs_done, self.started = valid_data, 0, time.perf_counter()
-        if self.model.stage == "pretrain":
+        if self.model.stage == PRETRAIN:
             self._pretrain()
         else:
             self._finetune(rows_of(train_data._dataset))
@@ -94,18 +95,19 @@ class RecformerTrainer(TieHonest, Trainer):
 
     def _finetune(self, rows: Rows) -> None:
         users = rows.users.numpy()
-        stages = (("epochs", "stopping_step"), ("stage2_epochs", "stage2_stopping_step"))
-        self._prepare(len(np.unique(users)), sum(_number(self.config, name, 0) for name, _ in stages))
+        settings = self.model.settings
+        stages = ((settings.epochs, settings.stopping_step), (settings.stage2_epochs, settings.stage2_stopping_step))
+        self._prepare(len(np.unique(users)), settings.epochs + settings.stage2_epochs)
         resumed_stage, first = resume_stage(self) if self.saved else (1, 0)
         self.tensorboard.begin(self.started - self.resumed_seconds, self.resumed_seconds)
         for stage, (epochs, patience) in enumerate(stages, 1):
             if stage >= resumed_stage:
-                self._stage(stage, rows, users, range(first, self.config[epochs]), self.config[patience])
+                self._stage(stage, rows, users, range(first, epochs), patience)
                 self._restore()
                 first = self.cur_step = 0
 
     def _stage(self, stage: int, rows: Rows, users: np.ndarray, epochs: range, patience: int) -> None:
-        every = _number(self.config, "eval_step", 1)
+        every = self.model.settings.eval_step
         for epoch in epochs:
             if self.saved:
                 save_stage(self, stage, epoch)
@@ -153,9 +155,10 @@ class RecformerTrainer(TieHonest, Trainer):
     # Pretraining
 
     def _pretrain(self) -> None:
-        pretraining = Pretraining(self.model, float(self.config["mlm_weight"]), _share(self.config, "mlm_probability"))
+        settings = self.model.settings
+        pretraining = Pretraining(self.model, settings.mlm_weight, settings.mlm_probability)
         train, valid = pretraining.data.train, pretraining.data.valid
-        users, epochs = train.users.numpy(), _number(self.config, "pretrain_epochs", 1)
+        users, epochs = train.users.numpy(), settings.pretrain_epochs
         names = ", ".join(pretraining.data.names)
         self.logger.info(
             f"pretraining on {names}: {len(pretraining.data.attributes)} items, {len(train.users)} training rows, "
@@ -180,23 +183,22 @@ class RecformerTrainer(TieHonest, Trainer):
         self.model.refresh_table()
         self.best = Best()
         if self.valid_data:
-            self._validate(f"pretrained, on {self.config['dataset']}")
+            self._validate(f"pretrained, on {self.run.dataset}")
 
     # Both
 
     def _prepare(self, users: int, epochs: int) -> None:
         """The optimiser, and its rate's course over all planned steps: a linear rise, then a cosine down to 5 %."""
-        config, self.batch_size = self.config, _number(self.config, "train_batch_size", 1)
-        if epochs < 1:
-            raise ConfigError("epochs and stage2_epochs are both 0: nothing would be trained")
+        settings = self.model.settings
+        self.batch_size = settings.train_batch_size
         self.steps_per_epoch = -(-users // self.batch_size)
         self.steps = TrainingSettings(
             train_steps=epochs * self.steps_per_epoch,
-            learning_rate=config["learning_rate"],
-            lr_warmup_steps=config["lr_warmup_steps"],
+            learning_rate=settings.learning_rate,
+            lr_warmup_steps=settings.lr_warmup_steps,
             lr_schedule="cosine",
-            weight_decay=config["weight_decay"],
-            max_grad_norm=config["max_grad_norm"],
+            weight_decay=settings.weight_decay,
+            max_grad_norm=settings.max_grad_norm,
         )
         (self.optimizer,), self.step = optimisers(self.model.network, self.steps), 0
 
@@ -233,16 +235,4 @@ class RecformerTrainer(TieHonest, Trainer):
             self.model.table = self.best.table
 
     def _rng(self, stage: int, epoch: int) -> np.random.Generator:
-        return np.random.default_rng([int(self.config["seed"]), stage, epoch])
-
-
-def _number(config: Any, name: str, least: int) -> int:
-    if int(config[name]) < least:
-        raise ConfigError(f"{name}={config[name]} must be at least {least}")
-    return int(config[name])
-
-
-def _share(config: Any, name: str) -> float:
-    if not 0 < config[name] < 1:
-        raise ConfigError(f"{name}={config[name]} must lie between 0 and 1")
-    return float(config[name])
+        return np.random.default_rng([self.run.seed, stage, epoch])

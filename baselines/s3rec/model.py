@@ -4,6 +4,7 @@ S3-Rec predicts an item's attributes among all attributes. Here each distinct te
 adapted text vector: an item has exactly one, and items of equal text share it.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,10 +13,26 @@ from recbole.model.sequential_recommender.s3rec import S3Rec
 from torch import Tensor, nn
 
 from calrec_recbole.baselines.s3rec.corruption import cut_segments, hide_items, other_items
-from calrec_recbole.baselines.text.features import plain_catalogue
-from calrec_recbole.baselines.text.frozen_table import text_table
+from calrec_recbole.baselines.text.features import item_features, plain_catalogue, text_settings
+from calrec_recbole.baselines.text.frozen_table import TextTableSettings, text_table
+from calrec_recbole.baselines.transformer_sizes import TransformerSizes
+from calrec_recbole.plugin.train_stages import FINETUNE, PRETRAIN
+from calrec_recbole.plugin.training.trim_padding import TrimSettings
+from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["S3RecText", "one_of_many"]
+
+
+@dataclass(frozen=True)
+class PretrainingSettings:
+    """The weights of the four losses, and how long they are learnt before the next item is."""
+
+    pretrain_epochs: int = 15
+    mask_ratio: float = 0.2
+    aap_weight: float = 1.0
+    mip_weight: float = 0.2
+    map_weight: float = 1.0
+    sp_weight: float = 0.5
 
 
 def one_of_many(scores: Tensor, classes: Tensor) -> Tensor:
@@ -30,17 +47,20 @@ class S3RecText(S3Rec):
     histories of one item have no segment loss (there their two segments are the same).
     """
 
+    setting_groups = (TransformerSizes, TextTableSettings, PretrainingSettings, TrimSettings)
+
     item_class: Tensor  # (n_items,) the place of each item's text among the distinct ones; the pad's is 0, never read
     class_item: Tensor  # (C,) an item of each text
 
     def __init__(self, config: Any, dataset: Any) -> None:
-        fixed = {"train_stage": "pretrain", "item_attribute": config["ITEM_ID_FIELD"]}  # the text takes its place
+        fixed = {"train_stage": PRETRAIN, "item_attribute": config["ITEM_ID_FIELD"]}  # the text takes its place
         for key, value in fixed.items():
             config[key] = value
         super().__init__(config, dataset)
-        self.feature_embedding = text_table(dataset, config)
+        prepared, texts = dataset.prepared, text_settings(config)
+        self.feature_embedding = text_table(item_features(prepared, texts), settings_of(TextTableSettings, config))
         self.feature_embedding.apply(self._init_weights)
-        distinct, group = plain_catalogue(dataset, config).distinct_texts
+        distinct, group = plain_catalogue(prepared, texts).distinct_texts
         classes = torch.from_numpy(group)
         items = torch.zeros(len(distinct), dtype=torch.long)
         items[classes.flip(0)] = torch.arange(len(classes), 0, -1)  # the first item of a text is written last
@@ -49,12 +69,12 @@ class S3RecText(S3Rec):
 
     def start_finetuning(self) -> None:
         """From now on ``calculate_loss`` is the cross-entropy of the next item."""
-        self.train_stage = "finetune"
+        self.train_stage = FINETUNE
         self.loss_fct = nn.CrossEntropyLoss()
 
     def calculate_loss(self, interaction: Any) -> Tensor:
         """The pretraining loss until ``start_finetuning``, then RecBole's own -> scalar, nats."""
-        if self.train_stage == "finetune":
+        if self.train_stage == FINETUNE:
             loss: Tensor = super().calculate_loss(interaction)
             return loss
         histories, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]

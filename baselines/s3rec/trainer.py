@@ -6,8 +6,11 @@ from typing import Any
 
 from recbole.trainer import Trainer
 
+from calrec_recbole.baselines.s3rec.model import PretrainingSettings
+from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume, phase_left
 from calrec_recbole.plugin.training.tie_aware_trainer import TieHonest
+from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["PretrainedTrainer"]
 
@@ -17,6 +20,10 @@ class PretrainedTrainer(EpochwiseResume, TieHonest, Trainer):
 
     For models with ``start_finetuning()``.
     """
+
+    def __init__(self, config: Config, model: Any) -> None:
+        super().__init__(config, model)
+        self.pretrain_epochs = settings_of(PretrainingSettings, config).pretrain_epochs
 
     def fit(
         self,
@@ -30,7 +37,7 @@ class PretrainedTrainer(EpochwiseResume, TieHonest, Trainer):
         if not (saved and phase_left(self.last) == "train"):
             self.phase = "pretrain"
             self._begin(train_data, saved)
-            for epoch in range(self.start_epoch, int(self.config["pretrain_epochs"])):
+            for epoch in range(self.start_epoch, self.pretrain_epochs):
                 started = time.perf_counter()
                 loss = self._train_epoch(train_data, epoch, show_progress=show_progress)
                 self.log_values("pretrain", {"loss": loss}, epoch)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import ConfigError, must_be_one_of
 
 __all__ = ["POOLINGS", "TextSettings", "encode", "first_token", "token_mean"]
 
@@ -34,24 +34,28 @@ POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cls": first_token, "
 
 @dataclass(frozen=True)
 class TextSettings:
-    """``encoder``: see ``encoder_folder``; ``max_length`` in tokens; ``cache``: a folder, made when it is needed."""
+    """``encoder``: see ``encoder_folder``; ``max_length`` in tokens; ``cache``: a folder, made when it is needed.
+
+    ``attributes``: the columns of an item that its text is joined from.
+    """
 
     encoder: str
     pooling: str
     max_length: int
     cache: Path
     device: str = "cpu"
+    attributes: Sequence[str] = ("title",)
+    show_progress: bool = True
 
     def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            known = ", ".join(POOLINGS)
-            hint = did_you_mean(self.pooling, POOLINGS)
-            raise ConfigError(f"text_pooling={self.pooling!r} must be one of {known}{hint}")
+        must_be_one_of("text_pooling", self.pooling, POOLINGS)
+        if isinstance(self.attributes, str) or not self.attributes:
+            raise ConfigError(f"text_attributes={self.attributes!r} must be a list of columns of the .item file")
         if self.max_length < 1:
             raise ConfigError(f"text_max_length={self.max_length} must be at least 1")
 
 
-def encode(texts: Sequence[str], folder: Path, settings: TextSettings, show_progress: bool = True) -> np.ndarray:
+def encode(texts: Sequence[str], folder: Path, settings: TextSettings) -> np.ndarray:
     """(len(texts), D) float32, by the encoder in ``folder``; its vectors are not normalised.
 
     Longest texts first, so that memory runs short at once or never. Leaves torch's random state as it was: a run that
@@ -62,7 +66,7 @@ def encode(texts: Sequence[str], folder: Path, settings: TextSettings, show_prog
         tokenizer, model = _load(folder, settings)
         tokens = [torch.tensor(ids) for ids in _token_ids(texts, tokenizer, settings.max_length)]
         vectors: np.ndarray | None = None
-        with tqdm(total=len(texts), desc="Encode texts", unit="text", disable=not show_progress) as bar:
+        with tqdm(total=len(texts), desc="Encode texts", unit="text", disable=not settings.show_progress) as bar:
             for rows in _batches([len(ids) for ids in tokens]):
                 found = _encode_batch([tokens[row] for row in rows], model, settings)
                 if vectors is None:

@@ -1,15 +1,14 @@
 """The text of items as a model's input: a frozen table of text vectors, and a trained adapter to the model's size."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from calrec_recbole.baselines.text.features import item_features
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import must_be_one_of
 
-__all__ = ["TEXT_INITS", "TextTable", "text_table"]
+__all__ = ["TEXT_INITS", "TextTable", "TextTableSettings", "text_table"]
 
 
 def _of_the_text(features: Tensor, spread: float) -> Tensor:
@@ -22,6 +21,18 @@ def _redrawn(features: Tensor, spread: float) -> Tensor:
 
 
 TEXT_INITS: dict[str, Callable[[Tensor, float], Tensor]] = {"text": _of_the_text, "random": _redrawn}
+
+
+@dataclass(frozen=True)
+class TextTableSettings:
+    """``text_init``: a name of ``TEXT_INITS``; the two others are RecBole's."""
+
+    text_init: str = "text"
+    hidden_size: int = 300
+    initializer_range: float = 0.02
+
+    def __post_init__(self) -> None:
+        must_be_one_of("text_init", self.text_init, TEXT_INITS)
 
 
 class TextTable(nn.Module):
@@ -44,16 +55,11 @@ class TextTable(nn.Module):
         return adapted
 
 
-def text_table(dataset: Any, config: Any) -> TextTable:
-    """The table of a run. ``text_init: text`` is the items' text features.
+def text_table(features: Tensor, settings: TextTableSettings) -> TextTable:
+    """The table of a run from its items' text ``features`` (n_items, D); ``text_init: text`` takes them as they are.
 
     ``random`` reproduces the official comparison, where the features were loaded and then overwritten: RecBole's
     ``_init_weights`` re-draws every embedding, frozen ones too, with N(0, initializer_range). The features are loaded
     for their size in either case, and frozen in either case.
     """
-    wanted = str(config["text_init"])
-    if wanted not in TEXT_INITS:
-        hint = did_you_mean(wanted, TEXT_INITS)
-        raise ConfigError(f"text_init={wanted!r} must be one of {', '.join(TEXT_INITS)}{hint}")
-    vectors = TEXT_INITS[wanted](item_features(dataset, config), float(config["initializer_range"]))
-    return TextTable(vectors, int(config["hidden_size"]))
+    return TextTable(TEXT_INITS[settings.text_init](features, settings.initializer_range), settings.hidden_size)

@@ -12,11 +12,15 @@ from recbole.model.sequential_recommender.sasrec import SASRec
 from torch import Tensor
 from torch.nn import functional as F
 
-from calrec_recbole.baselines.text.features import item_features
+from calrec_recbole.baselines.text.features import item_features, text_settings
+from calrec_recbole.baselines.transformer_sizes import TransformerSizes
 from calrec_recbole.baselines.unisrec.adaptor import MoEAdaptor
 from calrec_recbole.baselines.unisrec.contrast import cosine
 from calrec_recbole.baselines.unisrec.official_weights import load_pretrained
-from calrec_recbole.baselines.unisrec.training_modes import check_stage
+from calrec_recbole.baselines.unisrec.training_modes import UniSRecSettings, check_stage
+from calrec_recbole.plugin.train_stages import FINETUNE
+from calrec_recbole.plugin.training.trim_padding import TrimSettings
+from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["UniSRec", "UniSRecID"]
 
@@ -25,22 +29,25 @@ class UniSRec(SASRec):
     """Text only (inductive): items of equal text features tie exactly."""
 
     uses_ids = False
+    setting_groups = (TransformerSizes, UniSRecSettings, TrimSettings)
 
     def __init__(self, config: Any, dataset: Any) -> None:
-        check_stage(config, self.uses_ids)
+        settings = settings_of(UniSRecSettings, config)
+        check_stage(settings, self.uses_ids, dataset.prepared)
         super().__init__(config, dataset)
+        self.settings, self.prepared = settings, dataset.prepared
         if not self.uses_ids:
             del self.item_embedding
-        self.temperature = float(config["temperature"])
-        features, group = item_features(dataset, config)[1:].unique(dim=0, return_inverse=True)
+        self.temperature = settings.temperature
+        features, group = item_features(dataset.prepared, text_settings(config))[1:].unique(dim=0, return_inverse=True)
         self.register_buffer("text_features", features, persistent=False)  # (T, D), one row a distinct text
         self.register_buffer("text_of_item", group, persistent=False)  # (n_items - 1,): the pad item has none
         self.moe_adaptor = MoEAdaptor(
-            int(config["n_exps"]), features.size(1), self.hidden_size, float(config["adaptor_dropout_prob"])
+            settings.n_exps, features.size(1), self.hidden_size, settings.adaptor_dropout_prob
         )
-        if config["train_stage"] == "finetune":
-            load_pretrained(self, config["pre_model_path"])
-        if config["freeze_encoder"]:
+        if settings.train_stage == FINETUNE:
+            load_pretrained(self, settings.pre_model_path)
+        if settings.freeze_encoder:
             for part in (self.position_embedding, self.trm_encoder):
                 part.requires_grad_(False)
 

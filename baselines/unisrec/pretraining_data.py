@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +10,7 @@ from torch import Tensor
 
 from calrec_recbole.baselines.text.features import encode_texts, plain_catalogue, text_settings
 from calrec_recbole.errors import DataError
-from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset
+from calrec_recbole.plugin.data.prepared import Prepared
 from calrec_recbole.plugin.data.sequences import user_sequences
 
 __all__ = ["Batch", "Sources", "drop_words", "read_sources"]
@@ -58,18 +56,17 @@ class Sources:
             yield self.batch(rows)
 
 
-def read_sources(configs: Sequence[Config], word_drop_ratio: float, max_length: int) -> Sources:
-    """Reads and encodes the data set of every config; histories keep their newest ``max_length`` items."""
+def read_sources(prepared: Sequence[Prepared], word_drop_ratio: float, max_length: int) -> Sources:
+    """Reads and encodes every data set; histories keep their newest ``max_length`` items."""
     plain, dropped, sequences = [], [], []
     n_items = 0
-    for config in configs:
-        dataset = load_dataset(config)
-        own = user_sequences(dataset, held_out=2)
+    for source in prepared:
+        own = user_sequences(source.events, held_out=2)
         if not own:
-            raise DataError(f"pretrain_datasets: {config['dataset']} has no user with 4 events: leave it out")
+            raise DataError(f"pretrain_datasets: {source.name} has no user with 4 events: leave it out")
         sequences += [sequence + n_items for sequence in own]
-        plain.append(_features(dataset, config))
-        dropped.append(_features(dataset, config, word_drop_ratio))
+        plain.append(_features(source))
+        dropped.append(_features(source, word_drop_ratio))
         n_items += len(plain[-1])
     starts, ends = _rows([len(sequence) for sequence in sequences], max_length)
     pad = torch.zeros(1, plain[0].size(1))
@@ -83,11 +80,12 @@ def drop_words(text: str, ratio: float) -> str:
     return " ".join(word for word in text.split() if chance.random() >= ratio)
 
 
-def _features(dataset: Any, config: Config, word_drop_ratio: float = 0.0) -> Tensor:
+def _features(source: Prepared, word_drop_ratio: float = 0.0) -> Tensor:
     """(n_items - 1, D), without the pad item."""
-    distinct, group = plain_catalogue(dataset, config).distinct_texts
+    settings = text_settings(source.config)
+    distinct, group = plain_catalogue(source, settings).distinct_texts
     texts = [drop_words(text, word_drop_ratio) for text in distinct] if word_drop_ratio else distinct
-    vectors = encode_texts(texts, text_settings(config), bool(config["show_progress"]))
+    vectors = encode_texts(texts, settings)
     return torch.from_numpy(vectors[group])
 
 

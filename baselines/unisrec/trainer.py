@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from calrec_recbole.baselines.unisrec.contrast import augment, in_batch_contrast
 from calrec_recbole.baselines.unisrec.pretraining_data import Batch, Sources, read_sources
-from calrec_recbole.baselines.unisrec.training_modes import RELOADED, source_configs
+from calrec_recbole.baselines.unisrec.training_modes import RELOADED, sources_of
+from calrec_recbole.plugin.train_stages import PRETRAIN
 from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume
 from calrec_recbole.plugin.training.tie_aware_trainer import TieHonest
 
@@ -40,27 +41,27 @@ class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
         callback_fn: Callable[[int, float], None] | None = None,
     ) -> tuple[float, dict[str, float] | None]:
         """RecBole's, but for ``pretrain``, which validates once, at its end."""
-        if self.config["train_stage"] != "pretrain":
+        if self.model.settings.train_stage != PRETRAIN:
             best: tuple[float, dict[str, float] | None]
             best = super().fit(train_data, valid_data, verbose, saved, show_progress, callback_fn)
             return best
         self._pretrain(saved, show_progress)
         if valid_data:
             self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
-            self.log_values("valid", self.best_valid_result, self.config["pretrain_epochs"])
+            self.log_values("valid", self.best_valid_result, self.model.settings.pretrain_epochs)
         if saved:
-            self._save_checkpoint(self.config["pretrain_epochs"] - 1)
+            self._save_checkpoint(self.model.settings.pretrain_epochs - 1)
         return self.best_valid_score, self.best_valid_result
 
     def _pretrain(self, saved: bool, show_progress: bool) -> None:
-        configs = source_configs(self.config)
-        sources = read_sources(configs, float(self.config["word_drop_ratio"]), self.config["MAX_ITEM_LIST_LENGTH"])
+        settings, prepared = self.model.settings, sources_of(self.model.settings, self.model.prepared)
+        sources = read_sources(prepared, settings.word_drop_ratio, self.model.max_seq_length)
         self.logger.info(
-            f"pretraining on {', '.join(config['dataset'] for config in configs)}: "
+            f"pretraining on {', '.join(source.name for source in prepared)}: "
             f"{sources.n_items} items, {len(sources)} rows"
         )
         self.tensorboard.begin(perf_counter())
-        for epoch in range(self.config["pretrain_epochs"]):
+        for epoch in range(settings.pretrain_epochs):
             started = perf_counter()
             loss = self._pretrain_epoch(sources, show_progress)
             self.log_values("pretrain", {"loss": loss}, epoch)
@@ -72,7 +73,7 @@ class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
         """The mean loss over the batches."""
         self.model.train()
         losses = []
-        batches = sources.epoch(int(self.config["pretrain_batch_size"]))
+        batches = sources.epoch(self.model.settings.pretrain_batch_size)
         for batch in tqdm(batches, desc="Pretrain", unit="batch", disable=not show_progress, leave=False):
             self.optimizer.zero_grad()
             loss = self._contrast(batch, sources)
@@ -84,13 +85,13 @@ class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
 
     def _contrast(self, batch: Batch, sources: Sources) -> Tensor:
         """Section 2.2, sequence-item contrast + lambda x sequence-sequence contrast -> scalar, nats."""
-        config, model = self.config, self.model
+        model, settings = self.model, self.model.settings
         changed, changed_lengths = augment(
             batch.item_seq,
             batch.lengths,
             sources.n_items,
-            float(config["item_drop_ratio"]),
-            float(config["item_drop_coefficient"]),
+            settings.item_drop_ratio,
+            settings.item_drop_coefficient,
         )
         # every text of the batch passes the adaptor once; sorted, so that the pad keeps place 0
         ids = torch.cat([part.flatten() for part in (torch.zeros(1, dtype=torch.long), batch.item_seq, changed)])
@@ -107,5 +108,5 @@ class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
         )
         to_items = in_batch_contrast(users, items[targets], targets, model.temperature)
         to_users = in_batch_contrast(users, others, targets, model.temperature)
-        loss: Tensor = to_items + float(config["lambda"]) * to_users
+        loss: Tensor = to_items + settings.contrast_weight * to_users
         return loss

@@ -1,41 +1,64 @@
 """UniSRec's three ways to train, and what each asks of the settings before anything is encoded."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from calrec_recbole.baselines.unisrec.official_weights import weights_file
-from calrec_recbole.errors import ConfigError, did_you_mean
-from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import check_dataset
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.data.prepared import Prepared
+from calrec_recbole.plugin.train_stages import FINETUNE, PRETRAIN, SCRATCH, check_train_stage
+from calrec_recbole.setting_groups import named
 
-__all__ = ["RELOADED", "STAGES", "check_stage", "source_configs"]
+__all__ = ["RELOADED", "UniSRecSettings", "check_stage", "sources_of"]
 
-STAGES = ("scratch", "pretrain", "finetune")
-RELOADED = {"train_stage": "scratch", "freeze_encoder": False}  # a finished run needs only its own weights
+RELOADED = {"train_stage": SCRATCH, "freeze_encoder": False}  # a finished run needs only its own weights
 
 
-def check_stage(config: Any, uses_ids: bool) -> None:
+@dataclass(frozen=True)
+class UniSRecSettings:
+    """The adaptor, the stage, and the pretraining of section 2.2; defaults are the official code's."""
+
+    n_exps: int = 8
+    adaptor_dropout_prob: float = 0.2
+    temperature: float = 0.07
+    train_stage: str = SCRATCH
+    pre_model_path: str = ""
+    freeze_encoder: bool = False
+    loss_type: str = "CE"
+    pretrain_datasets: Sequence[str] = ()  # none: the run's own
+    pretrain_epochs: int = 300
+    pretrain_batch_size: int = 8192
+    contrast_weight: float = named("lambda", 1.0e-3)
+    item_drop_ratio: float = 0.2
+    item_drop_coefficient: float = 0.9
+    word_drop_ratio: float = 0.15
+
+    def __post_init__(self) -> None:
+        check_train_stage("UniSRec", self.train_stage)
+        if self.loss_type != "CE":
+            raise ConfigError(f"loss_type={self.loss_type!r} must be CE: UniSRec is trained by cross-entropy alone")
+        if self.freeze_encoder and self.train_stage != FINETUNE:
+            raise ConfigError(
+                f"freeze_encoder=True needs train_stage=finetune, not {self.train_stage}: the encoder knows nothing yet"
+            )
+        names = self.pretrain_datasets
+        if isinstance(names, str) or len(set(names)) < len(names):
+            raise ConfigError(
+                f"pretrain_datasets={names!r} must list the data sets to pretrain on, each once: [CDs, Movies]"
+            )
+
+
+def check_stage(settings: UniSRecSettings, uses_ids: bool, prepared: Prepared) -> None:
     """Raises ``ConfigError`` or ``DataError`` where ``train_stage`` lacks what it reads."""
-    stage = config["train_stage"]
-    if stage not in STAGES:
-        raise ConfigError(f"train_stage={stage!r} must be one of {', '.join(STAGES)}{did_you_mean(str(stage), STAGES)}")
-    if config["loss_type"] != "CE":
-        raise ConfigError(f"loss_type={config['loss_type']!r} must be CE: UniSRec is trained by cross-entropy alone")
-    if config["freeze_encoder"] and stage != "finetune":
-        raise ConfigError(f"freeze_encoder=True needs train_stage=finetune, not {stage}: the encoder knows nothing yet")
-    if stage == "finetune":
-        weights_file(config["pre_model_path"])
-    if stage == "pretrain":
+    if settings.train_stage == FINETUNE:
+        weights_file(settings.pre_model_path)
+    if settings.train_stage == PRETRAIN:
         if uses_ids:
             raise ConfigError("train_stage=pretrain knows no item IDs: pretrain model=UniSRec, fine-tune UniSRecID")
-        for source in source_configs(config):
-            check_dataset(source)
+        for source in sources_of(settings, prepared):
+            source.check()
 
 
-def source_configs(config: Any) -> list[Config]:
-    """One config for each of ``pretrain_datasets``; without any, the run's own data set."""
-    names = config["pretrain_datasets"]
-    if not isinstance(names, list) or len(set(names)) < len(names):
-        raise ConfigError(
-            f"pretrain_datasets={names!r} must list the data sets to pretrain on, each once: [CDs, Movies]"
-        )
-    return [config.on(str(name)) for name in names or [config["dataset"]]]
+def sources_of(settings: UniSRecSettings, prepared: Prepared) -> list[Prepared]:
+    """The data sets of ``pretrain_datasets``; without any, the run's own."""
+    return [prepared.on(str(name)) for name in settings.pretrain_datasets or [prepared.name]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,8 @@ SMALLEST_VOCABULARY = 257  # one token a byte and the end token
 @dataclass(frozen=True)
 class ScratchSizes:
     """Sizes of a decoder trained from scratch; ``dropout`` acts on the embeddings and on every block's output."""
+
+    prefix: ClassVar[str] = "scratch_"
 
     vocab_size: int = 12000
     hidden_size: int = 256

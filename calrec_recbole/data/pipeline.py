@@ -16,7 +16,7 @@ from calrec_recbole.data.filters import drop_short_users, sample_users
 from calrec_recbole.data.metadata import ATTRIBUTES, CATEGORY_SOURCES, Metadata, read_metadata
 from calrec_recbole.data.raw_file import RawFile
 from calrec_recbole.durable_files import replacing_folder, write_json
-from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.errors import ConfigError, DataError, must_be_one_of
 
 __all__ = ["PrepareSettings", "prepare", "summary_file"]
 
@@ -39,13 +39,8 @@ class PrepareSettings:
     def __post_init__(self) -> None:
         if not self.name or self.name != Path(self.name).name or self.name.startswith("."):
             raise ConfigError(f"--name={self.name} is not a folder name; use letters, digits, '-' and '_'")
-        if self.category_source not in CATEGORY_SOURCES:
-            near = did_you_mean(self.category_source, CATEGORY_SOURCES)
-            raise ConfigError(
-                f"--category-source={self.category_source} is not one of {', '.join(CATEGORY_SOURCES)}{near}"
-            )
-        if self.ties not in DEDUP:
-            raise ConfigError(f"--ties={self.ties} is not one of {', '.join(DEDUP)}")
+        must_be_one_of("--category-source", self.category_source, CATEGORY_SOURCES)
+        must_be_one_of("--ties", self.ties, DEDUP)
         if not 0 < self.user_fraction <= 1:
             raise ConfigError(f"prepare.user_fraction={self.user_fraction} must be above 0 and at most 1")
         if self.min_user_events < 1:

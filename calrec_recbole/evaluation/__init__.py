@@ -5,10 +5,11 @@ from calrec_recbole.evaluation.paired_comparison import category_means, compare,
 from calrec_recbole.evaluation.per_user import align, metric_vector, metric_vectors, read_ranks, without_last_item
 from calrec_recbole.evaluation.rank_table import RankTable
 from calrec_recbole.evaluation.ranks import lowered_ranks, ranks_without, tie_ranks
-from calrec_recbole.evaluation.summary import metric_names, metric_value, parse_metric, summary
+from calrec_recbole.evaluation.summary import EvaluationSettings, metric_names, metric_value, parse_metric, summary
 
 __all__ = [
     "METRICS",
+    "EvaluationSettings",
     "RankTable",
     "align",
     "category_means",

@@ -2,17 +2,42 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.evaluation.metrics import METRICS
 
-__all__ = ["DEFAULT_METRICS", "DEFAULT_TOPK", "metric_names", "metric_value", "parse_metric", "summary"]
+__all__ = [
+    "DEFAULT_METRICS",
+    "DEFAULT_TOPK",
+    "EvaluationSettings",
+    "metric_names",
+    "metric_value",
+    "parse_metric",
+    "summary",
+]
 
 DEFAULT_METRICS = ("ndcg", "recall", "mrr")
 DEFAULT_TOPK = (1, 10)  # paper, Table 2
 CASES = ("opt", "pes")
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What is computed of ranks; ``valid_metric`` selects the weights of a run."""
+
+    metrics: Sequence[str] = DEFAULT_METRICS
+    topk: Sequence[int] = DEFAULT_TOPK
+    valid_metric: str = "ndcg_pes@10"
+    eval_batch_size: int = 512  # users
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The names of all metrics, in the order of reports."""
+        return metric_names([name.lower() for name in self.metrics], self.topk)
+
 
 _NAME = re.compile(r"(?P<metric>[a-z]+)_(?P<case>opt|pes)(?:@(?P<k>[1-9]\d*))?")
 

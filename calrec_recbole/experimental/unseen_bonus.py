@@ -6,18 +6,42 @@ fusion it finds 17 of them, which is no significant difference (McNemar p = .12)
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calrec_recbole.errors import ConfigError
+from calrec_recbole.reranking.rerank_settings import AUTO, LOGPROB, number
+from calrec_recbole.setting_groups import younger
 
-__all__ = ["AUTO", "BONUSES", "LOGPROB", "check_unseen_bonus", "fair_bonus", "unseen_items"]
+__all__ = ["BONUSES", "UnseenBonus", "fair_bonus", "unseen_items"]
 
-AUTO = "auto"
-LOGPROB = "logprob"  # of rerank_by
 BONUSES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # tried on validation, with the weight that it chose
+
+
+@dataclass(frozen=True)
+class UnseenBonus:
+    """``rerank_unseen``: added to the score of a candidate that no training row holds, from 0 to 1; "auto" is what
+    ``fair_bonus`` takes, at a cost of ``rerank_unseen_loss``, a share of the best metric.
+    """
+
+    rerank_unseen: float | str = younger(0, neutral=0)
+    rerank_unseen_loss: float = younger(0.02, neutral=0.02)
+
+    def check(self, rerank_by: str) -> None:
+        """Raises ``ConfigError`` for a value out of range, or a bonus that has no place."""
+        bonus, loss = self.rerank_unseen, self.rerank_unseen_loss
+        if bonus != AUTO and not 0 <= number(bonus) <= 1:
+            raise ConfigError(
+                f"rerank_unseen={bonus!r} must be auto or a number from 0 to 1, on top of scores in [0, 1]"
+            )
+        if bonus != 0 and rerank_by == LOGPROB:
+            raise ConfigError(
+                f"rerank_unseen={bonus!r} is added to scaled scores: set rerank_by=texts, or rerank_unseen=0"
+            )
+        if not 0 <= loss < 1:
+            raise ConfigError(f"rerank_unseen_loss={loss} must be a share, from 0 to below 1")
 
 
 def unseen_items(sequences: Iterable[ArrayLike], n_items: int) -> NDArray[np.bool_]:
@@ -41,22 +65,3 @@ def fair_bonus(values: Mapping[float, float], found: Mapping[float, int], loss: 
     """
     kept = [bonus for bonus, value in values.items() if value >= (1 - loss) * max(values.values())]
     return max(kept, key=lambda bonus: (found[bonus], -bonus))
-
-
-def check_unseen_bonus(config: Mapping[str, Any]) -> None:
-    """Raises ``ConfigError`` where ``rerank_unseen`` or ``rerank_unseen_loss`` is out of range or has no place."""
-    bonus, loss = config["rerank_unseen"], config["rerank_unseen_loss"]
-    if bonus != AUTO and not _is_share(bonus):
-        raise ConfigError(f"rerank_unseen={bonus!r} must be auto or a number from 0 to 1, on top of scores in [0, 1]")
-    if bonus != 0 and config["rerank_by"] == LOGPROB:
-        raise ConfigError(f"rerank_unseen={bonus!r} is added to scaled scores: set rerank_by=texts, or rerank_unseen=0")
-    if not 0 <= loss < 1:
-        raise ConfigError(f"rerank_unseen_loss={loss} must be a share, from 0 to below 1")
-
-
-def _is_share(value: Any) -> bool:
-    """Whether ``value`` is a number from 0 to 1, also one written as text."""
-    try:
-        return 0 <= float(value) <= 1
-    except (TypeError, ValueError):
-        return False

@@ -20,9 +20,11 @@ from recbole.utils import ModelType
 
 from calrec_recbole.engines.xla.lazy_graph import XLA, xla_device
 from calrec_recbole.errors import CalrecError, ConfigError
-from calrec_recbole.evaluation import METRICS, parse_metric
-from calrec_recbole.plugin.data.split import check_split
+from calrec_recbole.evaluation import METRICS, EvaluationSettings, parse_metric
+from calrec_recbole.plugin.data.data_settings import DataSettings
+from calrec_recbole.plugin.data.split import SplitSettings, check_split
 from calrec_recbole.plugin.registry import OURS, model_class
+from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.setting_files import (
     SettingsLoader,
     config_file,
@@ -32,6 +34,8 @@ from calrec_recbole.plugin.setting_files import (
     shipped_settings,
 )
 from calrec_recbole.plugin.training.several_processes import local_rank
+from calrec_recbole.plugin.training.trim_padding import TrimSettings
+from calrec_recbole.setting_groups import keys_of, settings_of
 
 __all__ = ["Config"]
 
@@ -55,20 +59,24 @@ EVALUATION: dict[str, list[Any]] = {  # paper 4; the first of each is how we wri
     "mode": ["full", {"valid": "full", "test": "full"}],
 }
 
+EVERY_RUN = (RunSettings, DataSettings, SplitSettings, EvaluationSettings)
+OF_RECBOLES = {"SASRec": (TrimSettings,), "BERT4Rec": (TrimSettings,)}  # our models name their own groups
 AUTO = "auto"
+UNLISTED = {"model", "dataset", "encoding"}  # of RecBole's, besides its lists of arguments and its YAML files
 
-_READ = re.compile(r"""config\[\s*["'](\w+)["']\s*\]""")
+_READ = re.compile(r"""config\[\s*["'](\w+)["']\s*\]""")  # how RecBole's models read settings
 
 
 class Config(RecBoleConfig):
     """Settings of one run; ``config[key]`` as in RecBole, None for a key that nobody set.
 
     ``settings`` holds what was resolved, as plain YAML values: ``Config(config_dict=settings)`` gives an equal config.
-    ``known`` are the names of all settings that this model's run reads.
+    ``groups`` are the dataclasses of what a run of this model reads, ``known`` the names of all its settings.
     Raises ``ConfigError`` that lists every fault of all sources at once.
     """
 
     settings: dict[str, Any]
+    groups: tuple[type[Any], ...]
     known: set[str]
     parameters: dict[str, list[str]]
 
@@ -126,6 +134,8 @@ class Config(RecBoleConfig):
 
     def _load_internal_config_dict(self, model: str, model_class: type[Any], dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
+        self.groups = (*EVERY_RUN, *getattr(model_class, "setting_groups", OF_RECBOLES.get(model, ())))
+        self.known = self._known(model_class)
         ours = [base.__name__ for base in reversed(model_class.__mro__[1:]) if base.__name__ in OURS]
         models = [("model", name) for name in (*ours, model)]
         sources = (("", "overall"), *models, ("dataset", dataset), ("model", f"{model}-{dataset}"))
@@ -133,7 +143,6 @@ class Config(RecBoleConfig):
             self.internal_config_dict.update(shipped_settings(kind, name))
         self.internal_config_dict["MODEL_TYPE"] = ModelType.SEQUENTIAL  # Pop too: the same rows are evaluated
         self.external_config_dict |= _parsed(self.variable_config_dict, self.internal_config_dict)
-        self.known = self._known(model_class)
         found = faults(self.external_config_dict, self.internal_config_dict, self.known, model)
         default = self.internal_config_dict["checkpoint_dir"]
         if self.external_config_dict.get("checkpoint_dir", default) != default:
@@ -142,13 +151,13 @@ class Config(RecBoleConfig):
             raise ConfigError(" | ".join(found))
 
     def _known(self, model_class: type[Any]) -> set[str]:
-        """Every setting that RecBole, the model or our runner reads."""
+        """The settings of our groups, of RecBole's lists and YAML files, and those that a model of RecBole's reads."""
+        ours = {key for group in self.groups for key in keys_of(group)}
         listed = {key for keys in self.parameters.values() for key in keys}
-        modules = [
-            sys.modules[base.__module__] for base in model_class.__mro__ if base.__module__.split(".")[0] != "torch"
-        ]
-        read = {key for module in modules[:1] for key in _READ.findall(inspect.getsource(module))}
-        return ({"model", "dataset", "encoding"} | listed | set(self.internal_config_dict) | read) - DERIVED
+        recboles = model_class.__module__.startswith("recbole.")
+        source = inspect.getsource(sys.modules[model_class.__module__]) if recboles else ""
+        read = set(_READ.findall(source)) - {"device"}  # there it is what gpu_id came to
+        return (UNLISTED | ours | listed | set(self.internal_config_dict) | read) - DERIVED
 
     def _get_final_config_dict(self) -> dict[str, Any]:
         final: dict[str, Any] = copy.deepcopy({**self.internal_config_dict, **self.external_config_dict})
@@ -217,7 +226,7 @@ def _check_evaluation(model: str, final: Mapping[str, Any]) -> None:
         parse_metric(final["valid_metric"])
     except ConfigError as problem:
         found.append(f"valid_metric: {problem}")
-    found += check_split(model, final)
+    found += check_split(model, settings_of(SplitSettings, final), final.get("train_stage"))
     given = final["eval_args"] if isinstance(final["eval_args"], dict) else {}
     for key, (value, *alike) in EVALUATION.items():
         if given.get(key) not in (value, *alike):

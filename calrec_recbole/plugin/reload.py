@@ -9,12 +9,14 @@ from recbole.utils import init_seed
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import check_dataset, data_hash, load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import Prepared, prepare
+from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.runner import build_model
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE
+from calrec_recbole.setting_groups import settings_of
 
-__all__ = ["LoadedRun", "load_run", "run_config"]
+__all__ = ["LoadedRun", "load_run", "prepared_of_run"]
 
 
 class LoadedRun(NamedTuple):
@@ -37,41 +39,39 @@ def load_run(
     Raises ``DataError`` for an unfinished run and for data other than the run's.
     """
     folder = Path(run_dir)
-    config = run_config(folder, data_path, changes)
-    config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
-    config["log_wandb"] = False  # the run is over
-    trainer_class = trainer_for(config["model"])
-    for key, value in trainer_class.reload_settings(folder / CHECKPOINT).items():
+    prepared = prepared_of_run(folder, data_path, changes)
+    config, settings = prepared.config, settings_of(RunSettings, prepared.config)
+    trainer_class = trainer_for(settings.model)
+    ours = {"run_dir": str(folder), "checkpoint_dir": str(folder / CHECKPOINT), "log_wandb": False}  # the run is over
+    for key, value in {**ours, **trainer_class.reload_settings(folder / CHECKPOINT)}.items():
         config[key] = value
-    init_seed(config["seed"], config["reproducibility"])
-    dataset = load_dataset(config)
-    data = loaders(config, dataset)
+    init_seed(settings.seed, settings.reproducibility)
+    data = prepared.loaders
     model = build_model(config, data.train.dataset)
     trainer_class(config, model).load_weights(folder / CHECKPOINT)
-    return LoadedRun(config, model.eval(), dataset, *data)
+    return LoadedRun(config, model.eval(), prepared.dataset, *data)
 
 
-def run_config(
+def prepared_of_run(
     run_dir: str | Path, data_path: str | Path | None = None, changes: Mapping[str, Any] | None = None
-) -> Config:
-    """The settings of the run in ``run_dir``, checked against the data; raises as ``load_run``."""
+) -> Prepared:
+    """The data set of the run in ``run_dir``, checked against what it ran on; raises as ``load_run``."""
     folder = Path(run_dir)
     if not (folder / METRICS_FILE).is_file():
         raise DataError(f"{folder} is not a finished run: it has no {METRICS_FILE}; run it again")
     here = {**(changes or {}), **({"data_path": str(data_path)} if data_path else {})}
-    config = Config(config_file_list=[folder / "config.yaml"], config_dict=here)
-    check_dataset(config)
-    _check_data(config, folder)
-    return config
+    prepared = prepare(Config(config_file_list=[folder / "config.yaml"], config_dict=here))
+    _check_data(prepared, folder)
+    return prepared
 
 
-def _check_data(config: Config, folder: Path) -> None:
+def _check_data(prepared: Prepared, folder: Path) -> None:
     try:
         ran_on = json.loads((folder / "environment.json").read_text(encoding="utf-8"))["data_sha256"]
     except (OSError, ValueError, KeyError) as problem:
         raise DataError(f"{folder}/environment.json cannot be read ({problem}): run it again") from problem
-    now = data_hash(config)
-    changed = [f"{config['dataset']}.{kind}" for kind in ("inter", "item") if ran_on.get(kind) != now.get(kind)]
+    now = prepared.hashes
+    changed = [f"{prepared.name}.{kind}" for kind in ("inter", "item") if ran_on.get(kind) != now.get(kind)]
     if changed:
         names = ", ".join(changed)
-        raise DataError(f"{folder} ran on other data: {names} in {config['data_path']} differs; prepare it as it was")
+        raise DataError(f"{folder} ran on other data: {names} in {prepared.folder} differs; prepare it as it was")

@@ -7,15 +7,17 @@ seconds to import, stay out of the process that asks.
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import CalrecError, did_you_mean
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import check_dataset, data_hash
-from calrec_recbole.plugin.data.input_hashes import source_files, source_hashes
+from calrec_recbole.plugin.data.data_settings import SourceSettings
+from calrec_recbole.plugin.data.input_hashes import input_files, input_hashes
+from calrec_recbole.plugin.data.prepared import prepare
+from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.runs.run_folder import run_id
+from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["resolve"]
 
@@ -36,16 +38,16 @@ def resolve(request: Mapping[str, Any]) -> dict[str, Any]:
         shared = {key: value for key, value in request["shared"].items() if key not in unknown}
         settings = shared | request["settings"]
         config = Config(model, dataset, files, settings)
-        check_dataset(config)
-        hashes = data_hash(config) | source_hashes(config)
+        prepared, sources = prepare(config), settings_of(SourceSettings, config)
+        hashes = input_hashes(prepared, sources)
     except (CalrecError, OSError) as problem:
         return {"error": str(problem), "unknown": unknown}
     return {
-        "run_id": run_id(config.settings, hashes),
-        "parent": str(Path(config["output_dir"]) / config["dataset"] / config["model"]),
+        "run_id": run_id(config.settings, hashes, config.groups),
+        "parent": str(settings_of(RunSettings, config).parent),
         "settings": settings,
         "unknown": unknown,
-        "files": [str(file.absolute()) for file in source_files(config)],
+        "files": [str(file.absolute()) for file in input_files(prepared, sources)],
     }
 
 

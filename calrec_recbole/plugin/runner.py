@@ -10,19 +10,19 @@ from typing import Any
 from recbole.utils import init_seed
 
 from calrec_recbole.errors import CalrecError, ConfigError
-from calrec_recbole.plugin.calrec.core_settings import check_generation
-from calrec_recbole.plugin.calrec.retriever import check_retrieval
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import check_dataset, data_hash, item_tokens, load_dataset, loaders, user_tokens
-from calrec_recbole.plugin.data.input_hashes import source_hashes
+from calrec_recbole.plugin.data.data_settings import SourceSettings
+from calrec_recbole.plugin.data.input_hashes import input_hashes
+from calrec_recbole.plugin.data.prepared import Prepared, prepare
 from calrec_recbole.plugin.data.split import check_same_split
 from calrec_recbole.plugin.registry import model_class
 from calrec_recbole.plugin.results import RunResult, print_result, write_results
+from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.setting_files import write_settings
 from calrec_recbole.plugin.training.epoch_resume import LAST
 from calrec_recbole.plugin.training.several_processes import claimed, joined
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
-from calrec_recbole.plugin.training.trim_padding import trimmed
+from calrec_recbole.plugin.training.trim_padding import TrimSettings, trimmed
 from calrec_recbole.runs.environment import Cost, environment
 from calrec_recbole.runs.file_names import PARTS
 from calrec_recbole.runs.log_file import logging_to
@@ -30,6 +30,7 @@ from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE, run_id
 from calrec_recbole.runs.sigterm import sigterm_raises
 from calrec_recbole.runs.trained import TRAINED
 from calrec_recbole.runs.wandb_run import check_wandb, wandb_run
+from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.training import Processes
 
 __all__ = ["RunResult", "build_model", "run"]
@@ -59,51 +60,47 @@ def run(
 
 
 def _run_jointly(config: Config, processes: Processes) -> RunResult:
-    check_dataset(config)
-    trainer_class = trainer_for(config["model"])
+    settings, prepared = settings_of(RunSettings, config), prepare(config)
+    trainer_class = trainer_for(settings.model)
     if processes.world > 1 and not trainer_class.in_several_processes:
-        raise ConfigError(
-            f"model={config['model']} runs in one process, not {processes.world}: start it by run_recbole"
-        )
-    check_wandb(config)
-    check_retrieval(config)
-    check_generation(config, processes.world)
-    check_same_split(config)
-    hashes = data_hash(config) | source_hashes(config)
-    parent = Path(config["output_dir"]) / config["dataset"] / config["model"]
-    config["run_id"] = run_id(config.settings, hashes)
-    with claimed(processes, parent, config["run_id"], trainer_class.resumes) as folder, ExitStack() as stack:
-        config["run_dir"], config["checkpoint_dir"] = str(folder), str(folder / CHECKPOINT)
+        raise ConfigError(f"model={settings.model} runs in one process, not {processes.world}: start it by run_recbole")
+    check_wandb(settings.log_wandb)
+    if check := getattr(model_class(settings.model), "check_settings", None):
+        check(config, processes.world)
+    sources = settings_of(SourceSettings, config)
+    check_same_split(prepared.split, sources)
+    hashes = input_hashes(prepared, sources)
+    name, parent = run_id(config.settings, hashes, config.groups), settings.parent
+    with claimed(processes, parent, name, trainer_class.resumes) as folder, ExitStack() as stack:
+        config["run_id"], config["run_dir"], config["checkpoint_dir"] = name, str(folder), str(folder / CHECKPOINT)
         if processes.first:
             write_settings(folder / "config.yaml", config.settings)
-            stack.enter_context(logging_to(folder / "log.txt", config["state"]))
-            stack.enter_context(wandb_run(config, folder))
+            stack.enter_context(logging_to(folder / "log.txt", settings.state))
+            stack.enter_context(wandb_run(settings.log_wandb, settings.wandb_project, folder, config.settings))
         else:
-            config["log_tensorboard"] = config["log_wandb"] = False
+            config["log_wandb"] = False
         stack.enter_context(sigterm_raises(folder / CHECKPOINT / LAST, folder / PARTS, folder / CHECKPOINT / TRAINED))
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
-        return _run(config, trainer_class, hashes, folder, processes)
+        return _run(prepared, hashes, folder, processes)
 
 
-def _run(
-    config: Config, trainer_class: type[Any], hashes: dict[str, str], folder: Path, processes: Processes
-) -> RunResult:
-    logger.info("%s on %s: %s", config["model"], config["dataset"], folder)
-    cost, show_progress = Cost(), bool(config["show_progress"]) and processes.first
+def _run(prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Processes) -> RunResult:
+    config, settings = prepared.config, settings_of(RunSettings, prepared.config)
+    logger.info("%s on %s: %s", settings.model, settings.dataset, folder)
+    cost, show_progress = Cost(), settings.show_progress and processes.first
     with cost.phase("data"):
-        init_seed(config["seed"], config["reproducibility"])
-        dataset = load_dataset(config)
-        logger.info(dataset)
-        data = loaders(config, dataset)
+        init_seed(settings.seed, settings.reproducibility)
+        logger.info(prepared.dataset)
+        data = prepared.loaders
     with cost.phase("model"):
         model = build_model(config, data.train.dataset)
         logger.info(model)
     with cost.phase("train"):
-        trainer = trainer_class(config, model)
+        trainer = trainer_for(settings.model)(config, model)
         score, valid = trainer.train_once(data.train, data.valid, show_progress)
     with cost.phase("evaluate"):
-        trainer.load_weights(Path(config["checkpoint_dir"]))
+        trainer.load_weights(folder / CHECKPOINT)
         valid = valid or trainer.evaluate(data.valid, load_best_model=False, show_progress=show_progress)
         ranks, tested, left = trainer.test(data.test, show_progress)
         users = {"valid": trainer.validated_users or len(data.valid.dataset), "test": tested}
@@ -112,7 +109,7 @@ def _run(
         result = RunResult(folder, dict(valid), test, float(score), users, left)
     if not processes.first:
         return result
-    found = environment(config["seed"], config["device"], hashes, cost)
+    found = environment(settings.seed, trainer.device, hashes, cost)
     found["devices"]["processes"] = processes.world
     found |= {"users": users, "seconds_before_resume": trainer.resumed_seconds, **trainer.diagnostics}
     logger.info("valid %s", result.valid)
@@ -120,18 +117,20 @@ def _run(
     trainer.log_test(result.test)
     # results of a shorter evaluation: what a kill leaves is consistent or unfinished
     (folder / METRICS_FILE).unlink(missing_ok=True)
-    write_results(folder, ranks, (user_tokens(dataset), item_tokens(dataset)), found, result)
+    write_results(folder, ranks, (prepared.users, prepared.items), found, result)
     trainer.finished()
     return result
 
 
 def build_model(config: Config, train_dataset: Any) -> Any:
     """The model with freshly seeded weights on its device. Raises ``ConfigError`` for sizes that do not fit."""
-    init_seed(config["seed"], config["reproducibility"])
-    wanted = model_class(config["model"])
+    settings = settings_of(RunSettings, config)
+    init_seed(settings.seed, settings.reproducibility)
+    wanted = model_class(settings.model)
+    wanted = trimmed(wanted) if settings_of(TrimSettings, config).trim_padding else wanted
     try:
-        return (trimmed(wanted) if config["trim_padding"] else wanted)(config, train_dataset).to(config["device"])
+        return wanted(config, train_dataset).to(config["device"])
     except CalrecError:
         raise
     except (AssertionError, NotImplementedError, ValueError) as problem:
-        raise ConfigError(f"{config['model']} cannot be built: {' '.join(str(problem).split())}") from problem
+        raise ConfigError(f"{settings.model} cannot be built: {' '.join(str(problem).split())}") from problem

@@ -55,11 +55,11 @@ The licence is that of the base model and of the data.
 """
 
 
-def model_card(config: Mapping[str, Any], parameters: int, state: dict[str, Any]) -> ModelCard:
+def model_card(settings: Mapping[str, Any], parameters: int, state: dict[str, Any]) -> ModelCard:
     """For weights of ``parameters`` numbers: ``state`` holds their ``step`` and, after a validation, ``valid`` (metrics
     by name), ``nats`` (a held-out item) and ``users`` (on how many).
     """
-    backbone, measured = str(config["backbone"]), dict(state.get("valid", {}))
+    backbone, measured = str(settings["backbone"]), dict(state.get("valid", {}))
     if measured:
         measured["nats_per_item"] = state["nats"]
     hub_id = backbone.count("/") == 1 and not backbone.endswith(".gguf") and not Path(backbone).exists()
@@ -68,17 +68,17 @@ def model_card(config: Mapping[str, Any], parameters: int, state: dict[str, Any]
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["calrec", "recbole", "sequential-recommendation"],
-        model_name=f"CALRec on {config['dataset']}",
-        eval_results=[_result(config["dataset"], name, value) for name, value in measured.items()] or None,
+        model_name=f"CALRec on {settings['dataset']}",
+        eval_results=[_result(settings["dataset"], name, value) for name, value in measured.items()] or None,
     )
     rows = "\n".join(f"| {name} | {value:.5f} |" for name, value in measured.items())
     table = f"{state.get('users')} users.\n\n| | |\n|-|-|\n{rows}"
-    names = [name for name in TrainingSettings.__dataclass_fields__ if config.get(name) is not None]
+    names = [name for name in TrainingSettings.__dataclass_fields__ if settings.get(name) is not None]
     text = TEXT.format(
         base="A small Llama-architecture decoder, made from nothing" if backbone == "scratch" else f"`{backbone}`",
         valid=table if measured else "None: there was no validation.",
-        objective="\n".join(f"- `{name}: {config[name]}`" for name in names),
-        **{"dataset": config["dataset"], "backbone": backbone, "train_steps": config["train_steps"]},
+        objective="\n".join(f"- `{name}: {settings[name]}`" for name in names),
+        **{"dataset": settings["dataset"], "backbone": backbone, "train_steps": settings["train_steps"]},
         **{"step": state["step"], "parameters": parameters},
     )
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")

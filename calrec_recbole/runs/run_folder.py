@@ -5,21 +5,24 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.runs.curves import CURVES_FILE
 from calrec_recbole.runs.file_names import PARTS, SAMPLES_FILE
+from calrec_recbole.setting_groups import effective
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "CHECKPOINT",
     "LEFT",
     "METRICS_FILE",
-    "NO_EFFECT",
     "TENSORBOARD",
     "TRAINED_ON",
     "WANDB",
@@ -37,34 +40,14 @@ LOG = "log.txt"
 TENSORBOARD = "tensorboard"
 WANDB = "wandb"  # wandb's own name for its folder
 
-NO_EFFECT = {  # settings that do not change a run's numbers
-    *("output_dir", "data_path", "checkpoint_dir", "config_file", "text_cache"),
-    *("gpu_id", "use_gpu", "worker"),
-    *("state", "show_progress", "loss_decimal_place", "metric_decimal_place"),
-    *("speculate", "cuda_graphs"),  # the passes in which samples are drawn
-    *("log_tensorboard", "log_wandb", "wandb_project", "report_interval", "checkpoint_minutes", "milvus_uri"),
-    "evaluate_minutes",
-}
 KEPT = (CHECKPOINT, LOG, CURVES_FILE, TENSORBOARD, WANDB, TRAINED_ON, PARTS, SAMPLES_FILE)  # what a run goes on from
 
-# settings younger than some finished runs, at the values that leave the numbers of those runs as they are
-NEUTRAL = {
-    **{"split": "leave_one_out", "global_time_shares": [0.8, 0.1, 0.1]},
-    **{"decoding": "sample", "beams": 32, "test_users": 0, "decode_precision": "auto"},
-    **{"rerank_from": "", "rerank_candidates": 100, "rerank_by": "logprob", "rerank_weight": "auto"},
-    **{"rerank_engine": "lucene", "rerank_unseen": 0, "rerank_unseen_loss": 0.02, "milvus_candidates": 200},
-    **{"generation_engine": "native", "device": "auto"},
-}
 
-
-def run_id(settings: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
-    """``<seed>-<8 hex digits>``: the digits depend on all settings that have an effect, and on the data."""
-    effective = {
-        key: value
-        for key, value in settings.items()
-        if key not in NO_EFFECT and not (key in NEUTRAL and value == NEUTRAL[key])
-    }
-    text = json.dumps([effective, dict(hashes)], sort_keys=True, default=str)
+def run_id(settings: Mapping[str, Any], hashes: Mapping[str, str], groups: "Iterable[type[DataclassInstance]]") -> str:
+    """``<seed>-<8 hex digits>``: the digits depend on the data and on all settings that have an effect, as the fields
+    of ``groups`` say.
+    """
+    text = json.dumps([effective(settings, groups), dict(hashes)], sort_keys=True, default=str)
     return f"{settings['seed']}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 

@@ -1,7 +1,7 @@
 """Weights & Biases by RecBole's settings ``log_wandb`` and ``wandb_project``; ``pip install calrec-recbole[wandb]``."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,26 +12,24 @@ from calrec_recbole.runs.run_folder import WANDB
 __all__ = ["check_wandb", "wandb_run"]
 
 
-def check_wandb(config: Any) -> None:
-    """Raises ``ConfigError`` where ``log_wandb`` is set and wandb cannot be imported."""
-    if config["log_wandb"]:
+def check_wandb(wanted: bool) -> None:
+    """Raises ``ConfigError`` where ``log_wandb`` is ``wanted`` and wandb cannot be imported."""
+    if wanted:
         _wandb()
 
 
 @contextmanager
-def wandb_run(config: Any, folder: Path) -> Iterator[None]:
+def wandb_run(wanted: bool, project: str, folder: Path, settings: Mapping[str, Any]) -> Iterator[None]:
     """A wandb run of its own for the run in ``folder``, with its files there; RecBole's and our trainers log to it.
 
-    An interrupted run goes on under the same id. Without ``log_wandb`` nothing happens.
+    An interrupted run goes on under the same id. Unless it is ``wanted`` nothing happens.
     """
-    if not config["log_wandb"]:
+    if not wanted:
         yield
         return
     wandb = _wandb()
     name = "/".join(folder.parts[-3:])
-    wandb.init(
-        project=config["wandb_project"], dir=folder, name=name, config=config.settings, id=_left(folder), resume="allow"
-    )
+    wandb.init(project=project, dir=folder, name=name, config=dict(settings), id=_left(folder), resume="allow")
     try:
         yield
     except BaseException:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from calrec_recbole.errors import ConfigError
+from calrec_recbole.errors import ConfigError, must_be_one_of
 
 __all__ = ["AUTO", "TrainingSettings"]
 
@@ -55,8 +55,7 @@ class TrainingSettings:
         for name, least in (("micro_batch_tokens", 1), ("micro_batch_cost", 0)):
             _check_auto_or_whole(name, getattr(self, name), least)
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ConfigError(f"{name}={getattr(self, name)!r} must be one of {', '.join(map(_yaml, choices))}")
+            must_be_one_of(name, getattr(self, name), choices)
         self._check_together()
 
     def _check_together(self) -> None:
@@ -84,7 +83,3 @@ CHOICES: dict[str, tuple[object, ...]] = {
 def _check_auto_or_whole(name: str, value: object, least: int) -> None:
     if value != AUTO and (not isinstance(value, int) or isinstance(value, bool) or value < least):
         raise ConfigError(f"{name}={value!r} must be {AUTO}, or a whole number of at least {least}")
-
-
-def _yaml(value: object) -> str:
-    return str(value).lower()

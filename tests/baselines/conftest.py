@@ -6,7 +6,7 @@ from tokenizers import BertWordPieceTokenizer
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
@@ -82,8 +82,8 @@ def build():
 
     def built(model, settings):
         config = Config(model, config_dict=settings)
-        dataset = load_dataset(config)
-        data = loaders(config, dataset)
+        prepared = prepare(config)
+        dataset, data = prepared.dataset, prepared.loaders
         return build_model(config, data.train.dataset).eval(), dataset, data
 
     return built

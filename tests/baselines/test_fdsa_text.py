@@ -3,6 +3,7 @@ import torch
 from recbole.model.sequential_recommender.fdsa import FDSA
 
 from calrec_recbole.baselines.text.features import item_features
+from calrec_recbole.baselines.text.features import text_settings as text_settings_of
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
 
@@ -16,7 +17,7 @@ def test_it_runs_and_reloads(init, text_settings, runs_and_reloads):
 
 def test_recboles_initialisation_leaves_the_text_alone(text_settings, build):
     model, dataset, _ = build("FDSAText", {**text_settings, **SMALL})
-    features = item_features(dataset, Config("FDSAText", config_dict={**text_settings, **SMALL}))
+    features = item_features(dataset.prepared, text_settings_of(dataset.prepared.config))
     assert torch.equal(model.feature_embed_layer.table.vectors, features)
 
 

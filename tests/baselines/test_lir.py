@@ -5,7 +5,7 @@ from rank_bm25 import BM25Okapi
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.retrieval.okapi import lower_case_words
 
@@ -14,8 +14,8 @@ LAST_BEFORE_TEST = {"u0": "e", "u1": "d", "u2": "f", "u3": "c", "u4": "d", "u5":
 
 def built(settings):
     config = Config("LIR", config_dict=settings)
-    dataset = load_dataset(config)
-    data = loaders(config, dataset)
+    prepared = prepare(config)
+    dataset, data = prepared.dataset, prepared.loaders
     return dataset, data, build_model(config, data.train.dataset)
 
 

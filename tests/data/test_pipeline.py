@@ -111,8 +111,8 @@ def test_a_folder_that_is_not_ours_is_left_alone(raw, tmp_path):
     [
         ({"name": "../x"}, "--name=../x is not a folder name"),
         ({"name": ".x"}, "--name=.x is not a folder name"),
-        ({"category_source": "main_cats"}, r"--category-source=main_cats is not one of .*; did you mean 'main_cat'\?"),
-        ({"ties": "x"}, "--ties=x is not one of file, item"),
+        ({"category_source": "main_cats"}, r"--category-source=main_cats must be one of .*; did you mean 'main_cat'\?"),
+        ({"ties": "x"}, "--ties=x must be one of file, item"),
         ({"user_fraction": 0.0}, "user_fraction=0.0 must be above 0"),
         ({"min_user_events": 0}, "--min-user-events=0 must be at least 1"),
     ],

@@ -3,9 +3,7 @@
 import pytest
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.experimental.unseen_bonus import check_unseen_bonus, fair_bonus, unseen_items
-
-ALLOWED = {"rerank_unseen": 0.3, "rerank_unseen_loss": 0.02, "rerank_by": "texts"}
+from calrec_recbole.experimental.unseen_bonus import UnseenBonus, fair_bonus, unseen_items
 
 
 def test_items_of_no_training_row_are_unseen():
@@ -22,13 +20,18 @@ def test_the_fair_bonus_keeps_its_share_of_the_metric_and_finds_most():
 
 @pytest.mark.parametrize("bonus", [0, 1, 0.3, "0.3", "auto"])
 def test_shares_and_auto_are_taken(bonus):
-    check_unseen_bonus(ALLOWED | {"rerank_unseen": bonus})
+    UnseenBonus(bonus).check("texts")
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"rerank_unseen": 1.1}, {"rerank_unseen": "atuo"}, {"rerank_unseen_loss": 1}, {"rerank_by": "logprob"}],
+    ("wanted", "rerank_by", "named"),
+    [
+        (UnseenBonus(1.1), "texts", "rerank_unseen=1.1"),
+        (UnseenBonus("atuo"), "texts", "rerank_unseen='atuo'"),
+        (UnseenBonus(0.3, 1), "texts", "rerank_unseen_loss=1"),
+        (UnseenBonus(0.3), "logprob", "set rerank_by=texts"),
+    ],
 )
-def test_anything_else_is_refused(change):
-    with pytest.raises(ConfigError, match=next(iter(change)) if "rerank_by" not in change else "rerank_by=texts"):
-        check_unseen_bonus(ALLOWED | change)
+def test_anything_else_is_refused(wanted, rerank_by, named):
+    with pytest.raises(ConfigError, match=named):
+        wanted.check(rerank_by)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.calrec.core_settings import check_generation, inference_of
+from calrec_recbole.plugin.calrec.core_settings import BackboneSettings, CALRecSettings, check_generation
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.runs.run_folder import run_id
 
@@ -45,16 +45,18 @@ def test_another_name_or_another_model_is_refused(calrec_settings, tiny_settings
 
 
 def test_ids_are_those_of_before_unless_xla_is_asked_for():
-    assert run_id({"seed": 7}, {}) == run_id({"seed": 7, "device": "auto"}, {})
-    assert run_id({"seed": 7}, {}) != run_id({"seed": 7, "device": "xla"}, {})
+    older, auto, xla = (
+        run_id({"seed": 7, **device}, {}, [BackboneSettings]) for device in ({}, {"device": "auto"}, {"device": "xla"})
+    )
+    assert older == auto != xla
 
 
 def test_samples_of_xla_are_kept_apart_from_native_ones(calrec_settings, xla):
     native, other = (
-        inference_of(Config("CALRec", None, (), calrec_settings | {"use_gpu": False, "device": device}))
+        CALRecSettings.from_config(Config("CALRec", None, (), calrec_settings | {"use_gpu": False, "device": device}))
         for device in ("auto", "xla")
     )
-    assert (native.generation_engine, other.generation_engine) == ("native", "xla")
+    assert (native.inference.generation_engine, other.inference.generation_engine) == ("native", "xla")
 
 
 @pytest.mark.parametrize(
@@ -66,8 +68,11 @@ def test_samples_of_xla_are_kept_apart_from_native_ones(calrec_settings, xla):
         ({"retrieval": "rerank"}, 1, "retrieval=rerank does neither: set device: auto"),
     ],
 )
-def test_what_does_not_go_with_xla_is_refused(changes, processes, message):
-    settings = {"device": XLA, "generation_engine": "native", "decoding": "sample", "retrieval": "lucene"}
-    check_generation(settings, 1)
+def test_what_does_not_go_with_xla_is_refused(changes, processes, message, calrec_settings, xla):
+    def check(changes, processes):
+        config = Config("CALRec", None, (), {**calrec_settings, "device": "xla", **changes})
+        check_generation(CALRecSettings.from_config(config), processes)
+
+    check({}, 1)
     with pytest.raises(ConfigError, match=message):
-        check_generation(settings | changes, processes)
+        check(changes, processes)

@@ -4,19 +4,18 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from calrec_recbole.engines import vllm
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation import sample
-from calrec_recbole.plugin import runner
-from calrec_recbole.plugin.calrec.core_settings import check_generation
+from calrec_recbole.inference import InferenceSettings
+from calrec_recbole.plugin.calrec.core_settings import CALRecSettings, check_generation
+from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.runs.file_names import SAMPLES_FILE
 from calrec_recbole.runs.run_folder import run_id
 from calrec_recbole.runs.user_samples import read_samples
 
-CPU = torch.device("cpu")
 UNTUNED = {"train_steps": 0, "warmup_steps": 0, "valid_users": 1}
 
 
@@ -54,7 +53,7 @@ def test_a_run_samples_with_the_engine_that_is_named_and_shares_no_samples(calre
 
 
 def refused(match, overrides, monkeypatch):
-    monkeypatch.setattr(runner, "load_dataset", None)  # before the data are read
+    monkeypatch.setattr("calrec_recbole.plugin.data.prepared.read_dataset", None)  # before the data are read
     with pytest.raises(ConfigError, match=match) as caught:
         run("CALRec", overrides={**overrides, "generation_engine": "vllm"}, show=False)
     assert "\n" not in str(caught.value)
@@ -75,12 +74,15 @@ def test_a_missing_gpu_is_told_before_the_data_are_read(calrec_settings, played,
 
 
 def test_several_processes_are_refused():
+    untuned = Config("CALRec", "ml-100k", ["untuned"], {"generation_engine": "vllm", "gpu_id": ""})
     with pytest.raises(ConfigError, match="one process, not 2"):
-        check_generation({"device": CPU, "generation_engine": "vllm", "train_steps": 0}, 2)
-    check_generation({"device": CPU, "generation_engine": None}, 2)  # another model
-    check_generation({"device": CPU, "generation_engine": "native"}, 2)
+        check_generation(CALRecSettings.from_config(untuned), 2)
+    check_generation(CALRecSettings.from_config(Config("CALRec", "ml-100k", config_dict={"gpu_id": ""})), 2)
 
 
 def test_native_runs_keep_their_ids():
-    assert run_id({"seed": 7}, {}) == run_id({"seed": 7, "generation_engine": "native"}, {})
-    assert run_id({"seed": 7}, {}) != run_id({"seed": 7, "generation_engine": "vllm"}, {})
+    older, native, vllm = (
+        run_id({"seed": 7, **engine}, {}, [InferenceSettings])
+        for engine in ({}, {"generation_engine": "native"}, {"generation_engine": "vllm"})
+    )
+    assert older == native != vllm

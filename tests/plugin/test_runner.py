@@ -11,7 +11,7 @@ import yaml
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import metric_names, read_ranks, without_last_item
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 
@@ -32,8 +32,7 @@ def test_scores_are_users_by_items_and_the_pad_item_lies_below(model, tiny_setti
     """The contract of every model: (users, items), finite, the pad item -inf."""
     config = Config(model, config_dict={**tiny_settings, **SIZES[model]})
     config["checkpoint_dir"] = str(tmp_path / "checkpoint")
-    dataset = load_dataset(config)
-    data = loaders(config, dataset)
+    data = prepare(config).loaders
     trainer = trainer_for(model)(config, build_model(config, data.train.dataset))
     trainer.fit(data.train, data.valid)
     trainer.evaluate_ranks(data.test)

@@ -40,6 +40,7 @@ def test_every_setting_is_read(file):
     for key in read_settings(file):
         read = key.removeprefix("scratch_")  # CALRec's settings of a backbone from scratch
         assert key in ARGUMENTS | recboles or read in WORDS | words_of(model), f"{key} of {file.name} is read by nobody"
+    assert set(read_settings(file)) - {"prepare"} <= Config(model, "ml-100k").known
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.name}")

@@ -12,8 +12,8 @@ from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.examples import tokenise_items
 from calrec_recbole.inference import InferenceSettings
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import catalogue_of, load_dataset, loaders
-from calrec_recbole.plugin.data.sequences import longest_sequences
+from calrec_recbole.plugin.data.prepared import prepare
+from calrec_recbole.plugin.data.sequences import training_sequences
 from calrec_recbole.prompts import Attribute, parse_item_text
 from calrec_recbole.recommender import Recommender
 from calrec_recbole.retrieval import OkapiBM25
@@ -37,10 +37,10 @@ def weights():
 def movies(tmp_path_factory):
     """ml-100k: catalogue, template and training sequences, the last six items of each user."""
     config = Config("CALRec", "ml-100k", config_dict={"output_dir": str(tmp_path_factory.mktemp("runs")), "gpu_id": ""})
-    dataset = load_dataset(config)
+    dataset = prepare(config).dataset
     template = [Attribute(**attribute) for attribute in config["item_attributes"]]
-    catalogue = catalogue_of(dataset, config)
-    sequences = longest_sequences(loaders(config, dataset).train._dataset)
+    catalogue = dataset.prepared.catalogue
+    sequences = training_sequences(dataset.prepared.events)
     return catalogue, template, [sequence[-6:] for sequence in sequences]
 
 

@@ -1,29 +1,48 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.runs.run_folder import claim, run_id
+from calrec_recbole.setting_groups import no_effect, younger
+
+
+@dataclass
+class Place:
+    output_dir: str = no_effect("runs")
+    gpu_id: str = no_effect("0")
+    show_progress: bool = no_effect(True)
+
+
+@dataclass
+class Split:
+    split: str = younger("leave_one_out", neutral="leave_one_out")
+    shares: list[float] = younger([0.8, 0.1, 0.1], neutral=[0.8, 0.1, 0.1])
+
 
 SETTINGS = {"seed": 7, "learning_rate": 0.1, "output_dir": "runs", "gpu_id": "0"}
 
 
+def id_of(settings, hashes):
+    return run_id(settings, hashes, [Place, Split])
+
+
 def test_the_id_depends_on_what_changes_numbers_and_on_nothing_else():
-    name = run_id(SETTINGS, {"inter": "x"})
+    name = id_of(SETTINGS, {"inter": "x"})
     assert name.startswith("7-")
-    assert name == run_id({**SETTINGS, "output_dir": "elsewhere", "gpu_id": "", "show_progress": False}, {"inter": "x"})
-    assert name != run_id({**SETTINGS, "learning_rate": 0.2}, {"inter": "x"})
-    assert name != run_id(SETTINGS, {"inter": "y"})
-    assert name == run_id(dict(reversed(SETTINGS.items())), {"inter": "x"})
+    assert name == id_of({**SETTINGS, "output_dir": "elsewhere", "gpu_id": "", "show_progress": False}, {"inter": "x"})
+    assert name != id_of({**SETTINGS, "learning_rate": 0.2}, {"inter": "x"})
+    assert name != id_of(SETTINGS, {"inter": "y"})
+    assert name == id_of(dict(reversed(SETTINGS.items())), {"inter": "x"})
 
 
 def test_a_younger_setting_at_its_neutral_value_leaves_the_ids_of_older_runs():
-    name = run_id(SETTINGS, {})
-    assert name == run_id({**SETTINGS, "split": "leave_one_out", "global_time_shares": [0.8, 0.1, 0.1]}, {})
-    assert name == run_id({**SETTINGS, "speculate": False}, {})
-    assert name != run_id({**SETTINGS, "split": "global_time", "global_time_shares": [0.8, 0.1, 0.1]}, {})
+    name = id_of(SETTINGS, {})
+    assert name == id_of({**SETTINGS, "split": "leave_one_out", "shares": [0.8, 0.1, 0.1]}, {})
+    assert name != id_of({**SETTINGS, "split": "global_time", "shares": [0.8, 0.1, 0.1]}, {})
 
 
 def test_an_unfinished_folder_is_used_again_clean(tmp_path):

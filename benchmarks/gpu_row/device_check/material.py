@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from calrec_recbole.backbone import Backbone
-from calrec_recbole.plugin.calrec.core_settings import settings_of
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
-from calrec_recbole.plugin.data.sequences import longest_sequences
+from calrec_recbole.plugin.data.prepared import prepare
+from calrec_recbole.plugin.data.sequences import training_sequences
 from calrec_recbole.plugin.runner import build_model
 from calrec_recbole.recommender import Recommender
+from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.training import TrainingSettings
 from gpu_row.bench import Bench
 from gpu_row.systems import ALONE
@@ -47,8 +47,8 @@ class Material:
 def material(bench: Bench, changes: Mapping[str, Any]) -> Material:
     """Of the recipe for one stage alone, with ``changes``. Nothing is ranked: no Java."""
     config = bench.config(ALONE.files, {**changes, "retrieval": "none"})
-    dataset = load_dataset(config)
-    data = loaders(config, dataset)
+    prepared = prepare(config)
+    dataset, data = prepared.dataset, prepared.loaders
     model = build_model(config, data.train.dataset).eval()
     rows = data.test.dataset.inter_feat
     histories = model.histories(rows[torch.arange(min(PROMPTS, len(rows)))])
@@ -56,7 +56,7 @@ def material(bench: Bench, changes: Mapping[str, Any]) -> Material:
     return Material(
         model.recommender,
         Backbone(copy.deepcopy(backbone.model).to("cpu"), backbone.tokenizer),
-        longest_sequences(data.train.dataset),
+        training_sequences(dataset.prepared.events),
         [model.recommender.items.prompt(history) for history in histories],
         len(rows),
         settings_of(TrainingSettings, config),

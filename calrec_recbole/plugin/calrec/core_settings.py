@@ -1,69 +1,145 @@
-"""CALRec's part of RecBole's flat settings: the core's dataclasses, and what must hold before anything is loaded."""
+"""All settings of CALRec, a group each, and what must hold before anything is loaded."""
 
-from dataclasses import fields, replace
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import torch
 
 from calrec_recbole.backbone import AdapterSettings, Backbone, ScratchSizes
 from calrec_recbole.engines.samplers import VLLM, check_sampler
 from calrec_recbole.engines.xla.lazy_graph import XLA
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import ConfigError, must_be_one_of
+from calrec_recbole.experimental.unseen_bonus import UnseenBonus
 from calrec_recbole.inference import NATIVE, InferenceSettings
+from calrec_recbole.plugin.run_settings import RunSettings
+from calrec_recbole.plugin.train_stages import FINETUNE, check_train_stage
 from calrec_recbole.prompts import PROMPTS, Prompt
+from calrec_recbole.reranking.rerank_settings import RerankSettings
+from calrec_recbole.retrieval.engine_settings import RetrievalSettings
+from calrec_recbole.setting_groups import no_effect, settings_of, younger
 from calrec_recbole.training import FitSettings, TrainingSettings
 
-__all__ = ["check_generation", "check_intervals", "check_positions", "inference_of", "prompt_of", "settings_of"]
+__all__ = [
+    "GROUPS",
+    "BackboneSettings",
+    "CALRecSettings",
+    "StageSettings",
+    "UserLimits",
+    "check_generation",
+    "check_positions",
+    "prompt_of",
+]
 
-Settings = TypeVar("Settings", FitSettings, TrainingSettings, AdapterSettings, InferenceSettings, ScratchSizes)
+
+@dataclass(frozen=True)
+class BackboneSettings:
+    """``backbone``: scratch, a hub id, a local folder or a .gguf file; ``max_input_length`` in tokens of the prompt.
+
+    ``device`` is asked for as auto or xla; made of a run's config it is the device that this came to.
+    """
+
+    backbone: str = "scratch"
+    prompt_template: str = "calrec"  # paper 3.2
+    max_input_length: int = 1024  # paper 4
+    device: str | torch.device = younger("auto", neutral="auto")
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """The stages of 3.3: finetune, from ``pre_model_path`` where that is given, or joint, on several data sets."""
+
+    train_stage: str = FINETUNE
+    pre_model_path: str = ""
+    allow_other_objective: bool = False
+    joint_datasets: Sequence[str] = ()
+    joint_targets: Sequence[str] = ()
+    selection_dataset: str = ""
+    mixture_power: float = 0.3  # paper 3.3
+
+    def __post_init__(self) -> None:
+        check_train_stage("CALRec", self.train_stage)
+
+
+@dataclass(frozen=True)
+class UserLimits:
+    """How many users are evaluated, 0 for all; ``evaluate_minutes`` ends a test that the same command goes on with."""
+
+    valid_users: int = 500
+    test_users: int = younger(0, neutral=0)
+    evaluate_minutes: float = no_effect(0.0)
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            if getattr(self, one.name) < 0:
+                raise ConfigError(f"{one.name}={getattr(self, one.name)} must be at least 0")
+
+
+@dataclass(frozen=True)
+class CALRecSettings:
+    """Made once from a run's flat settings."""
+
+    run: RunSettings
+    backbone: BackboneSettings
+    scratch: ScratchSizes
+    adapters: AdapterSettings
+    stage: StageSettings
+    training: TrainingSettings
+    fit: FitSettings
+    inference: InferenceSettings
+    retrieval: RetrievalSettings
+    rerank: RerankSettings
+    unseen: UnseenBonus
+    users: UserLimits
+
+    @classmethod
+    def from_config(cls, config: Any) -> Self:
+        """Raises ``ConfigError`` for a value out of range."""
+        made = cls(**{name: settings_of(group, config) for name, group in GROUPS.items()})
+        return replace(made, inference=_on_device(made.inference, made.backbone.device))
+
+
+GROUPS: dict[str, type[Any]] = {one.name: one.type for one in fields(CALRecSettings)}  # type: ignore[misc]
+
+
+def _on_device(inference: InferenceSettings, device: Any) -> InferenceSettings:
+    """The samples of XLA are other draws, so its name stands where that of an engine does."""
+    if device.type != XLA:
+        return inference
+    for name, wanted in (("generation_engine", NATIVE), ("decoding", "sample")):
+        if getattr(inference, name) != wanted:
+            raise ConfigError(f"device=xla draws samples itself: set {name}: {wanted}, not {getattr(inference, name)}")
+    return replace(inference, generation_engine=XLA)
 
 
 def prompt_of(name: Any) -> Prompt:
     """The template of ``prompt_template``; ``ConfigError`` for an unknown one."""
-    if name not in PROMPTS:
-        hint = did_you_mean(str(name), PROMPTS)
-        raise ConfigError(f"prompt_template={name!r} must be one of {', '.join(PROMPTS)}{hint}")
+    must_be_one_of("prompt_template", name, PROMPTS)
     return PROMPTS[name]
 
 
-def check_intervals(config: Any) -> None:
-    """Raises ``ConfigError`` for an interval, or a number of users or minutes, that is too small."""
-    for name, least in (*(("report_interval", 1), ("valid_users", 0), ("test_users", 0), ("evaluate_minutes", 0)),):
-        if config[name] < least:
-            raise ConfigError(f"{name}={config[name]} must be at least {least}")
-
-
-def check_generation(config: Any, processes: int) -> None:
+def check_generation(settings: CALRecSettings, processes: int) -> None:
     """Raises ``ConfigError``, before the data are read, where the settings name a device or an engine of samples that
     cannot work.
     """
-    if config["device"].type == XLA:
-        _check_xla(config, processes)
-    if config["generation_engine"] != VLLM:
-        check_sampler(config["generation_engine"] or NATIVE)  # None: another model
-        return
-    if config["train_steps"] != 0:
+    engine, steps = settings.inference.generation_engine, settings.training.train_steps
+    if engine == XLA:
+        return _check_xla(settings, processes)
+    if engine == VLLM and steps != 0:
         raise ConfigError(
             "generation_engine=vllm samples from finished weights: set train_steps=0, warmup_steps=0 "
-            f"(--config_files=untuned) and pre_model_path, not train_steps={config['train_steps']}"
+            f"(--config_files=untuned) and pre_model_path, not train_steps={steps}"
         )
-    if processes > 1:
+    if engine == VLLM and processes > 1:
         raise ConfigError(f"generation_engine=vllm runs in one process, not {processes}: start it by run_recbole")
-    check_sampler(VLLM)
+    check_sampler(engine)
 
 
-def _check_xla(config: Any, processes: int) -> None:
+def _check_xla(settings: CALRecSettings, processes: int) -> None:
     if processes > 1:
         raise ConfigError(f"device=xla runs in one process, not {processes}: start it by run_recbole")
-    for name, wanted in (("generation_engine", NATIVE), ("decoding", "sample")):
-        if config[name] != wanted:
-            raise ConfigError(f"device=xla draws samples itself: set {name}: {wanted}, not {config[name]}")
-    if config["retrieval"] == "rerank":
+    if settings.retrieval.retrieval == "rerank":
         raise ConfigError("device=xla trains and samples, retrieval=rerank does neither: set device: auto")
-
-
-def inference_of(config: Any) -> InferenceSettings:
-    """Decoding and fusion; the samples of XLA are other draws, so its name stands where that of an engine does."""
-    settings = settings_of(InferenceSettings, config)
-    return replace(settings, generation_engine=XLA) if config["device"].type == XLA else settings
 
 
 def check_positions(backbone: Backbone, max_input_length: int, after: int) -> None:
@@ -74,9 +150,3 @@ def check_positions(backbone: Backbone, max_input_length: int, after: int) -> No
             f"max_input_length={max_input_length} and {after} tokens after it exceed the backbone's {room} positions; "
             f"lower it to {room - after}"
         )
-
-
-def settings_of(kind: type[Settings], config: Any, prefix: str = "") -> Settings:
-    """A dataclass of the core from RecBole's flat keys."""
-    given = {field.name: config[prefix + field.name] for field in fields(kind)}
-    return kind(**{name: value for name, value in given.items() if value is not None})

@@ -2,7 +2,6 @@
 
 import time
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,9 +9,10 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from calrec_recbole.evaluation import RankTable
+from calrec_recbole.plugin.calrec.core_settings import UserLimits
 from calrec_recbole.plugin.calrec.saved_weights import CALRecCheckpoints
 from calrec_recbole.plugin.calrec.text_ranks import RanksTexts
-from calrec_recbole.plugin.calrec.validation_users import in_random_order
+from calrec_recbole.plugin.data.user_rows import in_random_order
 from calrec_recbole.plugin.reranking.choose_mix import ChoosesMix
 from calrec_recbole.plugin.training.several_processes import in_order, share_of
 from calrec_recbole.plugin.training.tie_aware_trainer import Tested
@@ -34,8 +34,8 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
 
     def train_once(self, train_data: Any, valid_data: Any, show_progress: bool) -> tuple[float, dict[str, float]]:
         """``fit``, unless an earlier process of this run has finished it."""
-        run = str(self.config["run_id"])
-        if not self.model.training_settings.train_steps:
+        run = self.run_id
+        if not self.model.settings.training.train_steps:
             self._keep_samples(finished_weights(run))
         found, *_ = self.processes.gather(Trained.found(self.checkpoint_dir, run) if self.processes.first else None)
         if found is None:
@@ -51,6 +51,11 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
             self.model.reranker.take(self.checkpoint_dir)
         return found.score, found.valid
 
+    @property
+    def limits(self) -> UserLimits:
+        limits: UserLimits = self.model.settings.users
+        return limits
+
     def _training_is_over(self, run: str, score: float, valid: dict[str, float]) -> None:
         """Written after the best weights; then the state for resuming is no longer needed."""
         if self.processes.first:
@@ -63,7 +68,8 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
 
     def _keep_samples(self, weights: str) -> None:
         """From now on samples are kept in the run's folder; what ``weights`` drew there before is taken up."""
-        saved = SavedSamples(Path(self.config["run_dir"]), weights, self.processes.world)
+        assert self.run_dir is not None
+        saved = SavedSamples(self.run_dir, weights, self.processes.world)
         if self.processes.first:
             saved.take_up()
         found = list(saved.users.values()), saved.seconds, saved.number
@@ -75,28 +81,28 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
 
     def test(self, test_data: Any, show_progress: bool = False) -> Tested:
         """``test_users`` of them, as many as ``evaluate_minutes`` allow; those that were done before count as done."""
-        ordered = in_random_order(test_data, self.config, int(self.config["test_users"]), TEST_SAMPLE)
-        if self.model.training_settings.train_steps:
+        ordered = in_random_order(test_data, self.limits.test_users, TEST_SAMPLE)
+        if self.model.settings.training.train_steps:
             self._keep_samples(weights_name(self.best))
         self.model.split = "test"
         tables = self._ranks_of_all(self._limited(ordered), show_progress)
-        ranks = in_the_order_of(test_data, RankTable.concatenate(tables), self.config["USER_ID_FIELD"])
+        ranks = in_the_order_of(test_data, RankTable.concatenate(tables), self.columns.user)
         self._merge_samples()
         wanted, users = len(ordered._dataset), len(ranks) or self.model.sample_shares.users
         if users < wanted:
             self.logger.info(
-                f"{users:,} of {wanted:,} test users are done, by evaluate_minutes={self.config['evaluate_minutes']}: "
+                f"{users:,} of {wanted:,} test users are done, by evaluate_minutes={self.limits.evaluate_minutes}: "
                 "the same command goes on with the others, also with other evaluate_minutes or 0 for all"
             )
         return Tested(ranks, users, wanted - users)
 
     def _limited(self, ordered: Any) -> Limited:
-        rounds = ceil(len(ordered._dataset) / (self.processes.world * int(self.config["eval_batch_size"])))
+        rounds = ceil(len(ordered._dataset) / (self.processes.world * self.evaluation.eval_batch_size))
         return Limited(
-            share_of(ordered, self.config, self.processes),
+            share_of(ordered, self.processes),
             ordered._dataset,
             rounds,
-            float(self.config["evaluate_minutes"]),
+            self.limits.evaluate_minutes,
             lambda: len(self.model.saved.users),
             lambda own: any(self.processes.gather(own)),
         )
@@ -110,7 +116,7 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
 
     def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
         """Each process ranks its share of the users; all answer with the whole table."""
-        return in_order(self._ranks_of_all(share_of(eval_data, self.config, self.processes), show_progress))
+        return in_order(self._ranks_of_all(share_of(eval_data, self.processes), show_progress))
 
     def _ranks_of_all(self, own: Any, show_progress: bool) -> list[RankTable]:
         """The ranks of every process's ``own`` users."""

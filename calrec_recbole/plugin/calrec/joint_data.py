@@ -14,15 +14,8 @@ import pandas as pd
 
 from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
-from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import (
-    catalogue_of,
-    check_dataset,
-    data_hash,
-    item_tokens,
-    load_dataset,
-    user_tokens,
-)
+from calrec_recbole.plugin.calrec.core_settings import StageSettings
+from calrec_recbole.plugin.data.prepared import Prepared
 from calrec_recbole.plugin.data.sequences import split_by_user
 
 __all__ = ["Category", "held_out_items", "own_category", "read_categories", "record"]
@@ -43,14 +36,14 @@ class Category:
     data_sha256: str
 
 
-def held_out_items(config: Config) -> dict[str, int]:
-    """How many of each user's newest items stage I never reads, by data set, the run's own first (paper 4).
+def held_out_items(own: str, stage: StageSettings) -> dict[str, int]:
+    """How many of each user's newest items stage I never reads, by data set, the run's ``own`` first (paper 4).
 
     2 for the run's own data set and ``joint_targets``, which are fine-tuned and evaluated later, 1 for
     ``selection_dataset``, 0 for the others. Raises ``ConfigError`` for names that do not fit together.
     """
-    own, others = str(config["dataset"]), _names(config, "joint_datasets")
-    targets, selection = _names(config, "joint_targets"), str(config["selection_dataset"] or own)
+    others = _names("joint_datasets", stage.joint_datasets)
+    targets, selection = _names("joint_targets", stage.joint_targets), stage.selection_dataset or own
     if not set(others) - {own}:
         raise ConfigError(f"joint_datasets={others} must list data sets beside {own} itself: [CDs, Movies]")
     known = [own, *(name for name in others if name != own)]
@@ -58,19 +51,19 @@ def held_out_items(config: Config) -> dict[str, int]:
         for name in names:
             if name not in known:
                 hint = did_you_mean(name, known)
-                raise ConfigError(f"{setting}={config[setting]!r}: {name} is not one of joint_datasets={others}{hint}")
+                value = getattr(stage, setting)
+                raise ConfigError(f"{setting}={value!r}: {name} is not one of joint_datasets={others}{hint}")
     return {name: 2 if name in (own, *targets) else int(name == selection) for name in known}
 
 
-def read_categories(config: Config) -> list[Category]:
+def read_categories(prepared: Prepared, stage: StageSettings) -> list[Category]:
     """The data sets of ``joint_datasets`` and the run's own, which comes first; ``DataError`` where one is missing."""
-    held_out = held_out_items(config)
-    configs = {name: config.on(name) for name in held_out}
-    for own in configs.values():
-        check_dataset(own)
-    _check_distinct({name: data_hash(own)["inter"] for name, own in configs.items()})
-    datasets = {name: load_dataset(own) for name, own in configs.items()}
-    events = {name: _events(datasets[name], count) for name, count in held_out.items()}
+    held_out = held_out_items(prepared.name, stage)
+    sources = {name: prepared.on(name) for name in held_out}
+    for source in sources.values():
+        source.check()
+    _check_distinct({name: source.hashes["inter"] for name, source in sources.items()})
+    events = {name: _events(sources[name], count) for name, count in held_out.items()}
     hidden = {name: table.loc[table.held, ["user", "item"]] for name, table in events.items()}
     categories = []
     for name, table in events.items():
@@ -79,14 +72,14 @@ def read_categories(config: Config) -> list[Category]:
         sequences = split_by_user(kept["user"], kept["place"].to_numpy())
         if not sequences:
             raise DataError(f"joint_datasets: {name} has no user with two events to train on: leave it out")
-        catalogue, digest = catalogue_of(datasets[name], configs[name]), data_hash(configs[name])["inter"]
+        catalogue, digest = sources[name].catalogue, sources[name].hashes["inter"]
         categories.append(Category(name, held_out[name], catalogue, sequences, removed, digest))
     return categories
 
 
-def own_category(config: Config, catalogue: Catalogue, sequences: list[Any]) -> Category:
+def own_category(prepared: Prepared, sequences: list[Any]) -> Category:
     """The run's own data set as stage II reads it: the training part of leave-one-out."""
-    return Category(str(config["dataset"]), 2, catalogue, sequences, 0, data_hash(config)["inter"])
+    return Category(prepared.name, 2, prepared.catalogue, sequences, 0, prepared.hashes["inter"])
 
 
 def record(categories: Sequence[Category], shares: Sequence[float], before: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,16 +101,15 @@ def record(categories: Sequence[Category], shares: Sequence[float], before: Mapp
     return seen
 
 
-def _events(dataset: Any, held_out: int) -> pd.DataFrame:
+def _events(source: Prepared, held_out: int) -> pd.DataFrame:
     """Columns user and item (original ids), place (in the catalogue) and held; in chronological order."""
-    rows = dataset.inter_feat
-    users, items = rows[dataset.uid_field].to_numpy(dtype=np.int64), rows[dataset.iid_field].to_numpy(dtype=np.int64)
+    events = source.events
     return pd.DataFrame(
         {
-            "user": np.array(user_tokens(dataset), dtype=object)[users],
-            "item": np.array(item_tokens(dataset), dtype=object)[items],
-            "place": items - 1,
-            "held": rows.groupby(dataset.uid_field).cumcount(ascending=False).to_numpy() < held_out,
+            "user": np.array(source.users, dtype=object)[events.users],
+            "item": np.array(source.items, dtype=object)[events.items],
+            "place": events.items - 1,
+            "held": events.newer < held_out,
         }
     )
 
@@ -136,8 +128,7 @@ def _check_distinct(hashes: Mapping[str, str]) -> None:
             raise ConfigError(f"joint_datasets: {first[digest]} and {name} hold the same events: leave one out")
 
 
-def _names(config: Mapping[str, Any], setting: str) -> list[str]:
-    names = config[setting]
-    if not isinstance(names, list) or len(set(map(str, names))) < len(names):
+def _names(setting: str, names: Sequence[str]) -> list[str]:
+    if isinstance(names, str) or len(set(map(str, names))) < len(names):
         raise ConfigError(f"{setting}={names!r} must be a list of data sets, each once: [CDs, Movies]")
     return [str(name) for name in names]

@@ -17,9 +17,7 @@ from recbole.utils import InputType
 from torch import Tensor
 
 from calrec_recbole.backbone import (
-    AdapterSettings,
     Backbone,
-    ScratchSizes,
     add_dropout,
     load_backbone,
     read_backbone,
@@ -33,23 +31,23 @@ from calrec_recbole.examples import ItemTokens, tokenise_items
 from calrec_recbole.fusion import Retriever, Standings
 from calrec_recbole.inference import AUTO, CONSTRAINED, LONGEST, NATIVE, InferenceSettings
 from calrec_recbole.plugin.calrec.core_settings import (
-    check_intervals,
+    GROUPS,
+    CALRecSettings,
+    check_generation,
     check_positions,
-    inference_of,
     prompt_of,
-    settings_of,
 )
 from calrec_recbole.plugin.calrec.joint_data import read_categories
-from calrec_recbole.plugin.calrec.retriever import HIERARCHICAL, RERANK, retriever_of
+from calrec_recbole.plugin.calrec.retriever import HIERARCHICAL, RERANK, check_engines, retriever_of
 from calrec_recbole.plugin.calrec.stages import check_stage, samples_before, starting_weights
-from calrec_recbole.plugin.data.dataset import catalogue_of, user_tokens
 from calrec_recbole.plugin.reranking.reranker import Parts, Reranker, check_rerank
+from calrec_recbole.plugin.train_stages import JOINT
 from calrec_recbole.recommender import Recommender
 from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.runs.saved_samples import SavedSamples
 from calrec_recbole.runs.sigterm import sigterm_waits
 from calrec_recbole.runs.user_samples import Samples, UserSamples, sample_key
-from calrec_recbole.training import FitSettings, Mixture, TrainingSettings, objective
+from calrec_recbole.training import Mixture, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
 
 __all__ = ["CALRec", "padded"]
@@ -59,56 +57,65 @@ class CALRec(SequentialRecommender):
     """A language model that writes the next item's text; scores are Algorithm 1's, float64."""
 
     input_type = InputType.POINTWISE
+    setting_groups = tuple(GROUPS.values())
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        check_intervals(config)
-        settings_of(FitSettings, config)
-        check_stage(config)
-        check_rerank(config)
-        self.seed = int(config["seed"])
-        self.training_settings = settings_of(TrainingSettings, config)
-        self.adapter_settings = settings_of(AdapterSettings, config)
-        self.unretrieved = UNRETRIEVED if config["retrieval"] == HIERARCHICAL else None
-        catalogue = catalogue_of(dataset, config)
+        self.settings, self.prepared = CALRecSettings.from_config(config), dataset.prepared
+        settings, prepared = self.settings, self.prepared
+        check_stage(settings, prepared)
+        check_rerank(settings)
+        self.seed = settings.run.seed
+        self.unretrieved = UNRETRIEVED if settings.retrieval.retrieval == HIERARCHICAL else None
         # before the backbone: a missing Java is found at once
-        retriever = retriever_of(config, catalogue)
-        self.prompt = prompt_of(config["prompt_template"])
-        self.max_input_length = int(config["max_input_length"])
-        self.scratch = settings_of(ScratchSizes, config, prefix="scratch_")
-        settings = inference_of(config)
-        self.samples_before = samples_before(config)
+        retriever = retriever_of(settings.retrieval, settings.rerank, prepared.catalogue)
+        self.prompt = prompt_of(settings.backbone.prompt_template)
         # of finished weights all that is drawn is kept; of weights that change, what the trainer asks to keep
-        self.saved = None if self.training_settings.train_steps else SavedSamples()
-        self.split, self.user_ids = "", user_tokens(dataset)
-        self.categories = read_categories(config) if config["train_stage"] == "joint" else []
-        self._assemble(self._backbone(config, catalogue, settings), catalogue, retriever, settings)
+        trains = settings.training.train_steps > 0
+        self.samples_before = {} if trains else samples_before(settings.stage.pre_model_path)
+        self.saved = None if trains else SavedSamples()
+        self.split, self.user_ids = "", prepared.users
+        self.categories = read_categories(prepared, settings.stage) if settings.stage.train_stage == JOINT else []
+        self._assemble(self._backbone(prepared.catalogue), prepared.catalogue, retriever, settings.inference)
         self._warn_of_cuts()
-        ranks_again = config["retrieval"] == RERANK
-        self.reranker = Reranker.of(config, dataset) if ranks_again else None
+        ranks_again = settings.retrieval.retrieval == RERANK
+        self.reranker = Reranker.of(settings, prepared) if ranks_again else None
 
-    def _backbone(self, config: Any, catalogue: Catalogue, settings: InferenceSettings) -> Backbone:
-        source = str(config["backbone"])
-        samples = settings.generation_engine == NATIVE  # another engine need not know what ours does
-        if config["pre_model_path"]:
-            backbone = read_backbone(starting_weights(config["pre_model_path"]), samples=samples)
+    @classmethod
+    def check_settings(cls, config: Any, processes: int) -> None:
+        """Raises ``ConfigError`` before the data are read; ``processes`` is how many share the run."""
+        settings = CALRecSettings.from_config(config)
+        check_engines(settings.retrieval, settings.rerank)
+        check_generation(settings, processes)
+
+    def _backbone(self, catalogue: Catalogue) -> Backbone:
+        source, path = self.settings.backbone.backbone, self.settings.stage.pre_model_path
+        samples = self.settings.inference.generation_engine == NATIVE  # another engine need not know what ours does
+        if path:
+            backbone = read_backbone(starting_weights(path), samples=samples)
         elif source != "scratch":
             backbone = load_backbone(source, samples=samples)
         else:
-            backbone = self._new_backbone(catalogue, settings)
+            backbone = self._new_backbone(catalogue)
         if source == "scratch":
-            add_dropout(backbone.model, self.scratch.dropout)
+            add_dropout(backbone.model, self.settings.scratch.dropout)
         return backbone
 
-    def _new_backbone(self, catalogue: Catalogue, settings: InferenceSettings) -> Backbone:
-        if self.training_settings.warmup_steps == 0:
+    def _new_backbone(self, catalogue: Catalogue) -> Backbone:
+        sizes, inference = self.settings.scratch, self.settings.inference
+        if self.settings.training.warmup_steps == 0:
             self.logger.warning("backbone=scratch with warmup_steps=0: expect few samples that are catalogue items")
         texts = [text for category in self.categories for text in category.catalogue.texts] or catalogue.texts
-        tokenizer = train_tokenizer(texts, self.scratch.vocab_size, merge_across_words=self.scratch.merge_across_words)
-        after = LONGEST if settings.max_new_tokens == AUTO else max(LONGEST, settings.steps)
+        tokenizer = train_tokenizer(texts, sizes.vocab_size, merge_across_words=sizes.merge_across_words)
+        after = LONGEST if inference.max_new_tokens == AUTO else max(LONGEST, inference.steps)
         positions = self.max_input_length + after  # the target or the generated text comes on top
-        model = scratch_model(self.scratch, len(tokenizer), tokenizer.eos_token_id, positions, self.seed)
+        model = scratch_model(sizes, len(tokenizer), tokenizer.eos_token_id, positions, self.seed)
         return Backbone(model, tokenizer)
+
+    @property
+    def max_input_length(self) -> int:
+        """Tokens of a prompt."""
+        return self.settings.backbone.max_input_length
 
     def _assemble(
         self, backbone: Backbone, catalogue: Catalogue, retriever: Retriever, settings: InferenceSettings
@@ -174,7 +181,7 @@ class CALRec(SequentialRecommender):
         device = self.backbone_model.device
         sequences = collate_sequences(examples, device)
         targets = collate_targets(examples, self.recommender.items.start, device)
-        return objective(self.recommender.backbone, sequences, targets, self.training_settings).total
+        return objective(self.recommender.backbone, sequences, targets, self.settings.training).total
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """(B, n_items) float64, pad item -inf. A user's samples depend on the seed and the user alone."""

@@ -9,18 +9,20 @@ from typing import Any
 import yaml
 
 from calrec_recbole.durable_files import replacing_file, write_text
-from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.errors import ConfigError, DataError, must_be_one_of
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.plugin.calrec.retriever import BM25_ENGINES, HIERARCHICAL, NONE, check_retrieval
+from calrec_recbole.plugin.calrec.retriever import BM25_ENGINES, HIERARCHICAL, NONE, RERANK, check_engines
 from calrec_recbole.plugin.calrec.sampled_texts import SampledTexts, SampledTextsRanker
-from calrec_recbole.plugin.data.dataset import data_hash, item_tokens, load_dataset, loaders, user_tokens
-from calrec_recbole.plugin.reload import run_config
+from calrec_recbole.plugin.reload import prepared_of_run
 from calrec_recbole.plugin.results import ENVIRONMENT_FILE, RunResult, write_results
 from calrec_recbole.plugin.setting_files import read_settings
+from calrec_recbole.reranking.rerank_settings import RerankSettings
+from calrec_recbole.retrieval.engine_settings import RetrievalSettings
 from calrec_recbole.runs.environment import Cost, environment
 from calrec_recbole.runs.file_names import SAMPLES_FILE
 from calrec_recbole.runs.run_folder import METRICS_FILE, TRAINED_ON, alone_in, users_left
 from calrec_recbole.runs.user_samples import samples_of_users
+from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.training.progress import NATS
 
 __all__ = ["rank"]
@@ -58,21 +60,21 @@ def _rank(
     if not tested:
         raise DataError(f"{run}/{SAMPLES_FILE} holds no samples of test users: the run drew none, by its settings")
     changes = {"retrieval": wanted, **RERANKING}
-    config = run_config(run, data_path, {**changes, "gpu_id": "", "log_wandb": False})
-    check_retrieval(config)
+    prepared = prepared_of_run(run, data_path, {**changes, "gpu_id": "", "log_wandb": False})
+    config = prepared.config
+    check_engines(settings_of(RetrievalSettings, config), settings_of(RerankSettings, config))
     with cost.phase("data"):
-        dataset = load_dataset(config)
-        data = loaders(config, dataset)
+        data = prepared.loaders
     with cost.phase("model"):
         ranker = SampledTextsRanker(config, SampledTexts(config, data.train.dataset))
     with cost.phase("evaluate"):
         ranks = ranker.ranks(data.test, tested, show_progress)
         valid = ranker.ranks(data.valid, samples_of_users(run / SAMPLES_FILE, "valid"), show_progress)
     result = _result(run, place, own == wanted, ranks, valid, ranker.metric_names)
-    found = environment(config["seed"], config["device"], data_hash(config), cost)
+    found = environment(ranker.run.seed, ranker.device, prepared.hashes, cost)
     _copy(run, place, changes)
     told = {"retrieval": wanted, "run": str(run), **{name: found[name] for name in OF_RANKING}}
-    write_results(place, ranks, (user_tokens(dataset), item_tokens(dataset)), _environment(run, result, told), result)
+    write_results(place, ranks, (prepared.users, prepared.items), _environment(run, result, told), result)
     return result
 
 
@@ -87,10 +89,8 @@ def _own_retrieval(run: Path) -> str:
 
 
 def _checked(retrieval: str) -> str:
-    if retrieval not in BY_TEXTS:
-        hint = did_you_mean(retrieval, BY_TEXTS)
-        more = "; reranking needs the weights: run_recbole" if retrieval == "rerank" else hint
-        raise ConfigError(f"--retrieval={retrieval} must be one of {', '.join(BY_TEXTS)}{more}")
+    hint = "; reranking needs the weights: run_recbole" if retrieval == RERANK else ""
+    must_be_one_of("--retrieval", retrieval, BY_TEXTS, hint)
     return retrieval
 
 

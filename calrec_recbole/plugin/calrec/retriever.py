@@ -1,20 +1,21 @@
 """The engine that the settings name, over the item texts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.engines.milvus.collection import check_milvus
 from calrec_recbole.engines.milvus.milvus_bm25 import MilvusBM25
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import ConfigError, must_be_one_of
 from calrec_recbole.fusion import Retriever
+from calrec_recbole.reranking.rerank_settings import TEXTS, RerankSettings
 from calrec_recbole.retrieval import BM25, ENGINES, HierarchicalMatch
+from calrec_recbole.retrieval.engine_settings import RetrievalSettings
 
-__all__ = ["HIERARCHICAL", "NONE", "RERANK", "TEXTS", "bm25_of", "check_retrieval", "retriever_of"]
+__all__ = ["HIERARCHICAL", "NONE", "RERANK", "bm25_of", "check_engines", "retriever_of"]
 
 HIERARCHICAL = "hierarchical"  # paper 6
-RERANK = "rerank"  # paper 6: see plugin.reranker
-TEXTS = "texts"  # of rerank_by
+RERANK = "rerank"  # paper 6: see plugin.reranking
 MILVUS = "milvus"
 BM25_ENGINES: dict[str, type[BM25]] = {**ENGINES, MILVUS: MilvusBM25}
 NONE = "none"  # trains and samples; ranks are for later, or for another machine
@@ -30,35 +31,35 @@ class NoRetriever:
         )
 
 
-def retriever_of(config: Any, catalogue: Catalogue) -> Retriever:
+def retriever_of(settings: RetrievalSettings, rerank: RerankSettings, catalogue: Catalogue) -> Retriever:
     """What finds the items of a generated text: a BM25 engine, or the exact matches of section 6."""
-    if config["retrieval"] == RERANK and config["rerank_by"] == TEXTS:
-        return bm25_of(config, catalogue.texts, "rerank_engine")
-    if config["retrieval"] in (HIERARCHICAL, RERANK):  # by log-probability nothing is looked for: no Java
+    if settings.retrieval == RERANK and rerank.rerank_by == TEXTS:
+        must_be_one_of("rerank_engine", rerank.rerank_engine, BM25_ENGINES)
+        return _bm25(rerank.rerank_engine, settings, catalogue.texts)
+    if settings.retrieval in (HIERARCHICAL, RERANK):  # by log-probability nothing is looked for: no Java
         return HierarchicalMatch(catalogue.texts, catalogue.template)
-    if config["retrieval"] == NONE:
+    if settings.retrieval == NONE:
         return NoRetriever()
-    _check("retrieval", config["retrieval"], [*BM25_ENGINES, HIERARCHICAL, RERANK, NONE])
-    return bm25_of(config, catalogue.texts)
+    must_be_one_of("retrieval", settings.retrieval, [*BM25_ENGINES, HIERARCHICAL, RERANK, NONE])
+    return bm25_of(settings, catalogue.texts)
 
 
-def bm25_of(config: Any, texts: Sequence[str], setting: str = "retrieval") -> BM25:
-    """The engine that ``setting`` names, with ``bm25_k1`` and ``bm25_b``, over ``texts``; ``lucene`` starts Java."""
-    _check(setting, config[setting], BM25_ENGINES)
-    own = _milvus(config) if config[setting] == MILVUS else {}
-    return BM25_ENGINES[config[setting]](texts, k1=config["bm25_k1"], b=config["bm25_b"], **own)
+def bm25_of(settings: RetrievalSettings, texts: Sequence[str]) -> BM25:
+    """The engine that ``retrieval`` names over ``texts``; ``lucene`` starts Java."""
+    must_be_one_of("retrieval", settings.retrieval, BM25_ENGINES)
+    return _bm25(settings.retrieval, settings, texts)
 
 
-def check_retrieval(config: Any) -> None:
+def _bm25(engine: str, settings: RetrievalSettings, texts: Sequence[str]) -> BM25:
+    own = _milvus(settings) if engine == MILVUS else {}
+    return BM25_ENGINES[engine](texts, k1=settings.bm25_k1, b=settings.bm25_b, **own)
+
+
+def check_engines(settings: RetrievalSettings, rerank: RerankSettings) -> None:
     """Raises ``ConfigError``, before the data are read, where Milvus is asked for and is not installed."""
-    if MILVUS in (config["retrieval"], config["rerank_engine"]):
-        check_milvus(**_milvus(config))
+    if MILVUS in (settings.retrieval, rerank.rerank_engine):
+        check_milvus(**_milvus(settings))
 
 
-def _milvus(config: Any) -> dict[str, Any]:
-    return {"uri": str(config["milvus_uri"] or ""), "candidates": int(config["milvus_candidates"])}
-
-
-def _check(setting: str, name: Any, known: Iterable[str]) -> None:
-    if name not in known:
-        raise ConfigError(f"{setting}={name!r} must be one of {', '.join(known)}{did_you_mean(str(name), known)}")
+def _milvus(settings: RetrievalSettings) -> dict[str, Any]:
+    return {"uri": settings.milvus_uri, "candidates": settings.milvus_candidates}

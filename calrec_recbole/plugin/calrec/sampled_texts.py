@@ -7,18 +7,21 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor
 
-from calrec_recbole.evaluation import RankTable, metric_names
+from calrec_recbole.evaluation import EvaluationSettings, RankTable
 from calrec_recbole.fusion import Standings
 from calrec_recbole.inference import InferenceSettings
-from calrec_recbole.plugin.calrec.core_settings import settings_of
 from calrec_recbole.plugin.calrec.model import padded
 from calrec_recbole.plugin.calrec.retriever import HIERARCHICAL, retriever_of
 from calrec_recbole.plugin.calrec.text_ranks import RanksTexts
-from calrec_recbole.plugin.calrec.validation_users import rows_of_users
-from calrec_recbole.plugin.data.dataset import catalogue_of, user_tokens
+from calrec_recbole.plugin.data.user_rows import rows_of_users
+from calrec_recbole.plugin.run_settings import RunSettings
+from calrec_recbole.plugin.training.tie_aware_trainer import RowColumns
 from calrec_recbole.recommender import TextFusion
+from calrec_recbole.reranking.rerank_settings import RerankSettings
 from calrec_recbole.retrieval import UNRETRIEVED
+from calrec_recbole.retrieval.engine_settings import RetrievalSettings
 from calrec_recbole.runs.user_samples import Samples
+from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["SampledTexts", "SampledTextsRanker"]
 
@@ -30,10 +33,11 @@ class SampledTexts(SequentialRecommender):
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        self.unretrieved = UNRETRIEVED if config["retrieval"] == HIERARCHICAL else None
-        retriever = retriever_of(config, catalogue_of(dataset, config))
+        settings = settings_of(RetrievalSettings, config)
+        self.unretrieved = UNRETRIEVED if settings.retrieval == HIERARCHICAL else None
+        retriever = retriever_of(settings, settings_of(RerankSettings, config), dataset.prepared.catalogue)
         self.fusion = TextFusion(retriever, settings_of(InferenceSettings, config))
-        self.user_ids, self.samples = user_tokens(dataset), dict[str, Samples]()
+        self.user_ids, self.samples = dataset.prepared.users, dict[str, Samples]()
 
     def use(self, samples: Mapping[str, Samples]) -> None:
         """``samples`` by the data set's own user ids."""
@@ -59,13 +63,14 @@ class SampledTextsRanker(RanksTexts):
     """The evaluation of ``SampledTexts``: no optimiser, no checkpoint, no curves."""
 
     def __init__(self, config: Any, model: SampledTexts) -> None:
-        self.config, self.model, self.device = config, model, config["device"]
-        self.metric_names = metric_names([name.lower() for name in config["metrics"]], config["topk"])
+        self.model, self.device, self.columns = model, config["device"], RowColumns.from_config(config)
+        self.metric_names = settings_of(EvaluationSettings, config).metric_names
+        self.run = settings_of(RunSettings, config)
 
     def ranks(self, data: Any, samples: Mapping[str, Samples], show_progress: bool = False) -> RankTable:
         """Of the users of ``data`` that ``samples`` has."""
         self.model.use(samples)
-        rows = rows_of_users(data, self.config, set(samples))
+        rows = rows_of_users(data, set(samples))
         return self.evaluate_ranks(rows, show_progress) if rows else RankTable.concatenate([])
 
     def _full_sort_batch_eval(self, batch: tuple[Any, ...]) -> tuple[Any, Tensor, None, Tensor]:

@@ -19,7 +19,8 @@ __all__ = ["CALRecCheckpoints"]
 class CALRecCheckpoints:
     """Goes before ``TieHonest`` in ``CALRecTrainer``. Of several processes the first writes."""
 
-    config: Any
+    asked: Mapping[str, Any]
+    run_dir: Path | None
     model: Any
     logger: Any
     tensorboard: Any
@@ -36,7 +37,7 @@ class CALRecCheckpoints:
     @property
     def ranks(self) -> bool:
         """Whether targets are ranked; otherwise the best weights are those of the fewest nats a held-out item."""
-        return bool(self.config["retrieval"] != NONE)
+        return bool(self.model.settings.retrieval.retrieval != NONE)
 
     def scored(self, score: float) -> dict[str, float]:
         """``valid_metric`` with the ``score`` of a validation, where that is what it is."""
@@ -53,9 +54,9 @@ class CALRecCheckpoints:
     def keep_plan(self, planned: Mapping[str, Any]) -> None:
         """What ``auto`` and a budget of minutes came to goes into the run's config.yaml: it repeats the run."""
         self.planned = planned
-        asked = {name: self.config[name] for name in planned if self.config[name] != planned[name]}
-        if self.config["run_dir"] and self.processes.first and asked:
-            write_settings(Path(self.config["run_dir"]) / "config.yaml", self.config.settings | planned, asked)
+        asked = {name: self.asked[name] for name in planned if self.asked[name] != planned[name]}
+        if self.run_dir and self.processes.first and asked:
+            write_settings(self.run_dir / "config.yaml", {**self.asked, **planned}, asked)
 
     def save_weights(self, folder: Path, state: dict[str, Any]) -> None:
         self.write_weights(folder / "best", state)
@@ -66,7 +67,7 @@ class CALRecCheckpoints:
             with replacing_folder(folder) as temporary:
                 self.model.save_weights(temporary)
                 parameters = sum(parameter.numel() for parameter in self.model.parameters())
-                model_card(self.config.settings | self.planned, parameters, state).save(temporary / "README.md")
+                model_card({**self.asked, **self.planned}, parameters, state).save(temporary / "README.md")
                 write_json(temporary / "state.json", state)
         self.processes.wait()  # whoever reads it finds it
 

@@ -4,39 +4,38 @@ import json
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.calrec.core_settings import CALRecSettings
 from calrec_recbole.plugin.calrec.joint_data import held_out_items
-from calrec_recbole.plugin.data.dataset import data_hash
+from calrec_recbole.plugin.data.prepared import Prepared
 from calrec_recbole.plugin.setting_files import read_settings
+from calrec_recbole.plugin.train_stages import JOINT
 from calrec_recbole.runs.file_names import SAMPLES_FILE
 from calrec_recbole.runs.run_folder import CHECKPOINT, TRAINED_ON
 from calrec_recbole.runs.user_samples import UserSamples, origin_of, read_samples
 from calrec_recbole.training.best_weights import weights_name
 
-__all__ = ["STAGES", "TRAINED_ON", "check_stage", "samples_before", "starting_weights", "trained_on_before"]
+__all__ = ["TRAINED_ON", "check_stage", "samples_before", "starting_weights", "trained_on_before"]
 
-STAGES = ("finetune", "joint")
 OF_JOINT = ("joint_datasets", "joint_targets", "selection_dataset")
 OBJECTIVE = ("alpha", "beta", "tau_c")  # paper 3.3: "In both stages, the training objective is the same"
 
 
-def check_stage(config: Any) -> None:
+def check_stage(settings: CALRecSettings, prepared: Prepared) -> None:
     """Raises ``ConfigError`` where ``train_stage`` and what it reads do not fit together; reads no weights."""
-    stage = config["train_stage"]
-    if stage not in STAGES:
-        raise ConfigError(f"train_stage={stage!r} must be one of {', '.join(STAGES)}{did_you_mean(str(stage), STAGES)}")
-    if stage == "joint":
-        held_out_items(config)
-        if config["pre_model_path"]:
+    stage = settings.stage
+    if stage.train_stage == JOINT:
+        held_out_items(prepared.name, stage)
+        if stage.pre_model_path:
             raise ConfigError("pre_model_path is for train_stage=finetune; give a joint stage its start as backbone=")
         return
     for setting in OF_JOINT:
-        if config[setting]:
-            raise ConfigError(f"{setting}={config[setting]!r} needs train_stage=joint, not {stage}")
-    if config["pre_model_path"]:
-        run = _run_of(starting_weights(config["pre_model_path"]))
-        _check_objective(config, run)
-        _check_leak(config, run)
+        if value := getattr(stage, setting):
+            raise ConfigError(f"{setting}={value!r} needs train_stage=joint, not {stage.train_stage}")
+    if stage.pre_model_path:
+        run = _run_of(starting_weights(stage.pre_model_path))
+        _check_objective(settings, run)
+        _check_leak(prepared, run)
 
 
 def starting_weights(pre_model_path: str | Path) -> Path:
@@ -60,21 +59,20 @@ def _run_of(weights: Path) -> Path:
     return run
 
 
-def _check_objective(config: Any, run: Path) -> None:
+def _check_objective(settings: CALRecSettings, run: Path) -> None:
     before = read_settings(run / "config.yaml")
-    other = [
-        f"{name}={config[name]} after {before.get(name)}" for name in OBJECTIVE if config[name] != before.get(name)
-    ]
-    if other and not config["allow_other_objective"]:
+    own = {name: getattr(settings.training, name) for name in OBJECTIVE}
+    other = [f"{name}={value} after {before.get(name)}" for name, value in own.items() if value != before.get(name)]
+    if other and not settings.stage.allow_other_objective:
         raise ConfigError(
             f"{', '.join(other)} in {run}: both stages have one objective (paper 3.3); "
             "set them alike, or allow_other_objective=true"
         )
 
 
-def _check_leak(config: Any, run: Path) -> None:
+def _check_leak(prepared: Prepared, run: Path) -> None:
     """Refuses a run that was trained, in any of its stages, on what this one validates or tests on."""
-    name, digest = config["dataset"], data_hash(config)["inter"]
+    name, digest = prepared.name, prepared.hashes["inter"]
     for category, seen in _trained_on(run).items():
         if (category == name or seen["inter_sha256"] == digest) and seen["held_out"] < 2:
             raise ConfigError(
@@ -83,18 +81,16 @@ def _check_leak(config: Any, run: Path) -> None:
             )
 
 
-def trained_on_before(config: Any) -> dict[str, Any]:
-    """The data sets behind the weights that this run starts from, by name."""
-    path = config["pre_model_path"]
-    return _trained_on(_run_of(starting_weights(path))) if path else {}
+def trained_on_before(pre_model_path: str) -> dict[str, Any]:
+    """The data sets behind the weights that a run starts from, by name."""
+    return _trained_on(_run_of(starting_weights(pre_model_path))) if pre_model_path else {}
 
 
-def samples_before(config: Any) -> dict[str, UserSamples]:
+def samples_before(pre_model_path: str) -> dict[str, UserSamples]:
     """The samples of the run that ``pre_model_path`` names, by key; none where it keeps none or weights differ."""
-    path = config["pre_model_path"]
-    if not path or config["train_steps"] != 0:
+    if not pre_model_path:
         return {}
-    weights = starting_weights(path)
+    weights = starting_weights(pre_model_path)
     file = weights.parent.parent / SAMPLES_FILE
     is_best = weights.name == "best" and weights.parent.name == CHECKPOINT  # a step-N has other weights
     if not is_best or not file.is_file():

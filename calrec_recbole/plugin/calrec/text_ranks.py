@@ -26,4 +26,4 @@ class RanksTexts(TieHonest):
         (own, other), greater, equal = (torch.from_numpy(array).T for array in standings)
         ranks = 1 + greater[0], greater[0] + equal[0]
         masked = lowered_ranks(last.cpu() == targets.cpu(), own, other, *ranks)
-        return RankTable(interaction[self.config["USER_ID_FIELD"]].cpu(), targets.cpu(), *ranks, *masked)
+        return RankTable(interaction[self.columns.user].cpu(), targets.cpu(), *ranks, *masked)

@@ -12,16 +12,16 @@ from calrec_recbole.backbone import add_adapters
 from calrec_recbole.durable_files import write_json
 from calrec_recbole.engines.xla.lazy_graph import XLA
 from calrec_recbole.engines.xla.static_training import StaticTraining
-from calrec_recbole.plugin.calrec.core_settings import settings_of
 from calrec_recbole.plugin.calrec.evaluator import CALRecEvaluation
 from calrec_recbole.plugin.calrec.joint_data import Category, own_category, record
 from calrec_recbole.plugin.calrec.stages import TRAINED_ON, trained_on_before
 from calrec_recbole.plugin.calrec.validation_users import Selection, selection_of
-from calrec_recbole.plugin.data.sequences import longest_sequences
+from calrec_recbole.plugin.data.sequences import training_sequences
 from calrec_recbole.plugin.reranking.reranker import Reranker
+from calrec_recbole.plugin.train_stages import FINETUNE
 from calrec_recbole.runs.sigterm import Terminated, sigterm_waits
 from calrec_recbole.runs.step_log import Meter, line
-from calrec_recbole.training import Fit, FitSettings, StoppedError, Training, Validation, nats_per_item
+from calrec_recbole.training import Fit, StoppedError, Training, Validation, nats_per_item
 from calrec_recbole.training.progress import NATS, Progress, vocabulary_hash
 
 __all__ = ["CALRecTrainer"]
@@ -43,7 +43,7 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
     @classmethod
     def reload_settings(cls, checkpoint: Path) -> dict[str, Any]:
         """A finished run is reloaded from its own weights, wherever its backbone once came from."""
-        alone = {"train_stage": "finetune", "joint_datasets": [], "joint_targets": [], "selection_dataset": ""}
+        alone = {"train_stage": FINETUNE, "joint_datasets": [], "joint_targets": [], "selection_dataset": ""}
         return {"backbone": str(checkpoint / "best"), "pre_model_path": "", **alone} | Reranker.kept(checkpoint)
 
     def fit(
@@ -58,12 +58,12 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         """Trains up to ``train_steps`` or until ``valid_metric`` no longer improves -> the best score and its
         metrics; with ``train_steps`` 0 the weights are validated and kept as they are.
         """
-        add_adapters(self.model.backbone_model, self.model.adapter_settings, self.model.seed)
-        training = self._training(train_data)
-        selection = selection_of(self.config, self.model, valid_data) if valid_data else None
+        add_adapters(self.model.backbone_model, self.model.settings.adapters, self.model.seed)
+        training = self._training()
+        selection = selection_of(self.model, valid_data) if valid_data else None
         self.validated_on = selection.name if selection else ""
         bar = tqdm(desc="Train", unit="step", disable=not show_progress)
-        log = Meter(bar, self.device, int(self.config["report_interval"]), self._report)
+        log = Meter(bar, self.device, self.model.settings.fit.report_interval, self._report)
         fit = self._fit_of(training, log, saved)
         resumed = fit.resume()
         self.resumed_seconds = fit.progress.seconds if resumed else 0.0
@@ -90,10 +90,10 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         return found.best_score, found.best_result
 
     def _fit_of(self, training: Training, log: Meter, saved: bool) -> Fit:
-        fresh = Progress(self.config["run_id"] or "", vocabulary_hash(self.model.recommender.backbone.tokenizer))
+        fresh = Progress(self.run_id, vocabulary_hash(self.model.recommender.backbone.tokenizer))
         return Fit(
             training,
-            settings_of(FitSettings, self.config),
+            self.model.settings.fit,
             fresh,
             log,
             self.write_weights,
@@ -104,7 +104,7 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
 
     def _write_plan(self, training: Training, fit: Fit) -> None:
         if training.settings.train_steps:
-            planned = {name: value for name, value in training.planned().items() if name in self.config.settings}
+            planned = {name: value for name, value in training.planned().items() if name in self.asked}
             self.keep_plan(
                 {**planned, "train_minutes": 0.0, "packing": training.packed, "eval_interval": fit.eval_interval}
             )
@@ -114,24 +114,25 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         self.logger.info(f"step {step} ({phase}): {line(values)}")
         self.log_values("train", values, step)
 
-    def _training(self, train_data: Any) -> Training:
+    def _training(self) -> Training:
         model = self.model
         items, mixture = model.recommender.items, None
-        sequences, categories = longest_sequences(train_data._dataset), model.categories
+        categories = model.categories
         if categories:
-            items, sequences, mixture = model.joint_training(float(self.config["mixture_power"]))
+            items, sequences, mixture = model.joint_training(model.settings.stage.mixture_power)
         else:
-            categories = [own_category(self.config, model.recommender.catalogue, sequences)]
-        backbone, settings = model.recommender.backbone, model.training_settings
+            sequences = training_sequences(model.prepared.events)
+            categories = [own_category(model.prepared, sequences)]
+        backbone, settings = model.recommender.backbone, model.settings.training
         learnt = categories if settings.train_steps else []
         self._record(learnt, mixture.shares.tolist() if mixture and learnt else [1.0] * len(learnt))
         kind = StaticTraining if self.device.type == XLA else Training
         return kind(backbone, items, sequences, settings, model.seed, self.device, mixture)
 
     def _record(self, categories: Sequence[Category], shares: Sequence[float]) -> None:
-        if self.config["run_dir"] and self.processes.first:  # none in RecBole's HyperTuning
-            seen = record(categories, shares, trained_on_before(self.config))
-            write_json(Path(self.config["run_dir"]) / TRAINED_ON, seen)
+        if self.run_dir and self.processes.first:  # none in RecBole's HyperTuning
+            seen = record(categories, shares, trained_on_before(self.model.settings.stage.pre_model_path))
+            write_json(self.run_dir / TRAINED_ON, seen)
         for category, share in zip(categories, shares, strict=True):
             self.logger.info(
                 f"{category.name}: {share:.1%} of what is drawn, {len(category.sequences)} users, "

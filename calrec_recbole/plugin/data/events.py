@@ -1,30 +1,53 @@
-"""Training data of RecBole's Pop: every training event of the sequential split, each exactly once."""
+"""The events of a data set as arrays, read once from RecBole's table; and Pop's training data."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-__all__ = ["EventLoader", "occurrence", "training_events"]
+from calrec_recbole.plugin.data.split import PARTS, SplitSettings, event_parts
+
+__all__ = ["EventLoader", "Events", "events_of", "occurrence"]
 
 
-def training_events(split: Any) -> Interaction:
-    """The users and items of a sequential training split, un-augmented.
+@dataclass(frozen=True)
+class Events:
+    """Every event of a data set once, in chronological order: arrays (n,).
 
-    Each row of ``split`` holds one event as its target; a user's first event stands only in the history of its first
-    row, the one of length 1.
+    ``users`` and ``items`` are internal ids, from 1; ``times`` in seconds; ``parts`` as ``split`` names them.
     """
-    rows, user, item = split.inter_feat, split.uid_field, split.iid_field
-    first = rows[split.item_list_length_field] == 1
-    histories = rows[item + split.config["LIST_SUFFIX"]]
-    return Interaction(
-        {
-            user: torch.cat([rows[user][first], rows[user]]),
-            item: torch.cat([histories[first][:, 0], rows[item]]),
-        }
-    )
+
+    users: np.ndarray
+    items: np.ndarray
+    times: np.ndarray
+    split: SplitSettings
+
+    @cached_property
+    def parts(self) -> np.ndarray:
+        return event_parts(self.users, self.times, self.split)
+
+    @cached_property
+    def newer(self) -> np.ndarray:
+        """How many events of the same user come after each."""
+        return np.asarray(pd.Series(self.users).groupby(self.users).cumcount(ascending=False))
+
+    @property
+    def training(self) -> np.ndarray:
+        """Which are learnt from."""
+        return np.asarray(self.parts == PARTS[0])
+
+
+def events_of(dataset: Any, split: SplitSettings) -> Events:
+    """Those of RecBole's ``dataset``, which is not built yet: one row an event, in chronological order."""
+    rows = dataset.inter_feat
+    users, items = (rows[field].to_numpy(dtype=np.int64) for field in (dataset.uid_field, dataset.iid_field))
+    return Events(users, items, rows[dataset.time_field].to_numpy(), split)
 
 
 def occurrence(items: Tensor) -> Tensor:
@@ -46,9 +69,11 @@ class EventLoader:
 
     shuffle = False
 
-    def __init__(self, split: Any) -> None:
+    def __init__(self, split: Any, events: Events) -> None:
         self._dataset = split
-        self.events = training_events(split)
+        columns = {split.uid_field: events.users, split.iid_field: events.items}
+        learnt = events.training
+        self.events = Interaction({name: torch.from_numpy(column[learnt]) for name, column in columns.items()})
         self.batch_of = occurrence(self.events[split.iid_field])
 
     @property

@@ -1,26 +1,28 @@
 """Which event is learnt from, validated and tested: leave-one-out (paper 4), or one point in time for all users."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import ConfigError, not_one_of
+from calrec_recbole.plugin.data.data_settings import SourceSettings
 from calrec_recbole.plugin.setting_files import read_settings
+from calrec_recbole.plugin.train_stages import reads_other_data
+from calrec_recbole.setting_groups import settings_of, younger
 
 __all__ = [
-    "DEFAULTS",
     "GLOBAL_TIME",
     "PARTS",
     "SPLITS",
+    "SplitSettings",
     "check_same_split",
     "check_split",
     "event_parts",
     "filled_share",
-    "named_runs",
     "warn_of_filled_times",
 ]
 
@@ -28,9 +30,6 @@ logger = logging.getLogger(__name__)
 
 SPLITS = ("leave_one_out", "global_time")
 GLOBAL_TIME = SPLITS[1]
-DEFAULTS = {"split": SPLITS[0], "global_time_shares": [0.8, 0.1, 0.1]}
-OTHER_DATA = ("joint", "pretrain")  # stages that read whole data sets; S3Rec's reads the run's own training part
-SOURCES = ("pre_model_path", "rerank_from")  # settings that name runs
 PARTS = ("training", "validation", "test")
 UNUSED = "unused"  # read as history where it is older than a target, and never a target itself
 TESTED = 3  # leave-one-out tests users with at least as many events, and validates those with one more
@@ -38,13 +37,24 @@ DAY = 86_400  # seconds
 MOST_FILLED = 0.25  # of the gaps; real copies have 1 to 5 % of exactly one day, filled ones 60 % and more
 
 
-def check_split(model: str, config: Mapping[str, Any]) -> list[str]:
-    """The faults of ``split`` and ``global_time_shares``, and of stages that a point in time does not bound."""
-    split, shares, stage = config["split"], config["global_time_shares"], config.get("train_stage")
-    if split not in SPLITS:
-        return [f"split={split!r} must be one of {', '.join(SPLITS)}{did_you_mean(str(split), SPLITS)}"]
+@dataclass(frozen=True)
+class SplitSettings:
+    """``global_time_shares``: of all events before, between and after the two points in time of ``global_time``."""
+
+    split: str = younger("leave_one_out", neutral="leave_one_out")
+    global_time_shares: Sequence[float] = younger([0.8, 0.1, 0.1], neutral=[0.8, 0.1, 0.1])
+
+    def __str__(self) -> str:
+        return f"{self.split} {self.global_time_shares}" if self.split == GLOBAL_TIME else self.split
+
+
+def check_split(model: str, wanted: SplitSettings, stage: object) -> list[str]:
+    """The faults of ``split`` and ``global_time_shares``, and of a ``train_stage`` that no point in time bounds."""
+    split, shares = wanted.split, wanted.global_time_shares
+    if fault := not_one_of("split", split, SPLITS):
+        return [fault]
     if split != GLOBAL_TIME:
-        unread = shares != DEFAULTS["global_time_shares"]
+        unread = shares != SplitSettings().global_time_shares
         return (
             [f"global_time_shares={shares!r} has no effect with split={split}: set split=global_time"] if unread else []
         )
@@ -56,7 +66,7 @@ def check_split(model: str, config: Mapping[str, Any]) -> list[str]:
         or abs(sum(shares) - 1) > 1e-6
     ):
         found.append(f"global_time_shares={shares!r} must be three shares above 0 that add up to 1: [0.8, 0.1, 0.1]")
-    if stage in OTHER_DATA and not model.startswith("S3Rec"):
+    if reads_other_data(model, stage):
         found.append(
             f"split=global_time: train_stage={stage} would learn from events after the point in time; "
             "it needs split=leave_one_out"
@@ -64,31 +74,20 @@ def check_split(model: str, config: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def check_same_split(config: Mapping[str, Any]) -> None:
-    """Raises ``ConfigError`` where ``config`` names a run that was split otherwise: it may know what is tested here."""
-    own = _split_of(config)
-    for setting, name in [(key, one) for key in SOURCES for one in named_runs(config[key])]:
+def check_same_split(own: SplitSettings, sources: SourceSettings) -> None:
+    """Raises ``ConfigError`` where ``sources`` name a run that was split otherwise: it may know what is tested here."""
+    for setting, name in sources.runs:
         path = Path(name).expanduser().absolute()
         run = next((folder for folder in (path, *path.parents) if (folder / "config.yaml").is_file()), None)
-        before = _split_of(DEFAULTS | read_settings(run / "config.yaml")) if run else own
-        if before != own:
+        before = settings_of(SplitSettings, read_settings(run / "config.yaml")) if run else own
+        if str(before) != str(own):
             raise ConfigError(
                 f"{setting}={name} was split by {before}, not by {own}: it may have learnt what is "
                 "tested here; give a run of the same split, or set split as there"
             )
 
 
-def named_runs(value: Any) -> list[str]:
-    """The paths that a setting of ``SOURCES`` holds: none, one, or a list of them."""
-    return [str(one) for one in (value if isinstance(value, list) else [value]) if one]
-
-
-def _split_of(config: Mapping[str, Any]) -> str:
-    by_time = config["split"] == GLOBAL_TIME
-    return f"global_time {config['global_time_shares']}" if by_time else str(config["split"])
-
-
-def event_parts(users: np.ndarray, times: np.ndarray, config: Any) -> np.ndarray:
+def event_parts(users: np.ndarray, times: np.ndarray, split: SplitSettings) -> np.ndarray:
     """One of ``PARTS`` or ``"unused"`` for every event, in the order given, which is chronological.
 
     ``users`` (n,), ``times`` (n,) in seconds. Leave-one-out: a user's newest event is tested where there are three or
@@ -99,8 +98,8 @@ def event_parts(users: np.ndarray, times: np.ndarray, config: Any) -> np.ndarray
     """
     events = pd.DataFrame({"user": users, "time": times})
     newer = events.groupby("user").cumcount(ascending=False)
-    if config["split"] == GLOBAL_TIME:
-        borders = np.quantile(times, np.cumsum(config["global_time_shares"])[:2], method="lower")
+    if split.split == GLOBAL_TIME:
+        borders = np.quantile(times, np.cumsum(split.global_time_shares)[:2], method="lower")
         period = np.searchsorted(borders, times, side="left")  # a border belongs to the older period
         newest = events.assign(period=period).groupby(["user", "period"]).cumcount(ascending=False) == 0
         older = events.groupby("user").cumcount() > 0

@@ -1,15 +1,14 @@
 """What ``evaluation.user_slices`` needs to know of a data set's test users, from the events of its split."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from calrec_recbole.evaluation.user_slices import user_slices
-from calrec_recbole.plugin.data.dataset import item_tokens, load_dataset, user_tokens
-from calrec_recbole.plugin.data.split import PARTS, event_parts
-from calrec_recbole.plugin.reload import run_config
+from calrec_recbole.plugin.data.prepared import Prepared
+from calrec_recbole.plugin.data.split import PARTS
+from calrec_recbole.plugin.reload import prepared_of_run
 
 __all__ = ["facts_of_run", "user_facts", "user_slices"]
 
@@ -19,18 +18,19 @@ def facts_of_run(run: str | Path, data_path: str | Path | None = None) -> pd.Dat
 
     ``data_path`` says where the prepared data sets lie by now. Raises ``DataError`` where the data are others.
     """
-    return user_facts(load_dataset(run_config(run, data_path)))
+    return user_facts(prepared_of_run(run, data_path))
 
 
-def user_facts(dataset: Any) -> pd.DataFrame:
-    """A row a test user, sorted by ``user_id`` (the index), from RecBole's dataset before it is built.
+def user_facts(prepared: Prepared) -> pd.DataFrame:
+    """A row a test user of a data set, sorted by ``user_id`` (the index).
 
     Columns: ``target`` and ``last_item`` (original ids), ``history_length`` (all items before the target, also where a
     model reads the newest 50 only), ``seen_before`` (the history holds the target), ``training_count`` and
     ``validation_count`` (events with the target in the training and the validation part, of any user).
     """
-    events = _events(dataset)
-    items, users = np.array(item_tokens(dataset), dtype=object), np.array(user_tokens(dataset), dtype=object)
+    read = prepared.events
+    events = pd.DataFrame({"user": read.users, "item": read.items, "part": read.parts})
+    items, users = (np.array(tokens, dtype=object) for tokens in (prepared.items, prepared.users))
     counts = {part: np.bincount(events["item"][events["part"] == part], minlength=len(items)) for part in PARTS}
     target = events[events["part"] == "test"].set_index("user")["item"].sort_index()  # as groupby sorts
     older = events[
@@ -46,12 +46,3 @@ def user_facts(dataset: Any) -> pd.DataFrame:
         "validation_count": counts["validation"][target],
     }
     return pd.DataFrame(facts, index=pd.Index(users[target.index], name="user_id")).sort_index()
-
-
-def _events(dataset: Any) -> pd.DataFrame:
-    """In chronological order ``user`` and ``item`` (internal ids) and ``part``, as ``plugin.data.split`` names them."""
-    rows = dataset.inter_feat
-    columns = {"user": rows[dataset.uid_field], "item": rows[dataset.iid_field]}
-    events = pd.DataFrame({name: column.to_numpy(dtype=np.int64) for name, column in columns.items()})
-    events["part"] = event_parts(events["user"].to_numpy(), rows[dataset.time_field].to_numpy(), dataset.config)
-    return events

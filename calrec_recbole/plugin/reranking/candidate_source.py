@@ -10,37 +10,38 @@ from numpy.typing import NDArray
 from recbole.model.abstract_recommender import AbstractRecommender
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.experimental.unseen_bonus import LOGPROB
-from calrec_recbole.plugin.data.dataset import item_tokens
-from calrec_recbole.plugin.data.split import named_runs
+from calrec_recbole.plugin.calrec.core_settings import CALRecSettings
+from calrec_recbole.plugin.data.prepared import Prepared
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.reranking.candidates import scaled
+from calrec_recbole.reranking.rerank_settings import LOGPROB, RerankSettings
 
 __all__ = ["FirstStage", "check_first_stage", "first_stage"]
 
 FirstStage = Callable[[Any], NDArray[np.float64]]  # rows -> (B, n_items)
 
 
-def check_first_stage(config: Mapping[str, Any]) -> None:
+def check_first_stage(rerank: RerankSettings) -> None:
     """Raises ``ConfigError`` where ``rerank_from`` does not name what can propose items."""
-    sources = named_runs(config["rerank_from"])
+    sources = rerank.sources
     if not sources:
         raise ConfigError(
-            f"rerank_from={config['rerank_from']!r} must be the folder of a finished run, such as SASRec's, or a "
+            f"rerank_from={rerank.rerank_from!r} must be the folder of a finished run, such as SASRec's, or a "
             "list of such folders"
         )
     for source in sources:
         if not Path(source).expanduser().is_dir():
             raise ConfigError(f"rerank_from={source!r} is no folder: give that of a finished run")
-    if len(sources) > 1 and config["rerank_by"] == LOGPROB:
+    if len(sources) > 1 and rerank.rerank_by == LOGPROB:
         raise ConfigError(
             "rerank_from names several runs, whose scaled scores are no log-probabilities: set rerank_by=texts"
         )
 
 
-def first_stage(config: Any, dataset: Any) -> FirstStage:
+def first_stage(settings: CALRecSettings, prepared: Prepared) -> FirstStage:
     """The scores of the runs that ``rerank_from`` names; of several the mean."""
-    stages = [_of_run(Path(source).expanduser(), config, dataset) for source in named_runs(config["rerank_from"])]
+    here = {"gpu_id": settings.run.gpu_id, "use_gpu": settings.run.use_gpu}
+    stages = [_of_run(Path(source).expanduser(), prepared, here) for source in settings.rerank.sources]
     return stages[0] if len(stages) == 1 else _mean(stages)
 
 
@@ -54,29 +55,27 @@ def _mean(stages: Sequence[FirstStage]) -> FirstStage:
     return scores
 
 
-def _of_run(folder: Path, config: Any, dataset: Any) -> FirstStage:
-    here = {name: config[name] for name in ("gpu_id", "use_gpu")}
-    loaded = load_run(folder, Path(config["data_path"]).parent, here)
-    name, own = loaded.config["dataset"], config["dataset"]
-    longest, wanted = (one["MAX_ITEM_LIST_LENGTH"] for one in (loaded.config, config))
+def _of_run(folder: Path, prepared: Prepared, here: Mapping[str, Any]) -> FirstStage:
+    loaded = load_run(folder, prepared.folder.parent, here)
+    model, data = loaded.model, loaded.dataset.prepared
+    longest, wanted = (one.settings.MAX_ITEM_LIST_LENGTH for one in (data, prepared))
     if longest != wanted:
         raise ConfigError(
             f"rerank_from={folder} reads {longest} items, not {wanted}: set MAX_ITEM_LIST_LENGTH={longest}"
         )
-    if type(loaded.model).full_sort_predict is AbstractRecommender.full_sort_predict:
+    name = type(model).__name__
+    if type(model).full_sort_predict is AbstractRecommender.full_sort_predict:
+        raise ConfigError(f"rerank_from={folder}: {name} scores pairs only; give a run of another model")
+    if data.name != prepared.name or data.items != prepared.items:
         raise ConfigError(
-            f"rerank_from={folder}: {loaded.config['model']} scores pairs only; give a run of another model"
+            f"rerank_from={folder} ran on {data.name} with other items than {prepared.name} has here: give a run on "
+            f"{prepared.name}"
         )
-    if name != own or item_tokens(loaded.dataset) != item_tokens(dataset):
-        raise ConfigError(
-            f"rerank_from={folder} ran on {name} with other items than {own} has here: give a run on {own}"
-        )
-    model = loaded.model
 
     @torch.no_grad()
     def scores(interaction: Any) -> NDArray[np.float64]:
         model.eval()
-        found = model.full_sort_predict(interaction.to(config["device"])).view(len(interaction), -1)
+        found = model.full_sort_predict(interaction.to(model.device)).view(len(interaction), -1)
         return np.asarray(found[:, 1:].double().cpu().numpy())  # without the pad item
 
     return scores

@@ -43,7 +43,7 @@ class ChoosesMix(TieHonest):
             tables = self._ranks_by_mix(valid_data, [(reranker.weight, bonus) for bonus in BONUSES])
             values = {bonus: self._value(table) for (_, bonus), table in tables.items()}
             found = {bonus: self._unseen_found(table) for (_, bonus), table in tables.items()}
-            reranker.bonus = fair_bonus(values, found, float(self.config["rerank_unseen_loss"]))
+            reranker.bonus = fair_bonus(values, found, reranker.loss)
             self._choose("rerank_unseen", reranker.bonus, {"by_unseen": values, "unseen_found": found})
         table = tables[reranker.weight, reranker.bonus]
         self.validated_users = len(table)
@@ -69,7 +69,7 @@ class ChoosesMix(TieHonest):
         self.model.eval()
         processes = Processes.present()
         found: dict[tuple[float, float], list[RankTable]] = {mix: [] for mix in mixes}
-        for interaction, _, _, targets in share_of(valid_data, self.config, processes) or ():
+        for interaction, _, _, targets in share_of(valid_data, processes) or ():
             parts = self.model.rerank_parts(interaction.to(self.device))
             for mix, tables in found.items():
                 tables.append(self._ranked(interaction, padded(parts.mixed(*mix)), targets))

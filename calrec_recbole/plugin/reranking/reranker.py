@@ -1,7 +1,7 @@
 """``retrieval: rerank``: the first stage of section 6's proposal; its scores and CALRec's become one ranking."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calrec_recbole.durable_files import write_json
-from calrec_recbole.errors import ConfigError, DataError, did_you_mean
-from calrec_recbole.experimental.unseen_bonus import AUTO, LOGPROB, check_unseen_bonus, unseen_items
-from calrec_recbole.plugin.calrec.retriever import RERANK, TEXTS
-from calrec_recbole.plugin.data.sequences import longest_sequences
+from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.experimental.unseen_bonus import unseen_items
+from calrec_recbole.plugin.calrec.core_settings import CALRecSettings
+from calrec_recbole.plugin.calrec.retriever import RERANK
+from calrec_recbole.plugin.data.prepared import Prepared
+from calrec_recbole.plugin.data.sequences import training_sequences
 from calrec_recbole.plugin.reranking.candidate_source import FirstStage, check_first_stage, first_stage
 from calrec_recbole.recommender import Recommender
 from calrec_recbole.reranking.candidates import candidates, combine, log_softmax, scaled, target_logprobs
+from calrec_recbole.reranking.rerank_settings import AUTO, LOGPROB, TEXTS, number
 
 __all__ = ["WEIGHTS", "Parts", "Reranker", "check_rerank"]
 
@@ -42,38 +45,29 @@ class Parts(NamedTuple):
         return combine(self.first, self.chosen, self.own + more, self.others + more, weight)
 
 
-def check_rerank(config: Mapping[str, Any]) -> None:
+def check_rerank(settings: CALRecSettings) -> None:
     """Raises ``ConfigError`` where the ``rerank_*`` settings and what they need do not fit together."""
-    if config["retrieval"] != RERANK:
-        if config["rerank_from"]:
-            raise ConfigError(f"rerank_from={config['rerank_from']} has no effect: set retrieval=rerank")
-        if config["rerank_unseen"] != 0:
-            raise ConfigError(f"rerank_unseen={config['rerank_unseen']!r} has no effect: set retrieval=rerank")
+    rerank, stage, steps = settings.rerank, settings.stage, settings.training.train_steps
+    if settings.retrieval.retrieval != RERANK:
+        if rerank.rerank_from:
+            raise ConfigError(f"rerank_from={rerank.rerank_from} has no effect: set retrieval=rerank")
+        if settings.unseen.rerank_unseen != 0:
+            bonus = settings.unseen.rerank_unseen
+            raise ConfigError(f"rerank_unseen={bonus!r} has no effect: set retrieval=rerank")
         return
-    if config["train_steps"] != 0 or (config["backbone"] == "scratch" and not config["pre_model_path"]):
+    if steps != 0 or (settings.backbone.backbone == "scratch" and not stage.pre_model_path):
         raise ConfigError(
             "retrieval=rerank ranks with finished weights: set train_steps=0, warmup_steps=0 (--config_files=untuned) "
-            f"and pre_model_path, not train_steps={config['train_steps']}, pre_model_path={config['pre_model_path']!r}"
+            f"and pre_model_path, not train_steps={steps}, pre_model_path={stage.pre_model_path!r}"
         )
-    check_first_stage(config)
-    _check_mix(config)
-    if config["rerank_candidates"] < 1:
-        raise ConfigError(f"rerank_candidates={config['rerank_candidates']} must be at least 1")
-
-
-def _check_mix(config: Mapping[str, Any]) -> None:
-    way, weight = config["rerank_by"], config["rerank_weight"]
-    if way not in (LOGPROB, TEXTS):
-        hint = did_you_mean(str(way), (LOGPROB, TEXTS))
-        raise ConfigError(f"rerank_by={way!r} must be one of {LOGPROB}, {TEXTS}{hint}")
-    if weight != AUTO and not 0 <= _number(weight) <= 1:
-        raise ConfigError(f"rerank_weight={weight!r} must be auto or a number from 0 (CALRec) to 1 (the first stage)")
-    if config["evaluate_minutes"] and way == LOGPROB:
+    check_first_stage(rerank)
+    if settings.users.evaluate_minutes and rerank.rerank_by == LOGPROB:
         raise ConfigError(
-            f"evaluate_minutes={config['evaluate_minutes']} goes on from samples, and rerank_by=logprob draws none: "
-            "set rerank_by=texts, or evaluate_minutes=0"
+            f"evaluate_minutes={settings.users.evaluate_minutes} goes on from samples, and rerank_by=logprob draws "
+            "none: set rerank_by=texts, or evaluate_minutes=0"
         )
-    check_unseen_bonus(config)
+    rerank.check()
+    settings.unseen.check(rerank.rerank_by)
 
 
 @dataclass
@@ -90,16 +84,18 @@ class Reranker:
     weight: float | None
     bonus: float | None
     unseen: NDArray[np.bool_]
+    loss: float  # share of the best metric that the chosen bonus may cost
 
     @classmethod
-    def of(cls, config: Any, dataset: Any) -> "Reranker":
+    def of(cls, settings: CALRecSettings, prepared: Prepared) -> "Reranker":
         """As the ``rerank_*`` settings say."""
-        stage = first_stage(config, dataset)
+        rerank, extra = settings.rerank, settings.unseen
+        stage = first_stage(settings, prepared)
         weight, bonus = (
-            None if config[name] == AUTO else _number(config[name]) for name in ("rerank_weight", "rerank_unseen")
+            None if value == AUTO else number(value) for value in (rerank.rerank_weight, extra.rerank_unseen)
         )
-        unseen = unseen_items(longest_sequences(dataset), dataset.item_num - 1)
-        return cls(stage, int(config["rerank_candidates"]), str(config["rerank_by"]), weight, bonus, unseen)
+        unseen = unseen_items(training_sequences(prepared.events), len(prepared.catalogue))
+        return cls(stage, rerank.rerank_candidates, rerank.rerank_by, weight, bonus, unseen, extra.rerank_unseen_loss)
 
     def parts(
         self,
@@ -145,11 +141,3 @@ class Reranker:
             return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
         except ValueError as problem:
             raise DataError(f"{file} is damaged ({problem}): run it again") from problem
-
-
-def _number(value: Any) -> float:
-    """A number, also one written as text; NaN for anything else."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")

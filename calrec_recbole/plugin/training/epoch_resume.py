@@ -86,7 +86,7 @@ def save_epoch(folder: Path, trainer: Any, train_data: Any, epoch: int, seconds:
     """
     best = float(trainer.best_valid_score)
     progress = {
-        "run": trainer.config["run_id"],
+        "run": trainer.run_id,
         "phase": trainer.phase,
         "epoch": epoch,
         "seconds": seconds,
@@ -132,7 +132,7 @@ def load_epoch(folder: Path, trainer: Any, train_data: Any) -> tuple[int, float]
         tensors = load_file(folder / TRAINING)
         states = json.loads((folder / RANDOM).read_text(encoding="utf-8"))
         progress = load_checkpoint(folder, trainer.model)
-        if progress["run"] != trainer.config["run_id"]:
+        if progress["run"] != trainer.run_id:
             raise ValueError("it belongs to another run, of other settings or data")
         _restore_optimizer(trainer.optimizer, tensors, progress["numbers"])
         trainer.cur_step, trainer.best_valid_result = progress["cur_step"], progress["best_valid_result"]

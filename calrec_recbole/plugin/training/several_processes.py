@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recbole.data.dataloader import FullSortEvalDataLoader
 
 from calrec_recbole.evaluation import RankTable
+from calrec_recbole.plugin.data.user_rows import loader_of
 from calrec_recbole.runs.run_folder import claim
 from calrec_recbole.training import Processes
 
@@ -57,13 +57,12 @@ def claimed(processes: Processes, parent: Path, name: str, resumes: bool) -> Ite
             processes.gather(None)
 
 
-def share_of(data: Any, config: Any, processes: Processes) -> Any:
+def share_of(data: Any, processes: Processes) -> Any:
     """A loader over every ``world``-th user of ``data``; None where none is left for this process."""
     if processes.world == 1:
         return data
     rows = torch.tensor(processes.share(range(len(data._dataset.inter_feat))), dtype=torch.int64)
-    dataset = data._dataset.copy(data._dataset.inter_feat[rows])
-    return FullSortEvalDataLoader(config, dataset, data._sampler, shuffle=False) if len(rows) else None
+    return loader_of(data, rows) if len(rows) else None
 
 
 def in_order(shares: list[RankTable]) -> RankTable:

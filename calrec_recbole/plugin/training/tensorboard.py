@@ -33,15 +33,13 @@ class Curves:
         self._close: Callable[[], object] | None = None
 
     @classmethod
-    def of_run(cls, config: Any) -> Self:
-        """Those of the run's folder, by its first process. Without a run there are none; without ``log_tensorboard``
+    def of_run(cls, run_dir: Path | None, shown: bool, valid_metric: str) -> Self:
+        """Those of the run's folder, by its first process. Without a run there are none; not ``shown``
         there is no TensorBoard.
         """
-        if not config["run_dir"] or not Processes.present().first:
+        if run_dir is None or not Processes.present().first:
             return cls(None)
-        folder = Path(config["run_dir"])
-        file = CurvesFile(folder / CURVES_FILE)
-        return cls(folder / TENSORBOARD if config["log_tensorboard"] else None, file, config["valid_metric"])
+        return cls(run_dir / TENSORBOARD if shown else None, CurvesFile(run_dir / CURVES_FILE), valid_metric)
 
     def begin(self, began: float, resumed_at: float = 0.0, step: int | None = None) -> None:
         """Training began at ``began`` on ``time.perf_counter``. Of an interrupted run stays what came before

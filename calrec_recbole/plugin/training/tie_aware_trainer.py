@@ -21,14 +21,16 @@ from tqdm import tqdm
 
 from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.errors import ConfigError, ScoreError
-from calrec_recbole.evaluation import RankTable, metric_names, metric_value, ranks_without, tie_ranks
+from calrec_recbole.evaluation import EvaluationSettings, RankTable, metric_value, ranks_without, tie_ranks
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.registry import TRAINERS, load, model_class
+from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.training.checkpoint import load_checkpoint, save_checkpoint
 from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume
 from calrec_recbole.plugin.training.tensorboard import Curves, tensorboard_of
+from calrec_recbole.setting_groups import settings_of
 
-__all__ = ["Tested", "TieHonest", "UntrainedTrainer", "trainer_for"]
+__all__ = ["RowColumns", "Tested", "TieHonest", "UntrainedTrainer", "trainer_for"]
 
 
 class Tested(NamedTuple):
@@ -37,6 +39,19 @@ class Tested(NamedTuple):
     ranks: RankTable
     users: int
     left: int = 0
+
+
+class RowColumns(NamedTuple):
+    """RecBole's names of what it hands over of each user."""
+
+    user: str
+    history: str  # items, right-padded
+    length: str  # of the history
+
+    @classmethod
+    def from_config(cls, config: Config) -> "RowColumns":
+        history = config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"]
+        return cls(config["USER_ID_FIELD"], history, config["ITEM_LIST_LENGTH_FIELD"])
 
 
 class TieHonest:
@@ -53,14 +68,18 @@ class TieHonest:
     resumed_seconds = 0.0  # that interrupted runs had spent on training before this one went on
 
     def __init__(self, config: Config, model: Any) -> None:
-        with tensorboard_of(Curves.of_run(config)):
+        self.run, self.evaluation = settings_of(RunSettings, config), settings_of(EvaluationSettings, config)
+        self.run_id = str(config["run_id"] or "")
+        self.run_dir = Path(config["run_dir"]) if config["run_dir"] else None  # none in RecBole's HyperTuning
+        self.valid_metric = self.evaluation.valid_metric
+        with tensorboard_of(Curves.of_run(self.run_dir, self.run.log_tensorboard, self.valid_metric)):
             super().__init__(config, model)  # type: ignore[call-arg]
         self.config, self.model = config, model
+        self.asked: Mapping[str, Any] = config.settings
         self.checkpoint_dir = Path(config["checkpoint_dir"])
         self.saved_model_file = str(self.checkpoint_dir)
         self.device: torch.device = config["device"]
-        self.valid_metric: str = config["valid_metric"]
-        self.metric_names = metric_names([name.lower() for name in config["metrics"]], config["topk"])
+        self.metric_names, self.columns = self.evaluation.metric_names, RowColumns.from_config(config)
 
     def train_once(self, train_data: Any, valid_data: Any, show_progress: bool) -> tuple[float, Any]:
         """``fit``; a trainer may find that this run's training is over."""
@@ -118,14 +137,14 @@ class TieHonest:
 
     def _ranked(self, interaction: Interaction, scores: Tensor, targets: Tensor) -> RankTable:
         """The ranks of ``targets`` (B,) among ``scores`` (B, n_items)."""
-        ranks = tie_ranks(scores, targets, self.config["model"], getattr(self.model, "unretrieved", None))
+        ranks = tie_ranks(scores, targets, self.run.model, getattr(self.model, "unretrieved", None))
         masked = ranks_without(self._last_items(interaction), scores, targets, *ranks)
-        return RankTable(interaction[self.config["USER_ID_FIELD"]].cpu(), targets.cpu(), *ranks, *masked)
+        return RankTable(interaction[self.columns.user].cpu(), targets.cpu(), *ranks, *masked)
 
     def _last_items(self, interaction: Interaction) -> Tensor:
         """(B,) the newest item of each history."""
-        histories = interaction[self.config["ITEM_ID_FIELD"] + self.config["LIST_SUFFIX"]]
-        newest: Tensor = histories.gather(1, interaction[self.config["ITEM_LIST_LENGTH_FIELD"]][:, None] - 1)[:, 0]
+        histories, lengths = interaction[self.columns.history], interaction[self.columns.length]
+        newest: Tensor = histories.gather(1, lengths[:, None] - 1)[:, 0]
         return newest
 
     def _parts(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> Iterator[tuple[Any, ...]]:
@@ -162,7 +181,7 @@ class TieHonest:
     def _save_checkpoint(self, epoch: int, verbose: bool = True, **_: Any) -> None:
         best = float(getattr(self, "best_valid_score", math.inf))  # infinite before the first validation
         state = {
-            "model": self.config["model"],
+            "model": self.run.model,
             "epoch": epoch,
             self.valid_metric: best if math.isfinite(best) else None,
         }
@@ -176,7 +195,7 @@ class TieHonest:
 
     def _check_nan(self, loss: Tensor) -> None:
         if torch.isnan(loss):
-            raise ScoreError(f"{self.config['model']}: the training loss is NaN; lower learning_rate")
+            raise ScoreError(f"{self.run.model}: the training loss is NaN; lower learning_rate")
 
     def finished(self) -> None:
         """Called once the run is complete; a trainer that resumes drops here what only resuming needs."""
@@ -191,12 +210,10 @@ class TieHonest:
     def pretrain(self, train_data: Any, verbose: bool = True, show_progress: bool = False) -> Any:
         """As RecBole's, and the last epoch is always saved: RecBole saves every ``save_step`` epochs only."""
         result = super().pretrain(train_data, verbose, show_progress)  # type: ignore[misc]
-        last = (
-            self.checkpoint_dir
-            / f"{self.config['model']}-{self.config['dataset']}-{self.config['pretrain_epochs']}.pth"
-        )
-        self.save_pretrained_model(self.config["pretrain_epochs"] - 1, str(last))
-        self._save_checkpoint(self.config["pretrain_epochs"] - 1)
+        epochs: int = self.pretrain_epochs  # type: ignore[attr-defined]
+        last = self.checkpoint_dir / f"{self.run.model}-{self.run.dataset}-{epochs}.pth"
+        self.save_pretrained_model(epochs - 1, str(last))
+        self._save_checkpoint(epochs - 1)
         return result
 
 

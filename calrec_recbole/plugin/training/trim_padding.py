@@ -7,12 +7,20 @@ compute each row alone. Their outputs are the same; dropout draws other random n
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["forward_by_length", "length_groups", "trimmed"]
+__all__ = ["TrimSettings", "forward_by_length", "length_groups", "trimmed"]
+
+
+@dataclass(frozen=True)
+class TrimSettings:
+    """Known only to models whose outputs it does not change."""
+
+    trim_padding: bool = False
 
 
 def trimmed(model_class: type[Any]) -> type[Any]:

@@ -4,7 +4,7 @@ import torch
 from calrec_recbole.baselines.recformer.trainer import RecformerTrainer
 from calrec_recbole.errors import CalrecError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 
@@ -20,8 +20,8 @@ def recformer_settings(tiny_settings):
 
 def built(settings):
     config = Config("Recformer", config_dict=settings)
-    dataset = load_dataset(config)
-    data = loaders(config, dataset)
+    prepared = prepare(config)
+    dataset, data = prepared.dataset, prepared.loaders
     return config, dataset, data, build_model(config, data.train.dataset)
 
 

@@ -34,20 +34,20 @@ def one_by_one(folder, pooling, max_length=32):
 @pytest.mark.parametrize("batch_tokens", [1, 12, 8192])
 def test_vectors_are_those_of_each_text_alone(pooling, batch_tokens, tiny_encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(text_encoder, "BATCH_TOKENS", batch_tokens)
-    found = encode(TEXTS, tiny_encoder, settings(tiny_encoder, tmp_path, pooling), show_progress=False)
+    found = encode(TEXTS, tiny_encoder, settings(tiny_encoder, tmp_path, pooling))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, one_by_one(tiny_encoder, pooling), atol=2e-6)
 
 
 def test_long_texts_are_cut(tiny_encoder, tmp_path):
-    found = encode(TEXTS, tiny_encoder, settings(tiny_encoder, tmp_path, max_length=4), show_progress=False)
+    found = encode(TEXTS, tiny_encoder, settings(tiny_encoder, tmp_path, max_length=4))
     np.testing.assert_allclose(found, one_by_one(tiny_encoder, "mean", 4), atol=2e-6)
 
 
 def test_no_random_number_is_used_up(tiny_encoder, tmp_path):
     """A run that encodes and one that finds the cache start from the same weights."""
     before = torch.random.get_rng_state()
-    encode(TEXTS, tiny_encoder, settings(tiny_encoder, tmp_path), show_progress=False)
+    encode(TEXTS, tiny_encoder, settings(tiny_encoder, tmp_path))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -57,11 +57,11 @@ def test_wrong_settings_are_named(tiny_encoder, tmp_path):
     with pytest.raises(ConfigError, match="text_max_length=0 must be at least 1"):
         settings(tiny_encoder, tmp_path, max_length=0)
     with pytest.raises(ConfigError, match="text_max_length=64 exceeds the encoder's 32 tokens; lower it"):
-        encode(TEXTS, tiny_encoder, settings(tiny_encoder, tmp_path, max_length=64), show_progress=False)
+        encode(TEXTS, tiny_encoder, settings(tiny_encoder, tmp_path, max_length=64))
 
 
 def test_a_folder_that_is_no_encoder_is_one_line(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match="cannot be loaded") as caught:
-        encode(TEXTS, tmp_path, settings(tmp_path, tmp_path), show_progress=False)
+        encode(TEXTS, tmp_path, settings(tmp_path, tmp_path))
     assert "\n" not in str(caught.value)

@@ -2,21 +2,24 @@ import pytest
 import torch
 
 from calrec_recbole.baselines.text.features import item_features
-from calrec_recbole.baselines.text.frozen_table import text_table
+from calrec_recbole.baselines.text.features import text_settings as text_settings_of
+from calrec_recbole.baselines.text.frozen_table import TextTableSettings, text_table
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset
+from calrec_recbole.plugin.data.prepared import prepare
+from calrec_recbole.setting_groups import settings_of
 
 
 def made(settings, **changed):
     config = Config("FDSAText", config_dict={**settings, **changed})
-    dataset = load_dataset(config)
-    return text_table(dataset, config), dataset, config
+    prepared = prepare(config)
+    features = item_features(prepared, text_settings_of(config))
+    return text_table(features, settings_of(TextTableSettings, config)), prepared.dataset, features
 
 
 def test_the_text_is_frozen_and_adapted_by_two_layers(text_settings):
-    table, dataset, config = made(text_settings)
-    assert torch.equal(table.vectors, item_features(dataset, config))
+    table, _, features = made(text_settings)
+    assert torch.equal(table.vectors, features)
     assert sorted(name for name, _ in table.named_parameters()) == [
         "adapter.0.bias",
         "adapter.0.weight",

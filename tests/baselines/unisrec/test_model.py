@@ -4,9 +4,10 @@ from recbole.model.sequential_recommender.sasrec import SASRec
 from torch.nn import functional as F
 
 from calrec_recbole.baselines.text.features import item_features
+from calrec_recbole.baselines.text.features import text_settings as text_settings_of
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
@@ -16,8 +17,8 @@ SMALL = {"hidden_size": 8, "inner_size": 8, "n_exps": 3}
 
 def built(model, settings):
     config = Config(model, config_dict={**settings, **SMALL})
-    dataset = load_dataset(config)
-    data = loaders(config, dataset)
+    prepared = prepare(config)
+    dataset, data = prepared.dataset, prepared.loaders
     return config, dataset, data, build_model(config, data.train.dataset)
 
 
@@ -50,7 +51,9 @@ def test_scores_and_loss_are_loops_over_users_and_items(model, text_settings):
     """No pad item among the candidates; every item is adapted on its own, every history encoded on its own."""
     config, dataset, data, made = built(model, text_settings)
     made.eval()
-    adapted = torch.stack([made.moe_adaptor(row[None])[0] for row in item_features(dataset, config)])
+    adapted = torch.stack(
+        [made.moe_adaptor(row[None])[0] for row in item_features(dataset.prepared, text_settings_of(config))]
+    )
     if model == "UniSRecID":
         adapted = adapted + made.item_embedding.weight
     batch = next(iter(data.train))

@@ -40,6 +40,8 @@ OFFICIAL = {
 class ThreeItems:
     """What the model asks of a data set."""
 
+    prepared = None
+
     def num(self, field):
         return 4
 

@@ -2,10 +2,11 @@ import pytest
 import torch
 
 from calrec_recbole.baselines.text.features import item_features
+from calrec_recbole.baselines.text.features import text_settings as text_features_of
 from calrec_recbole.baselines.unisrec.pretraining_data import drop_words, read_sources
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 
 
 @pytest.fixture
@@ -24,16 +25,16 @@ def other_dataset(tiny_dataset):
     return "Other"
 
 
-def configs(text_settings, *names):
-    return [Config("UniSRec", name, config_dict={**text_settings, "dataset": name}) for name in names]
+def prepared(text_settings, *names):
+    return [prepare(Config("UniSRec", name, config_dict={**text_settings, "dataset": name})) for name in names]
 
 
 @pytest.mark.parametrize("longest", [2, 3, 50])
 def test_rows_are_recboles_own_training_rows(longest, text_settings):
-    config = configs({**text_settings, "MAX_ITEM_LIST_LENGTH": longest}, "Tiny")[0]
-    sources = read_sources([config], 0.15, longest)
+    (own,) = prepared({**text_settings, "MAX_ITEM_LIST_LENGTH": longest}, "Tiny")
+    sources = read_sources([own], 0.15, longest)
     found = sources.batch(torch.arange(len(sources)))
-    rows = loaders(config, load_dataset(config)).train.dataset.inter_feat
+    rows = own.loaders.train.dataset.inter_feat
     expected = {
         (*map(int, seq[:length]), int(target))
         for seq, length, target in zip(rows["item_id_list"], rows["item_length"], rows["item_id"], strict=True)
@@ -47,10 +48,9 @@ def test_rows_are_recboles_own_training_rows(longest, text_settings):
 
 
 def test_items_of_several_data_sets_do_not_mix(text_settings, other_dataset):
-    pair = configs(text_settings, "Tiny", other_dataset)
+    pair = prepared(text_settings, "Tiny", other_dataset)
     sources = read_sources(pair, 0.15, 50)
-    sets = [load_dataset(config) for config in pair]
-    own = [item_features(dataset, config)[1:] for dataset, config in zip(sets, pair, strict=True)]
+    own = [item_features(one, text_features_of(one.config))[1:] for one in pair]
     assert sources.n_items == len(own[0]) + len(own[1]) == 16
     assert torch.equal(sources.features[1:17], torch.cat(own))
     assert sources.features[0].tolist() == [0.0] * 12
@@ -63,7 +63,7 @@ def test_items_of_several_data_sets_do_not_mix(text_settings, other_dataset):
 
 
 def test_an_epoch_is_every_row_once(text_settings):
-    sources = read_sources(configs(text_settings, "Tiny"), 0.15, 50)
+    sources = read_sources(prepared(text_settings, "Tiny"), 0.15, 50)
     batches = list(sources.epoch(5))
     assert [len(batch.lengths) for batch in batches[:-1]] == [5] * (len(batches) - 1)
     targets = torch.cat([batch.targets for batch in batches])
@@ -85,4 +85,4 @@ def test_a_data_set_without_training_rows_is_named(text_settings, other_dataset,
     kept = [line for line in file.read_text().splitlines() if not line.startswith(("v0", "v1"))]
     file.write_text("\n".join(kept) + "\n")
     with pytest.raises(DataError, match="pretrain_datasets: Other has no user with 4 events"):
-        read_sources(configs(text_settings, "Tiny", other_dataset), 0.15, 50)
+        read_sources(prepared(text_settings, "Tiny", other_dataset), 0.15, 50)

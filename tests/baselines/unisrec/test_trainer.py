@@ -8,12 +8,13 @@ from safetensors.torch import load_file
 
 from calrec_recbole.baselines.unisrec.contrast import in_batch_contrast
 from calrec_recbole.baselines.unisrec.pretraining_data import read_sources
-from calrec_recbole.baselines.unisrec.training_modes import source_configs
+from calrec_recbole.baselines.unisrec.training_modes import UniSRecSettings, sources_of
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
+from calrec_recbole.setting_groups import settings_of
 
 SMALL = {"hidden_size": 8, "inner_size": 8, "n_exps": 3}
 
@@ -85,8 +86,8 @@ def test_the_objective_is_both_contrasts_of_plainly_encoded_histories(settings, 
     """Without dropout, noise and augmentation: every history is encoded on its own from a table of all items."""
     config = Config("UniSRec", config_dict={**settings, "item_drop_ratio": 0.0, "lambda": 0.5})
     config["checkpoint_dir"] = str(tmp_path / "checkpoint")
-    model = build_model(config, loaders(config, load_dataset(config)).train.dataset).eval()
-    sources = read_sources(source_configs(config), 0.15, 5)
+    model = build_model(config, prepare(config).loaders.train.dataset).eval()
+    sources = read_sources(sources_of(model.settings, model.prepared), 0.15, 5)
     batch = sources.batch(torch.arange(10, 40))
     table = torch.cat([model.moe_adaptor(row[None]) for row in sources.features[: sources.n_items + 1]])
     users = torch.cat(
@@ -101,9 +102,10 @@ def test_the_objective_is_both_contrasts_of_plainly_encoded_histories(settings, 
 def test_every_source_keeps_what_its_own_yaml_says(text_settings):
     """ml-100k's item columns are its own; the target's do not reach it."""
     config = Config("UniSRec", config_dict={**text_settings, "pretrain_datasets": ["ml-100k", "Tiny"], "n_exps": 3})
-    film, tiny = source_configs(config)
+    film, tiny = (source.config for source in sources_of(settings_of(UniSRecSettings, config), prepare(config)))
     assert film["text_attributes"] == ["movie_title", "release_year", "class"]
     assert tiny["text_attributes"] == ["title", "category", "brand"]
     assert (film["n_exps"], tiny["n_exps"]) == (3, 3)
     back = Config("UniSRec", "ml-100k", config_dict={"pretrain_datasets": ["Tiny"]})
-    assert source_configs(back)[0]["text_attributes"] == ["title", "category", "brand"]
+    (tiny,) = sources_of(settings_of(UniSRecSettings, back), prepare(back))
+    assert tiny.settings.text_attributes == ["title", "category", "brand"]

@@ -14,6 +14,7 @@ import torch
 
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation import read_ranks
+from calrec_recbole.plugin.calrec.core_settings import UserLimits
 from calrec_recbole.plugin.calrec.trainer import CALRecTrainer
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.recommender import Recommender
@@ -113,7 +114,7 @@ def test_fewer_test_users_are_the_first_of_the_same_order(settings):
 
 
 def test_the_limit_is_no_part_of_the_id():
-    assert run_id({"seed": 7}, {}) == run_id({"seed": 7, "evaluate_minutes": 5.0}, {})
+    assert run_id({"seed": 7}, {}, [UserLimits]) == run_id({"seed": 7, "evaluate_minutes": 5.0}, {}, [UserLimits])
 
 
 def test_what_was_done_stays_readable_until_more_is_done(settings, monkeypatch):

@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.evaluation import ranks_without, read_ranks, tie_ranks
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
-from calrec_recbole.plugin.data.sequences import longest_sequences
+from calrec_recbole.plugin.data.prepared import prepare
+from calrec_recbole.plugin.data.sequences import training_sequences
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
@@ -199,18 +199,17 @@ def test_the_same_seed_gives_the_same_numbers(settings):
 
 def test_training_sequences_hold_all_but_the_last_two_items(settings):
     config = Config("CALRec", config_dict={**settings, "MAX_ITEM_LIST_LENGTH": 3})
-    dataset = load_dataset(config)
+    dataset = prepare(config).dataset
     histories = {}
     for user, item in zip(*(dataset.inter_feat[name].tolist() for name in ("user_id", "item_id")), strict=True):
         histories.setdefault(user, []).append(item - 1)  # the tiny file is in chronological order
-    sequences = longest_sequences(loaders(config, dataset).train._dataset)
+    sequences = training_sequences(dataset.prepared.events)
     assert sequences == [histories[user][:-2] for user in sorted(histories)]
 
 
 def test_the_loss_of_recboles_rows_is_finite_and_trainable(settings):
     config = Config("CALRec", config_dict=settings)
-    dataset = load_dataset(config)
-    data = loaders(config, dataset)
+    data = prepare(config).loaders
     model = build_model(config, data.train.dataset)
     loss = model.calculate_loss(next(iter(data.train)))
     loss.backward()

@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin import runner
 from calrec_recbole.plugin.runner import run
+from calrec_recbole.retrieval.engine_settings import RetrievalSettings
 from calrec_recbole.runs.run_folder import run_id
 
 OF_MILVUS = {"milvus_uri": "", "milvus_candidates": 200}
@@ -30,13 +30,14 @@ def test_a_run_over_milvus_has_the_numbers_of_lucene(milvus, tiny_settings, tmp_
 
 def test_a_missing_package_is_told_before_the_data_are_read(tiny_settings, monkeypatch):
     monkeypatch.setitem(sys.modules, "pymilvus", None)
-    monkeypatch.setattr(runner, "load_dataset", None)
+    monkeypatch.setattr("calrec_recbole.plugin.data.prepared.read_dataset", None)
     with pytest.raises(ConfigError, match=r"retrieval=milvus needs the package pymilvus .*calrec-recbole\[milvus\]"):
         run("LIR", overrides={**tiny_settings, "retrieval": "milvus"}, show=False)
 
 
 def test_runs_without_milvus_keep_their_ids():
-    settings = {"seed": 7, "retrieval": "lucene"}
-    assert run_id(settings, {}) == run_id({**settings, **OF_MILVUS}, {})
-    assert run_id(settings, {}) == run_id({**settings, **OF_MILVUS, "milvus_uri": "http://localhost:19530"}, {})
-    assert run_id(settings, {}) != run_id({**settings, **OF_MILVUS, "milvus_candidates": 20}, {})
+    def id_of(**milvus):
+        return run_id({"seed": 7, "retrieval": "lucene", **milvus}, {}, [RetrievalSettings])
+
+    assert id_of() == id_of(**OF_MILVUS) == id_of(**OF_MILVUS | {"milvus_uri": "http://localhost:19530"})
+    assert id_of() != id_of(**OF_MILVUS | {"milvus_candidates": 20})

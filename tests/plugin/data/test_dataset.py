@@ -3,13 +3,14 @@ import torch
 
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import catalogue_of, item_tokens, load_dataset, loaders, user_tokens
+from calrec_recbole.plugin.data.dataset import item_tokens, user_tokens
+from calrec_recbole.plugin.data.prepared import prepare
 
 
 def loaded(model, settings, **more):
     config = Config(model, config_dict={**settings, **more})
-    dataset = load_dataset(config)
-    return config, dataset, loaders(config, dataset)
+    dataset = prepare(config).dataset
+    return config, dataset, dataset.prepared.loaders
 
 
 def rows(loader, dataset):
@@ -68,8 +69,8 @@ def test_equal_times_keep_the_order_of_the_file(tiny_settings, tiny_dataset):
 
 
 def test_the_catalogue_follows_internal_ids(tiny_settings):
-    config, dataset, _ = loaded("LIR", tiny_settings)
-    catalogue = catalogue_of(dataset, config)
+    _, dataset, _ = loaded("LIR", tiny_settings)
+    catalogue = dataset.prepared.catalogue
     assert list(catalogue.item_ids) == item_tokens(dataset)[1:]
     texts = dict(zip(catalogue.item_ids, catalogue.texts, strict=True))
     assert texts["d"] == 'Title: Green "Pen". Category: Office Pens. Brand: Bolt. Price: Unknown.'
@@ -78,10 +79,9 @@ def test_the_catalogue_follows_internal_ids(tiny_settings):
 
 
 def test_a_wrong_template_is_a_config_error(tiny_settings):
-    config, dataset, _ = loaded("LIR", tiny_settings)
-    config["item_attributes"] = [{"name": "title"}]
+    prepared = prepare(Config("LIR", config_dict={**tiny_settings, "item_attributes": [{"name": "title"}]}))
     with pytest.raises(ConfigError, match="item_attributes="):
-        catalogue_of(dataset, config)
+        _ = prepared.catalogue
 
 
 @pytest.mark.parametrize(
@@ -90,18 +90,18 @@ def test_a_wrong_template_is_a_config_error(tiny_settings):
 )
 def test_a_missing_data_set_says_what_to_do(name, reason, tiny_settings):
     with pytest.raises(DataError, match=reason) as caught:
-        load_dataset(Config("SASRec", config_dict={**tiny_settings, "dataset": name}))
+        prepare(Config("SASRec", config_dict={**tiny_settings, "dataset": name}))
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_item_column_is_named(tiny_settings):
     with pytest.raises(ConfigError, match=r"selected_features=\['class'\] names no column of Tiny.item; its columns"):
-        load_dataset(Config("FDSA", config_dict=tiny_settings))
+        prepare(Config("FDSA", config_dict=tiny_settings))
 
 
 def test_a_missing_time_is_named(tiny_settings):
     with pytest.raises(DataError, match="TIME_FIELD='timestamp'"):
-        load_dataset(Config("SASRec", config_dict={**tiny_settings, "load_col": {"inter": ["user_id", "item_id"]}}))
+        loaded("SASRec", {**tiny_settings, "load_col": {"inter": ["user_id", "item_id"]}})
 
 
 def test_too_few_events_to_evaluate(tiny_settings, tiny_dataset):

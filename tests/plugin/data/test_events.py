@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import item_tokens, load_dataset, loaders, user_tokens
+from calrec_recbole.plugin.data.dataset import item_tokens, user_tokens
 from calrec_recbole.plugin.data.events import occurrence
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.runner import build_model
 
 
@@ -28,8 +29,8 @@ def training_part(tiny_dataset):
 
 def test_pop_sees_every_training_event_once_and_no_item_twice_a_batch(tiny_settings, tiny_dataset):
     config = Config("Pop", config_dict=tiny_settings)
-    dataset = load_dataset(config)
-    train = loaders(config, dataset).train
+    dataset = prepare(config).dataset
+    train = dataset.prepared.loaders.train
     users, items = user_tokens(dataset), item_tokens(dataset)
     seen: Counter[tuple[str, str]] = Counter()
     batches = list(train)
@@ -42,8 +43,8 @@ def test_pop_sees_every_training_event_once_and_no_item_twice_a_batch(tiny_setti
 
 def test_pop_counts_events(tiny_settings, tiny_dataset):
     config = Config("Pop", config_dict=tiny_settings)
-    dataset = load_dataset(config)
-    train = loaders(config, dataset).train
+    dataset = prepare(config).dataset
+    train = dataset.prepared.loaders.train
     model = build_model(config, train.dataset)
     for batch in train:
         model.calculate_loss(batch)

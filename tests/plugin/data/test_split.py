@@ -8,9 +8,10 @@ import pytest
 
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import item_tokens, load_dataset, loaders, user_tokens
-from calrec_recbole.plugin.data.sequences import longest_sequences
-from calrec_recbole.plugin.data.split import event_parts, filled_share
+from calrec_recbole.plugin.data.dataset import item_tokens, user_tokens
+from calrec_recbole.plugin.data.prepared import prepare
+from calrec_recbole.plugin.data.sequences import training_sequences
+from calrec_recbole.plugin.data.split import SplitSettings, event_parts, filled_share
 from calrec_recbole.plugin.data.test_users import facts_of_run, user_facts
 from calrec_recbole.plugin.runner import run
 
@@ -42,7 +43,7 @@ def timeline(tiny_settings, tmp_path):
 
 def test_parts_of_a_timeline_by_hand():
     users = np.array([user for user, _ in TIMELINE])
-    parts = event_parts(users, np.arange(10), BY_TIME)
+    parts = event_parts(users, np.arange(10), SplitSettings(**BY_TIME))
     # u: a b | d; w: a b c | | d; x: d | a; y: b, which has no history; x's d alone teaches nothing
     assert parts.tolist() == [
         *("training", "training", "training", "training", "training", "unused"),
@@ -52,7 +53,7 @@ def test_parts_of_a_timeline_by_hand():
 
 def test_leave_one_out_by_hand():
     users = np.array(list("aabbbccccd"))
-    parts = event_parts(users, np.arange(10), {"split": "leave_one_out"})
+    parts = event_parts(users, np.arange(10), SplitSettings())
     assert parts.tolist() == [
         *("training", "training"),
         *("training", "training", "test"),
@@ -62,26 +63,24 @@ def test_leave_one_out_by_hand():
 
 
 def test_the_newest_event_of_a_period_is_the_target_and_its_others_are_history():
-    parts = event_parts(
-        np.zeros(10, int), np.arange(10), {"split": "global_time", "global_time_shares": [0.4, 0.3, 0.3]}
-    )
+    parts = event_parts(np.zeros(10, int), np.arange(10), SplitSettings("global_time", [0.4, 0.3, 0.3]))
     assert parts.tolist() == ["training"] * 4 + ["unused"] * 2 + ["validation"] + ["unused"] * 2 + ["test"]
 
 
 def test_equal_times_lie_in_one_period():
     times = np.array([0, 0, 0, 5, 5, 5, 5, 5, 5, 9])
-    parts = event_parts(np.arange(10) % 2, times, {"split": "global_time", "global_time_shares": [0.5, 0.2, 0.3]})
+    parts = event_parts(np.arange(10) % 2, times, SplitSettings("global_time", [0.5, 0.2, 0.3]))
     assert parts.tolist() == ["training"] * 9 + ["test"]  # the first border falls on 5: all of 5 belong before it
 
 
-def test_rows_are_those_of_the_parts(timeline):
+def test_rows_are_those_of_the_parts(timeline, sequences_in_rows):
     config = Config(
         "SASRec", config_dict={k: v for k, v in timeline.items() if k in ("dataset", "data_path", *BY_TIME)}
     )
-    dataset = load_dataset(config)
-    facts = user_facts(dataset)
+    dataset = prepare(config).dataset
+    facts = user_facts(dataset.prepared)
     items, users = item_tokens(dataset), user_tokens(dataset)
-    data = loaders(config, dataset)
+    data = dataset.prepared.loaders
     found = [
         [
             (users[user], items[item])
@@ -90,7 +89,8 @@ def test_rows_are_those_of_the_parts(timeline):
         for rows in (part.dataset.inter_feat for part in data)
     ]
     assert found == [[("u", "b"), ("w", "b"), ("w", "c")], [("u", "d"), ("x", "a")], [("w", "d")]]
-    trained = longest_sequences(data.train.dataset)
+    trained = training_sequences(dataset.prepared.events)
+    assert trained == sequences_in_rows(data.train.dataset)
     assert [[items[place + 1] for place in sequence] for sequence in trained] == [["a", "b"], ["a", "b", "c"]]
     test = data.test.dataset.inter_feat
     assert [items[item] for item in test["item_id_list"][0, :3].tolist()] == ["a", "b", "c"]
@@ -104,7 +104,7 @@ def test_nothing_learnt_is_younger_than_what_is_tested(timeline, write_dataset):
     rng = np.random.default_rng(5)
     times = np.sort(rng.integers(0, 40, 300))
     users = rng.integers(0, 30, 300)
-    parts = event_parts(users, times, BY_TIME)
+    parts = event_parts(users, times, SplitSettings(**BY_TIME))
     assert set(parts) == {"training", "validation", "test", "unused"}
     first, second = (sorted(times.tolist())[int(share * 299)] for share in (0.6, 0.8))
     for event, (user, time, part) in enumerate(zip(users, times, parts, strict=True)):

@@ -9,8 +9,8 @@ from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation import read_ranks
 from calrec_recbole.evaluation.user_slices import user_slices
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import item_tokens, load_dataset, loaders, user_tokens
-from calrec_recbole.plugin.data.sequences import longest_sequences
+from calrec_recbole.plugin.data.dataset import item_tokens, user_tokens
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.data.test_users import facts_of_run, user_facts
 from calrec_recbole.plugin.runner import run
 
@@ -23,7 +23,7 @@ def config(tiny_settings, write_dataset):
 
 
 def test_facts_by_hand(config):
-    facts = user_facts(load_dataset(config))
+    facts = user_facts(prepare(config))
     assert list(facts.index) == ["v1", "v2", "v3", "v4", "v6", "v8"]  # two events or fewer are not tested
     assert facts["target"].tolist() == ["b", "a", "e", "x", "f", "x"]
     assert facts["last_item"].tolist() == ["a", "a", "d", "b", "b", "e"]
@@ -34,19 +34,19 @@ def test_facts_by_hand(config):
     assert facts["validation_count"].tolist() == [1, 2, 1, 0, 0, 0]
 
 
-def test_facts_are_those_of_recboles_split(config):
-    dataset = load_dataset(config)
-    facts = user_facts(dataset)
+def test_facts_are_those_of_recboles_split(config, sequences_in_rows):
+    dataset = prepare(config).dataset
+    facts = user_facts(dataset.prepared)
     sasrec = Config(
         "SASRec",
         config_dict={key: config[key] for key in ("dataset", "output_dir", "gpu_id")}
         | {"data_path": str(config["data_path"]).removesuffix("/Odd")},
     )
-    data = loaders(sasrec, load_dataset(sasrec))
+    data = prepare(sasrec).loaders
     items, users = item_tokens(dataset), user_tokens(dataset)
     rows = data.test.dataset.inter_feat
     assert sorted(users[user] for user in rows["user_id"].tolist()) == list(facts.index)
-    trained = Counter(items[place + 1] for sequence in longest_sequences(data.train.dataset) for place in sequence)
+    trained = Counter(items[place + 1] for sequence in sequences_in_rows(data.train.dataset) for place in sequence)
     validated = Counter(items[item] for item in data.valid.dataset.inter_feat["item_id"].tolist())
     for row, user in enumerate(rows["user_id"].tolist()):
         own, length = facts.loc[users[user]], int(rows["item_length"][row])
@@ -74,7 +74,7 @@ def test_slices_of_a_run(tiny_settings, write_dataset):
 def test_ranks_of_other_data_are_refused(tiny_settings, config):
     ranks = read_ranks(run("Pop", overrides=tiny_settings, show=False).folder)
     with pytest.raises(DataError, match="users of the ranks, such as 'u0', are not in the data"):
-        user_slices(user_facts(load_dataset(config)), ranks)
+        user_slices(user_facts(prepare(config)), ranks)
 
 
 def test_the_history_is_not_cut(tiny_settings):

@@ -13,7 +13,7 @@ import torch
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.evaluation import RankTable
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.plugin.training import several_processes as plugin_processes
 from calrec_recbole.plugin.training.several_processes import in_order, share_of
@@ -81,10 +81,10 @@ def test_recboles_own_models_are_refused(tiny_settings, monkeypatch):
 def test_every_user_is_in_one_share_and_comes_back_to_its_place(calrec_settings, world):
     """8 users: uneven shares, and more processes than users."""
     config = Config("CALRec", config_dict=calrec_settings)
-    data = loaders(config, load_dataset(config)).test
+    data = prepare(config).loaders.test
     tables = []
     for rank in range(world):
-        own = share_of(data, config, Processes(rank, world))
+        own = share_of(data, Processes(rank, world))
         users = [user for batch in own for user in batch[0]["user_id"].tolist()] if own else []
         tables.append(RankTable(*(torch.tensor(users, dtype=torch.int64) for _ in range(6))))
     assert in_order(tables).users.tolist() == data._dataset.inter_feat["user_id"].tolist()

@@ -8,7 +8,7 @@ from recbole.utils import InputType
 
 from calrec_recbole.errors import ConfigError, ScoreError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.runner import build_model
 from calrec_recbole.plugin.training.tie_aware_trainer import TieHonest, UntrainedTrainer, trainer_for
 
@@ -41,8 +41,8 @@ class OneByOne(Fixed):
 def prepared(tiny_settings, tmp_path):
     config = Config("SASRec", config_dict={**tiny_settings, **SMALL, "topk": [1, 2]})
     config["checkpoint_dir"] = str(tmp_path / "checkpoint")
-    dataset = load_dataset(config)
-    return config, dataset, loaders(config, dataset)
+    dataset = prepare(config).dataset
+    return config, dataset, dataset.prepared.loaders
 
 
 @pytest.mark.parametrize("kind", [Fixed, OneByOne])

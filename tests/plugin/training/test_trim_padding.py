@@ -3,7 +3,7 @@ import torch
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.runner import build_model
 from calrec_recbole.plugin.training.trim_padding import forward_by_length, length_groups
 
@@ -45,7 +45,7 @@ def test_loss_gradients_and_scores_are_those_with_the_pads(model, tiny_settings)
     found = {}
     for trim in (True, False):
         config = Config(model, config_dict={**tiny_settings, "MAX_ITEM_LIST_LENGTH": 12, "trim_padding": trim})
-        data = loaders(config, load_dataset(config))
+        data = prepare(config).loaders
         built = build_model(config, data.train.dataset).eval()
         batch = next(iter(data.train))
         loss = built.calculate_loss(batch)

@@ -1,0 +1,52 @@
+"""How the items that another model proposes are ordered (paper 6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from calrec_recbole.errors import ConfigError, must_be_one_of
+from calrec_recbole.setting_groups import younger
+
+__all__ = ["AUTO", "LOGPROB", "TEXTS", "RerankSettings", "number"]
+
+AUTO = "auto"
+LOGPROB, TEXTS = "logprob", "texts"  # of rerank_by
+
+
+@dataclass(frozen=True)
+class RerankSettings:
+    """``rerank_from``: the folder of a finished run, or several of them; empty: nothing is ranked again.
+
+    ``rerank_weight`` is the share of the first stage's score, from 0 to 1; "auto" is what validation chooses.
+    """
+
+    rerank_from: str | Sequence[str] = younger("", neutral="")
+    rerank_candidates: int = younger(100, neutral=100)
+    rerank_by: str = younger(LOGPROB, neutral=LOGPROB)
+    rerank_weight: float | str = younger(AUTO, neutral=AUTO)
+    rerank_engine: str = younger("lucene", neutral="lucene")
+
+    @property
+    def sources(self) -> list[str]:
+        """What ``rerank_from`` names: none, one or several."""
+        named = [self.rerank_from] if isinstance(self.rerank_from, str) else self.rerank_from
+        return [str(one) for one in named if one]
+
+    def check(self) -> None:
+        """Raises ``ConfigError`` where the values do not fit together; asked only where ``retrieval`` is rerank."""
+        must_be_one_of("rerank_by", self.rerank_by, (LOGPROB, TEXTS))
+        weight = self.rerank_weight
+        if weight != AUTO and not 0 <= number(weight) <= 1:
+            raise ConfigError(
+                f"rerank_weight={weight!r} must be auto or a number from 0 (CALRec) to 1 (the first stage)"
+            )
+        if self.rerank_candidates < 1:
+            raise ConfigError(f"rerank_candidates={self.rerank_candidates} must be at least 1")
+
+
+def number(value: Any) -> float:
+    """A number, also one written as text; NaN for anything else."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")

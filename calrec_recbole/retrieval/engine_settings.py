@@ -1,0 +1,18 @@
+"""Which engine finds the items of a text, and the numbers of BM25."""
+
+from dataclasses import dataclass
+
+from calrec_recbole.setting_groups import no_effect, younger
+
+__all__ = ["RetrievalSettings"]
+
+
+@dataclass(frozen=True)
+class RetrievalSettings:
+    """``retrieval``: a name of ``ENGINES``, or for CALRec also hierarchical, rerank or none."""
+
+    retrieval: str = "lucene"
+    bm25_k1: float = 1.5  # paper 4
+    bm25_b: float = 0.75  # paper 4
+    milvus_uri: str = no_effect("")  # a server's address or a file *.db; empty: a temporary one
+    milvus_candidates: int = younger(200, neutral=200)  # texts that Milvus answers to each query
