@@ -83,7 +83,10 @@ class _Nothing(nn.Module):
         return torch.stack(parts).sum()
 
 
-def _sum(_: Any, bucket: Any) -> torch.futures.Future[Tensor]:
+def _sum(
+    _: Any,
+    bucket: torch.distributed.GradBucket,  # type: ignore[name-defined]  # DDP refuses a hook annotated otherwise
+) -> torch.futures.Future[Tensor]:
     work = torch.distributed.all_reduce(bucket.buffer(), async_op=True)
     future: torch.futures.Future[list[Tensor]] = work.get_future()
     return future.then(lambda done: done.value()[0])

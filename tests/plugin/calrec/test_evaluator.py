@@ -245,6 +245,7 @@ def test_sigterm_in_the_evaluation_leaves_what_is_done_and_exits_with_143(settin
     assert found["sampling_seconds_before_resume"] > 0
 
 
+@pytest.mark.slow  # whole processes; tests/plugin/test_kill.py kills forks of one around each part of the samples
 def test_sigkill_at_random_moments_of_the_evaluation_changes_nothing(settings, tmp_path):
     slow = {**settings, **SLOW}
     expected = run("CALRec", overrides={**slow, "output_dir": str(tmp_path / "whole")}, show=False)

@@ -245,6 +245,7 @@ def test_settings_are_refused_in_one_line_before_training(settings, change, mess
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow  # a whole process; tests/plugin/test_kill.py kills forks of one at every delicate moment
 def test_a_kill_during_training_is_resumed_to_the_same_numbers(settings, tmp_path):
     """SIGKILL after the first saved state; the same command goes on and ends where an uninterrupted run ends."""
     whole = run("CALRec", overrides={**settings, "output_dir": str(tmp_path / "whole")}, show=False)

@@ -28,12 +28,13 @@ def by_two(model, settings):
     return subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
 
 
-def test_two_processes_leave_the_run_of_one(calrec_settings, tmp_path):
-    settings = {**calrec_settings, "scratch_dropout": 0.0, "precision": "float32"}
+def test_two_processes_leave_the_run_of_one_and_stop_and_go_on_together(calrec_settings, tmp_path):
+    """Two processes with two users a batch: a limit of time ends both after the same four users."""
+    settings = {**calrec_settings, "scratch_dropout": 0.0, "precision": "float32", "eval_batch_size": 2}
     alone = run("CALRec", overrides={**settings, "output_dir": str(tmp_path / "alone")}, show=False)
-    done = by_two("CALRec", settings)
+    done = by_two("CALRec", {**settings, "output_dir": str(tmp_path / "whole")})
     assert done.returncode == 0, done.stderr[-3000:]
-    (folder,) = (tmp_path / "runs" / "Tiny" / "CALRec").iterdir()
+    (folder,) = (tmp_path / "whole" / "Tiny" / "CALRec").iterdir()
     assert folder.name == alone.folder.name
     assert {file.name for file in folder.iterdir()} == {file.name for file in alone.folder.iterdir()}
     metrics, expected = (json.loads((place / "metrics.json").read_text()) for place in (folder, alone.folder))
@@ -49,15 +50,9 @@ def test_two_processes_leave_the_run_of_one(calrec_settings, tmp_path):
     assert log.count("samples of 8 users") == 1
     assert done.stdout.count("run folder:") == 1
 
-
-def test_a_limit_ends_both_after_the_same_batch_and_they_go_on(calrec_settings, tmp_path):
-    """Two processes with two users a batch: four users at once."""
-    settings = {**calrec_settings, "scratch_dropout": 0.0, "precision": "float32", "eval_batch_size": 2}
-    whole = by_two("CALRec", {**settings, "output_dir": str(tmp_path / "whole")})
-    limited = by_two("CALRec", {**settings, "evaluate_minutes": 1e-9})
-    assert whole.returncode == limited.returncode == 0, limited.stderr[-3000:]
+    expected, limited = folder, by_two("CALRec", {**settings, "evaluate_minutes": 1e-9})
+    assert limited.returncode == 0, limited.stderr[-3000:]
     (folder,) = (tmp_path / "runs" / "Tiny" / "CALRec").iterdir()
-    (expected,) = (tmp_path / "whole" / "Tiny" / "CALRec").iterdir()
     first = np.random.default_rng([3]).permutation(8)[:4]
     assert pq.read_table(folder / "ranks.parquet")["user_id"].to_pylist() == [f"u{number}" for number in sorted(first)]
     assert json.loads((folder / "metrics.json").read_text())["left"] == 4
