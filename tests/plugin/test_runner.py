@@ -21,7 +21,8 @@ SIZES = {
     "SASRec": {"hidden_size": 8, "inner_size": 8, "n_layers": 1, "n_heads": 1},
     "GRU4Rec": {"embedding_size": 8, "hidden_size": 8, "num_layers": 1},
 }
-FILES = ["checkpoint", "config.yaml", "environment.json", "log.txt", "metrics.json", "ranks.parquet", "tensorboard"]
+FILES = ["checkpoint", "config.yaml", "curves.csv", "environment.json"]
+FILES += ["log.txt", "metrics.json", "ranks.parquet", "tensorboard"]
 
 
 @pytest.mark.parametrize("model", SIZES)
