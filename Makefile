@@ -8,7 +8,7 @@ INSTALLED = $(VENV)/.installed
 
 DOCS = $(VENV)-docs
 
-.PHONY: demo test test-slow check format docs dist install clean
+.PHONY: demo test test-slow check format docs pages dist install clean
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -47,6 +47,10 @@ $(DOCS)/.installed: constraints-docs.txt
 
 docs: $(DOCS)/.installed  ## the manual, in build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+
+pages: docs $(INSTALLED)  ## the pages of results/, beside the manual
+	for table in $(patsubst results/%/comparison.json,%,$(wildcard results/*/comparison.json)); do \
+	  $(BIN)/calrec report --runs results/$$table --out build/site/results/pages/$$table || exit 1; done
 
 dist: $(DOCS)/.installed  ## the source archive and the wheel, in dist/
 	rm -rf dist

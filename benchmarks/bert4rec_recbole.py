@@ -1,6 +1,6 @@
 """RecBole's own BERT4Rec with its loss computed at the masked places alone: what its faults cost, in less time.
 
-    python benchmarks/bert4rec_recbole.py --dataset=Scientific --enable_amp=true --epochs=30
+    python benchmarks/tables/bert4rec_recbole.py --dataset=Scientific --enable_amp=true --epochs=30
 
 Takes the settings of run_recbole and leaves the same run folder. RecBole computes scores of all items at every slot for
 a mask, most of which are empty, and multiplies the empty ones by 0. Every 50th batch is computed both ways, without

@@ -145,7 +145,7 @@ def go(bench: Any, call: float, stages: bool, ablate: bool) -> int:
     """All phases, then the table with its tests."""
     from gpu_row.minutes import Minutes
     from gpu_row.phases import go_through, is_done, phases_of, went_wrong
-    from gpu_row.summary import write_summary
+    from gpu_row.tables.summary import write_summary
 
     phases = phases_of(stages, ablate)
     minutes = Minutes(call, {phase.name: phase.weight for phase in phases if not is_done(bench, phase)})

@@ -1,46 +1,45 @@
-"""The direction of imports, what importing costs, and the names that others may rely on (design.md)."""
+"""The floors of the house, its file names and its tests, what importing costs, and the names that others rely on."""
 
 import ast
 import importlib
 import inspect
 import subprocess
 import sys
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "calrec_recbole"
-KNOW_RECBOLE = {"plugin", "baselines", "cli", "comparison"}
+PACKAGE, BASELINES = ROOT / "calrec_recbole", ROOT / "baselines"
 
-BESIDE = ("errors", "durable_files", "setting_groups")  # what every room may import
-ROOMS = {  # a room -> the rooms it may import, beside those and itself
-    "prompts": set(),
-    "losses": set(),
-    "fusion": set(),
-    "evaluation": set(),
-    "data": {"configs", "prompts"},
-    "catalogue": {"prompts"},
-    "examples": {"prompts"},
-    "backbone": {"generation", "prompts"},
-    "two_tower": {"examples"},
-    "paper": {"data"},
-    "report": {"data", "evaluation", "paper", "runs"},
-    "retrieval": {"fusion", "prompts"},
-    "engines": {
-        *("attention", "backbone", "examples", "fusion", "generation", "inference", "losses", "recommender"),
-        *("retrieval", "training", "two_tower"),
-    },
-    "attention": set(),
-    "generation": {"attention"},
-    "training": {"attention", "backbone", "examples", "generation", "losses", "two_tower"},
-    "experimental": {"reranking"},
-    "reranking": {"backbone", "examples", "generation", "training", "two_tower"},
-    "inference": {"fusion", "generation"},
-    "recommender": {"backbone", "catalogue", "examples", "fusion", "generation", "inference"},
-    "runs": {"inference", "recommender", "training"},
+FLOORS = [  # design.md: a room imports from itself and from the floors before its own
+    {"configs", "errors"},
+    {"durable_files", "setting_groups"},
+    {"prompts", "losses", "fusion", "evaluation", "attention", "data"},
+    {"catalogue", "examples", "generation", "paper", "retrieval"},
+    {"backbone", "inference", "two_tower"},
+    {"recommender", "reranking", "training"},
+    {"engines", "experimental"},
+    {"runs"},
+    {"plugin"},
+    {"baselines"},
+    {"comparison", "report"},
+    {"cli"},
+]
+KNOW_RECBOLE = {"plugin", "baselines", "comparison", "cli"}
+
+PLUGIN = {  # a room of plugin/ -> the other rooms of plugin/ that it imports; "" are the modules of plugin/ itself
+    "data": {""},
+    "training": {""},
+    "calrec": {"", "data", "training", "reranking"},  # the model holds its reranker, which asks for texts by BM25
+    "reranking": {"", "data", "training", "calrec"},
+    "": {"data", "training"},
 }
+CALREC_BEFORE_THE_DATA = {"core_settings", "retriever"}  # what the runner checks before the data are read
 
+MOST_MODULES = 12  # a folder
 PUBLIC = {
     "calrec_recbole.prompts": {"item_text": ["attributes"], "user_prompt": ["item_texts"]},
     "calrec_recbole.losses": {
@@ -62,35 +61,158 @@ PUBLIC = {
 }
 
 
+def module_of(file: Path) -> str:
+    """Its dotted name: baselines/ and configs/ are installed below calrec_recbole."""
+    parts = list(file.relative_to(ROOT).with_suffix("").parts)
+    dotted = parts if parts[0] == "calrec_recbole" else ["calrec_recbole", *parts]
+    return ".".join(dotted[:-1] if dotted[-1] == "__init__" else dotted)
+
+
+FILES = {module_of(file): file for top in (PACKAGE, BASELINES) for file in sorted(top.rglob("*.py"))}
+
+
 def imports(file: Path) -> set[str]:
-    """Dotted names of everything that ``file`` imports, at any depth."""
+    """Dotted names of everything that ``file`` imports, at any depth; of our own modules the module."""
     names = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module, f"{file}: a relative import"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= (inner & FILES.keys()) or {node.module}
     return names
 
 
-def files_of(room: str) -> list[Path]:
-    folder = PACKAGE / room
-    return sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{room}.py"]
+def room_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
 
 
-def test_every_room_is_listed():
-    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    assert rooms - KNOW_RECBOLE - {"__init__", *BESIDE} == set(ROOMS)
+def floor_of(room: str) -> int:
+    (floor,) = (number for number, rooms in enumerate(FLOORS) if room in rooms)
+    return floor
 
 
-@pytest.mark.parametrize("room", sorted(ROOMS))
-def test_the_core_imports_only_what_lies_before_it_and_never_recbole(room):
-    allowed = ROOMS[room] | {room, *BESIDE}
-    for file in files_of(room):
+def test_every_room_stands_on_one_floor():
+    rooms = Counter(room for floor in FLOORS for room in floor)
+    assert set(rooms) - {"configs"} == {room_of(module) for module in FILES} - {""}
+    assert set(rooms.values()) == {1}
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_imports_go_down_and_only_the_upper_floors_know_recbole(module):
+    room = room_of(module)
+    for name in imports(FILES[module]):
+        assert room in KNOW_RECBOLE or name.split(".")[0] not in {"recbole", "ray"}, f"{module} imports {name}"
+        if not name.startswith("calrec_recbole."):
+            continue
+        other = room_of(name)
+        assert other == room or floor_of(other) < floor_of(room), f"{module} imports {name}, which lies above it"
+
+
+def test_the_rooms_of_the_plugin_import_as_they_may():
+    for module, file in FILES.items():
+        if room_of(module) != "plugin":
+            continue
+        room = plugin_room(module)
         for name in imports(file):
-            top, _, rest = name.partition(".")
-            assert top not in {"recbole", "ray"}, f"{file.name} imports {name}"
-            assert top != "calrec_recbole" or not rest or rest.split(".")[0] in allowed, f"{file.name} imports {name}"
+            if not name.startswith("calrec_recbole.plugin"):
+                continue
+            other, last = plugin_room(name), name.rpartition(".")[2]
+            early = room == "" and other == "calrec" and last in CALREC_BEFORE_THE_DATA
+            assert other in PLUGIN[room] | {room} or early, f"{module} imports {name}"
+
+
+def plugin_room(module: str) -> str:
+    parts = module.split(".")[2:]
+    return parts[0] if parts and (PACKAGE / "plugin" / parts[0]).is_dir() else ""
+
+
+def test_no_modules_import_each_other_not_even_inside_functions():
+    """``TopologicalSorter`` raises CycleError, which names the circle."""
+    graph = {module: imports(file) & FILES.keys() - {module} for module, file in FILES.items()}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(FILES)
+
+
+@pytest.mark.parametrize("top", ["calrec_recbole", "baselines", "benchmarks", "examples"])
+def test_a_folder_holds_at_most_twelve_modules(top):
+    counts = Counter(file.parent for file in (ROOT / top).rglob("*.py") if file.name != "__init__.py")
+    assert not {str(folder): count for folder, count in counts.items() if count > MOST_MODULES}
+
+
+def test_a_file_name_says_which_file_it_is():
+    """Names are unique, also across packages, but for the model and the trainer in the folder of a model."""
+    names = Counter(file.name for file in FILES.values() if file.name != "__init__.py")
+    of_models = {"model.py", "trainer.py"}
+    assert {name for name, count in names.items() if count > 1} == of_models
+    folders = {file.parent for file in FILES.values() if file.name in of_models}
+    assert folders == {PACKAGE / "plugin" / "calrec", *(BASELINES / name for name in ("recformer", "s3rec", "unisrec"))}
+
+
+def test_no_room_is_named_by_nothing():
+    nothing = {"utils", "helpers", "common", "misc"}
+    assert not [file for file in FILES.values() if file.stem in nothing]
+
+
+# Tests mirror the tree
+
+OTHER_TESTS = {  # a module without a test of its name -> the test that covers it, because ...
+    # a command whose test is that of the room it serves
+    "cli.rank": "plugin/calrec/test_rank_samples.py",
+    # parts of one machine, whose samples are held against plain passes
+    "generation.shared_prefix.key_values": "generation/test_sampling.py",
+    "generation.shared_prefix.lean_decoder": "generation/shared_prefix/test_packed_decoder.py",
+    "generation.shared_prefix.prefix_decoder": "generation/shared_prefix/test_prefix_tree.py",
+    "generation.shared_prefix.shared_attention": "generation/test_probe.py",
+    "generation.walk": "generation/test_sampling_distribution.py",
+    "retrieval.lucene.compiled_loops": "retrieval/lucene/test_fused_bm25.py",
+    "training.distributed.sharding": "training/distributed/test_replicas.py",  # ddp and fsdp by the same cases
+    # parts of a RecBole model that only a run can make
+    "engines.milvus.collection": "engines/milvus/test_milvus_bm25.py",
+    "plugin.calrec.core_settings": "plugin/test_device.py",
+    "plugin.calrec.sampled_texts": "plugin/calrec/test_rank_samples.py",
+    "plugin.calrec.text_ranks": "plugin/calrec/test_model.py",
+    "plugin.calrec.trainer": "plugin/test_no_retrieval.py",
+    "plugin.calrec.validation_users": "plugin/calrec/test_stages.py",
+    "plugin.reranking.candidate_source": "plugin/reranking/test_reranker.py",
+    "plugin.reranking.choose_mix": "plugin/reranking/test_reranker.py",
+    "baselines.recformer.pretraining_rows": "baselines/recformer/test_trainer.py",
+    "baselines.recformer.stage_resume": "baselines/recformer/test_trainer.py",
+    "report.dataset_section": "report/test_write.py",
+    "report.plots.all_plots": "report/test_write.py",
+    # nothing that could be wrong alone: names, a protocol
+    "runs.file_names": "runs/test_saved_samples.py",
+    "training.micro_batches.passes": "training/micro_batches/test_padded.py",
+}
+OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several rooms
+    *("test_packaging.py", "test_structure.py", "examples/test_calrec_in_one_page.py"),
+    "configs/test_settings_live.py",
+    *(f"benchmarks/test_{name}.py" for name in ("count_calls", "gpu_scientific", "sampling_calls")),
+    *("benchmarks/test_training_benchmark.py", "baselines/test_baselines_resume.py"),
+    *("generation/test_sampling_distribution.py", "paper/test_unit_of_the_t_test.py"),
+    *(f"plugin/test_{name}.py" for name in ("calrec_adapters", "device", "every_model", "full_disk", "kill", "plan")),
+    *(f"plugin/test_{name}.py" for name in ("generation_engine", "no_retrieval", "samples_before", "smollm2")),
+    *("plugin/test_shipped_configs.py", "training/test_adapted_training.py"),
+}
+
+
+def test_every_module_has_a_test_of_its_name_or_stands_in_the_list():
+    expected = {module: mirror_of(file) for module, file in FILES.items() if file.name != "__init__.py"}
+    short = {module.removeprefix("calrec_recbole."): test for module, test in expected.items()}
+    lacking = {module for module, test in short.items() if not (ROOT / "tests" / test).is_file()}
+    assert lacking == set(OTHER_TESTS)
+    assert not [other for other in OTHER_TESTS.values() if not (ROOT / "tests" / other).is_file()]
+    tests = {str(file.relative_to(ROOT / "tests")) for file in (ROOT / "tests").rglob("test_*.py")}
+    assert tests - set(short.values()) == OF_THE_WHOLE
+
+
+def mirror_of(file: Path) -> str:
+    """Where the test of ``file`` lies below tests/."""
+    folder = file.parent.relative_to(PACKAGE if file.is_relative_to(PACKAGE) else ROOT)
+    return str(folder / f"test_{file.name}")
+
+
+# What importing costs, and what others rely on
 
 
 def test_importing_the_package_is_light():
@@ -107,8 +229,3 @@ def test_public_names_and_their_arguments_stand(module):
         assert name in found.__all__
         parameters = list(inspect.signature(getattr(found, name)).parameters)
         assert parameters[: len(arguments)] == arguments
-
-
-def test_no_room_is_named_by_nothing():
-    nothing = {"utils", "helpers", "common", "misc"}
-    assert not [path for path in PACKAGE.rglob("*.py") if path.stem in nothing]

@@ -13,7 +13,7 @@ from calrec_recbole.report.rows import METRICS
 from calrec_recbole.report.tables.cells import printed
 from calrec_recbole.runs.run_folder import users_left
 from gpu_row.bench import Bench
-from gpu_row.check import check
+from gpu_row.device_check.check import check
 from gpu_row.minutes import Minutes, NotReached, Part
 from gpu_row.systems import ABLATION, ALONE, STAGES, UNTUNED, System
 

@@ -1,8 +1,10 @@
 """All that a report says, of every data set: from the run folders, or from what a results folder keeps of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import pandas as pd
 
 from calrec_recbole.report.dataset_section import Section, kept_section, section_of
 from calrec_recbole.report.inputs.kept import Kept
@@ -22,12 +24,16 @@ __all__ = ["Contents", "from_kept", "from_runs"]
 
 @dataclass(frozen=True)
 class Contents:
-    """``rows`` of all data sets, a section for each, what is said over all of them, and the data sets' statistics."""
+    """``rows`` of all data sets, a section for each, what is said over all of them, and the data sets' statistics.
+
+    ``facts``: what is known of the test users, by data set; none of a data set where nobody has written them.
+    """
 
     rows: Sequence[Row]
     sections: Sequence[Section]
     overall: Overall
     data: Sequence[DataColumn]
+    facts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def from_runs(manifest: Manifest, out: Path) -> Contents:
@@ -35,10 +41,12 @@ def from_runs(manifest: Manifest, out: Path) -> Contents:
     found = rows_of(manifest)
     of_dataset = {name: shared([row for row in found if row.dataset == name]) for name in _datasets(found)}
     rows = [row for own in of_dataset.values() for row in own.rows]
-    sections = [section_of(name, own, manifest, read_facts(out, own.rows)) for name, own in of_dataset.items()]
+    read = {name: read_facts(out, own.rows) for name, own in of_dataset.items()}
+    sections = [section_of(name, own, manifest, read[name]) for name, own in of_dataset.items()]
     reference = reference_of(rows, manifest.reference)
     overall = Overall(_average(manifest, rows), over_datasets(rows, reference), reference)
-    return Contents(rows, sections, overall, data_table(manifest.data))
+    facts = {name: known for name, known in read.items() if known is not None}
+    return Contents(rows, sections, overall, data_table(manifest.data), facts)
 
 
 def from_kept(manifest: Manifest, kept: Kept) -> Contents:

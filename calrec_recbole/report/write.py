@@ -23,8 +23,8 @@ LAST = "report.html"
 
 
 def write_report(manifest: Manifest, out: Path, anew: bool = False, kept_in: Path | None = None) -> None:
-    """Writes results.csv and .parquet, tests.csv, slices.csv, kept.json, table.md, table.tex, plots/ and report.html to
-    ``out``.
+    """Writes results.csv and .parquet, tests.csv, slices.csv, ranks.parquet, kept.json, table.md, table.tex, plots/ and
+    report.html to ``out``.
 
     Where run folders of the manifest are gone, tables, plots and page are made of what the results folder ``kept_in``
     keeps. Where ``out`` was made from the same runs by the same code it is left as it is, unless ``anew``.
@@ -50,6 +50,7 @@ def write_report(manifest: Manifest, out: Path, anew: bool = False, kept_in: Pat
 def _write_numbers(contents: "Contents", out: Path) -> None:
     """What cannot be made again without the run folders."""
     from calrec_recbole.report.inputs.kept import OVER_ALL, KeptDataset, write_kept
+    from calrec_recbole.report.table_ranks import write_table_ranks
     from calrec_recbole.report.tables.results_frame import results_frame
 
     sections = contents.sections
@@ -64,6 +65,7 @@ def _write_numbers(contents: "Contents", out: Path) -> None:
     }
     runs = [run for row in contents.rows for run in row.runs]
     write_kept(out, runs, told, [asdict(column) for column in contents.data])
+    write_table_ranks(out, contents.rows, contents.facts)
 
 
 def _write_pages(manifest: Manifest, contents: "Contents", out: Path) -> None:

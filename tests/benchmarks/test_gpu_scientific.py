@@ -367,7 +367,7 @@ def test_a_training_does_not_begin_with_a_rest_of_its_minutes(benchmark, tmp_pat
 
 def test_a_wrong_device_is_said_loudly(benchmark, monkeypatch, tmp_path, capsys):
     """Log-probabilities that are off by a hundredth, and rows that lose a user."""
-    samples, gradients = part("samples"), part("gradients")
+    samples, gradients = part("device_check.samples"), part("device_check.gradients")
     sample, batch = samples.sample, gradients.Feed.batch
 
     def off(model, prompts, *wanted, seeds):

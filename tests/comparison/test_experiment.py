@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from calrec_recbole.cli.compare_arguments import experiment_of, machine_of
+from calrec_recbole.cli.compare_arguments import experiment_of
 from calrec_recbole.comparison import Experiment, Row, read_experiment
 from calrec_recbole.comparison.plan import check_unknown, plan, request, resolved, shared_settings
 from calrec_recbole.errors import ConfigError
@@ -56,24 +56,6 @@ def test_a_setting_of_one_model_reaches_its_row_alone():
 def test_a_wrong_argument_is_named(options, settings, reason):
     with pytest.raises(ConfigError, match=reason):
         experiment_of(given(*settings, **options))
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        ({"jobs": 0}, "--jobs=0 must be at least 1"),
-        ({"jobs": 3, "cores": 2}, "exceeds the 2 cores"),
-        ({"jobs": 2, "cores": 8, "gpus": "0"}, "needs as many --gpus"),
-    ],
-)
-def test_a_machine_that_cannot_be(options, reason):
-    with pytest.raises(ConfigError, match=reason):
-        machine_of(given(**options))
-
-
-def test_cores_are_shared_and_gpus_set_the_jobs():
-    machine = machine_of(given(cores=8, gpus="0,1,3"))
-    assert (machine.jobs, machine.threads, machine.gpus) == (3, 2, ["0", "1", "3"])
 
 
 @pytest.mark.parametrize(

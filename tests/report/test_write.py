@@ -56,7 +56,7 @@ def test_everything_is_there(written):
     kinds = ["metrics", "gap", "cost", "curves", *(f"slices-{number}" for number in range(1, 6))]
     assert names == {
         *("results.csv", "results.parquet", "tests.csv", "slices.csv", "table.md", "table.tex", "report.html"),
-        *("comparison.json", "kept.json"),
+        *("comparison.json", "kept.json", "ranks.parquet"),
         *(f"plots/Scientific-{kind}.{end}" for kind in kinds for end in ("png", "svg")),
     }
     frame = pd.read_csv(written / "results.csv")

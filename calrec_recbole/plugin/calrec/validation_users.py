@@ -57,4 +57,4 @@ def _recommender(model: Any, name: str) -> Recommender:
     catalogue = next(category.catalogue for category in model.categories if category.name == name)
     items = model.tokenised([catalogue], own.backbone.tokenizer)
     retriever = retriever_of(model.settings.retrieval, model.settings.rerank, catalogue)
-    return Recommender(own.backbone, catalogue, items, retriever, own.settings)
+    return Recommender(own.backbone, catalogue, items, retriever, own.settings, own.draw)

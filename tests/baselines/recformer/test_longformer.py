@@ -1,5 +1,3 @@
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,8 +6,6 @@ from transformers import LongformerForMaskedLM, LongformerModel
 from calrec_recbole.baselines.recformer.backbone import LongformerSizes, from_scratch
 from calrec_recbole.baselines.recformer.inputs import FlatItem, flatten
 from calrec_recbole.baselines.recformer.longformer import cosine_scores
-from calrec_recbole.baselines.recformer.pretraining import batches, item_contrast, masked_language_model
-from calrec_recbole.baselines.recformer.word_masks import IGNORED
 
 
 @pytest.fixture
@@ -94,34 +90,3 @@ def test_a_history_is_encoded_alike_alone_and_among_others(small_recformer):
 def test_cosines_over_the_temperature():
     users, items = torch.tensor([[3.0, 4.0]]), torch.tensor([[4.0, 3.0], [-6.0, -8.0], [0.0, 2.0]])
     torch.testing.assert_close(cosine_scores(users, items, 0.05), torch.tensor([[24 / 25, -1.0, 4 / 5]]) / 0.05)
-
-
-def test_each_history_picks_its_own_target():
-    histories, targets = torch.randn(4, 3), torch.randn(4, 3)
-    expected = 0.0
-    for row in range(4):
-        cosines = [float(F.cosine_similarity(histories[row], target, dim=0)) / 0.05 for target in targets]
-        expected -= (cosines[row] - math.log(sum(math.exp(cosine) for cosine in cosines))) / 4
-    assert float(item_contrast(histories, targets, 0.05)) == pytest.approx(expected, rel=1e-4)
-
-
-@torch.no_grad()
-def test_the_loss_on_masked_tokens_is_the_longformers(small_recformer):
-    network = plain(small_recformer.network)
-    labels = [[IGNORED] * len(history.tokens) for history in HISTORIES]
-    labels[0][2], labels[2][5], labels[2][30] = 11, 33, 44
-    tokens = network.tokens_of(HISTORIES)
-    wanted = torch.full_like(tokens.ids, IGNORED)
-    for row, label in enumerate(labels):
-        wanted[row, : len(label)] = torch.tensor(label)
-    everywhere = torch.zeros_like(tokens.mask)
-    everywhere[:, 0] = 1
-    theirs = as_longformer(LongformerForMaskedLM, network)(
-        tokens.ids, attention_mask=tokens.mask, global_attention_mask=everywhere, labels=wanted
-    ).loss
-    torch.testing.assert_close(masked_language_model(network, HISTORIES, labels, 64), theirs)
-
-
-def test_a_batch_of_one_row_has_no_negatives():
-    assert batches(torch.arange(5).numpy(), 2) == [[0, 1], [2, 3, 4]]
-    assert batches(torch.arange(1).numpy(), 2) == [[0]]

@@ -11,14 +11,6 @@ from calrec_recbole.plugin.config import Config
 SMALL = {"hidden_size": 8, "inner_size": 16, "pretrain_epochs": 1}
 
 
-@pytest.mark.parametrize("init", ["text", "random"])
-def test_it_pretrains_fine_tunes_and_reloads(init, text_settings, runs_and_reloads):
-    folder = runs_and_reloads("S3RecText", {**text_settings, **SMALL, "pretrain_epochs": 2, "text_init": init})
-    log = (folder / "log.txt").read_text()
-    places = [log.index(line) for line in ("pretraining epoch 0", "pretraining epoch 1", "epoch 0 evaluating")]
-    assert places == sorted(places)
-
-
 def test_binary_cross_entropy_over_all_classes():
     torch.manual_seed(1)
     scores, classes = torch.randn(4, 6), torch.tensor([5, 0, 3, 3])

@@ -1,13 +1,10 @@
 """Runs, their learning curves and the labels that they get."""
 
-from pathlib import Path
-
 import pytest
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.report.inputs.finished_runs import data_name, find_runs, read_run
-from calrec_recbole.report.inputs.labels import labels, manifest_of
-from calrec_recbole.report.inputs.manifest import MANIFEST_FILE, Entry, Manifest, read_manifest
+from calrec_recbole.report.inputs.labels import manifest_of
 
 
 def test_a_run_by_its_folder(write_run):
@@ -17,15 +14,6 @@ def test_a_run_by_its_folder(write_run):
     assert run.test_milliseconds == 1000 * 0.4 / 4
     assert run.memory == 2048
     assert run.test["recall_opt@1"] == 1 / 4
-
-
-def test_a_label_names_no_more_settings_than_tell_the_runs_apart(write_run, tmp_path):
-    write_run("LIR", name="1-a", bm25_b=0.5, epochs=3, text="x")
-    write_run("LIR", name="1-b", bm25_b=0.7, epochs=9, text="y")
-    write_run("SASRec", name="1-a", epochs=3)
-    write_run("SASRec", name="1-b", epochs=9)
-    found = labels(find_runs([tmp_path / "runs"]))
-    assert found == ["LIR (bm25_b=0.5)", "LIR (bm25_b=0.7)", "SASRec (epochs=3)", "SASRec (epochs=9)"]
 
 
 def test_another_split_is_another_data_set(write_run, tmp_path):
@@ -82,27 +70,3 @@ def test_a_run_older_than_curves_csv_has_none(write_run):
     folder = write_run("SASRec")
     (folder / "curves.csv").unlink()
     assert read_run(folder).curve.values == []
-
-
-def test_seeds_share_a_label_and_settings_tell_apart(write_run):
-    runs = [
-        read_run(write_run("LIR", name=name, seed=seed, retrieval=retrieval))
-        for name, seed, retrieval in (("1-a", 1, "lucene"), ("2-b", 2, "lucene"), ("1-c", 1, "okapi"))
-    ]
-    runs.append(read_run(write_run("SASRec")))
-    assert labels(runs) == ["LIR (retrieval=lucene)", "LIR (retrieval=lucene)", "LIR (retrieval=okapi)", "SASRec"]
-
-
-def test_a_results_folder_says_itself_what_it_shows(write_run, tmp_path):
-    made = Manifest("x", "X", entries=[Entry("a", "LIR", "Tiny", str(write_run("LIR")))], data={"Tiny": "d"})
-    made.write(tmp_path / "out")
-    assert manifest_of([tmp_path / "out"]) == (made, tmp_path / "out")
-    found, place = manifest_of([tmp_path / "runs" / "*" / "LIR"])
-    assert place is None
-    assert [entry.label for entry in found.entries] == ["LIR"]
-    assert found.data == {"Tiny": str(Path("/secret/place/Tiny"))}
-    with pytest.raises(DataError, match="is no folder"):
-        manifest_of([tmp_path / "nowhere"])
-    (tmp_path / "out" / MANIFEST_FILE).write_text("{}")
-    with pytest.raises(DataError, match="is no comparison"):
-        read_manifest(tmp_path / "out")

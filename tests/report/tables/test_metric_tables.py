@@ -5,11 +5,9 @@ import math
 import pytest
 
 from calrec_recbole.report.inputs.manifest import Entry, Manifest
-from calrec_recbole.report.rows import KEYS, METRICS, rows_of
-from calrec_recbole.report.tables.cells import marked_cells, paper_cells, printed
+from calrec_recbole.report.rows import rows_of
 from calrec_recbole.report.tables.metric_tables import average_table, change_table, masked_table, metric_table
-from calrec_recbole.report.tables.paper_rows import paper_rows, system_of
-from calrec_recbole.report.tables.text_tables import escaped, latex, markdown
+from calrec_recbole.report.tables.text_tables import markdown
 
 
 def rows(*folders, labels=None):
@@ -21,31 +19,6 @@ def rows(*folders, labels=None):
     return rows_of(Manifest("x", "X", entries=entries))
 
 
-def values(optimistic, pessimistic):
-    return dict.fromkeys([metric.opt for metric in METRICS], optimistic) | dict.fromkeys(
-        [metric.pes for metric in METRICS], pessimistic
-    )
-
-
-def test_best_and_second_are_found_in_each_case_alone():
-    table = marked_cells([values(0.5, 0.1), values(0.4, 0.4), values(0.4, 0.3)])
-    assert [cells[0].opt.mark for cells in table] == ["best", "second", "second"]
-    assert [cells[0].pes.mark for cells in table] == ["", "best", "second"]
-    assert [cells[0].alike for cells in table] == [False, False, False]  # the same digits under other marks stay two
-
-
-def test_equal_digits_share_a_mark():
-    table = marked_cells([values(0.50001, 0.1), values(0.50002, 0.1), values(0.2, 0.1)])
-    assert [cells[0].opt.mark for cells in table] == ["best", "best", "second"]
-    assert {cells[0].pes.mark for cells in table} == {""}
-
-
-def test_a_number_that_is_not_there_is_a_dash():
-    cells = marked_cells([{}, values(0.5, 0.4), values(0.3, 0.2)])
-    assert cells[0][0].opt.text == printed(math.nan) == "–"
-    assert cells[1][0].opt.mark == "best"
-
-
 def test_seeds_are_one_row_with_mean_and_deviation(write_run):
     first = write_run("SASRec", seed=1, ranks=[(1, 1), (2, 2)])
     second = write_run("SASRec", seed=2, ranks=[(1, 1), (1, 1)])
@@ -54,29 +27,6 @@ def test_seeds_are_one_row_with_mean_and_deviation(write_run):
     assert row.deviation("recall_opt@1") == pytest.approx(math.sqrt(2 * 0.25**2 / 1))
     number = metric_table([row], {}, whole=True)[0].cells[1].opt
     assert (number.text, number.spread) == (".7500", ".3536")
-
-
-def test_the_papers_rows_stand_under_ours_and_count_for_nothing(write_run):
-    paper = paper_rows(2, "Scientific")
-    table = metric_table(rows(write_run("SASRec"), write_run("LIR")), paper, whole=False)
-    assert [(row.label, row.kind) for row in table] == [
-        *(("SASRec", "ours"), ("SASRec", "paper"), ("LIR", "ours"), ("LIR", "paper"))
-    ]
-    assert table[3].cells[0].opt.text == ".0565"  # paper, Table 2
-    assert table[3].cells[0].pes.text == ".0486"
-    assert {number.mark for cell in table[3].cells for number in (cell.opt, cell.pes)} == {""}
-    whole = metric_table(rows(write_run("LIR", name="2")), paper, whole=True)
-    assert next(row.label for row in whole if row.kind == "paper") == "LIR"
-    assert len(whole) == 1 + 9
-
-
-def test_ours_by_the_papers_names():
-    assert [system_of(name) for name in ("UniSRecID", "BERT4RecFull", "Recformer", "Pop")] == [
-        *("UniSRec (ID+text)", "BERT4Rec", "RecFormer", "Pop")
-    ]
-    assert paper_rows(1, "Scientific") == {}
-    assert math.isnan(paper_rows(7, "Scientific")["LIR w/ dedup"]["MRR"][1])  # Table 7 prints one case
-    assert paper_cells({})[0].opt.text == "–"
 
 
 def test_the_gain_is_over_the_best_baseline_of_each_metric(write_run):
@@ -128,22 +78,3 @@ def test_a_failed_row_says_why():
     found = rows_of(Manifest("x", "X", entries=[Entry("a|b", "LIR", "T", "", error="it | broke")]))
     text = markdown({"T": metric_table(found, {}, whole=True)}, "X", "", [])
     assert r"| a\|b | failed: it \| broke |  |  |  |" in text
-
-
-def test_markdown_and_latex_mark_best_and_second(write_run):
-    table = {"A_1": metric_table(rows(write_run("SASRec"), write_run("LIR")), {}, whole=True)}
-    # NDCG@10: SASRec (1 + .63093 + 0 + .5) / 4, LIR (3 + 0) / 4 and (2 * .63093 + 0 + .43068) / 4
-    text = markdown(table, "T", "calrec compare", ["A note."])
-    assert "| SASRec | <u>.5327</u>/**.5327** |" in text
-    assert "| LIR | **.7500**/<u>.4231</u> |" in text
-    assert "    calrec compare\n\nA note." in text
-    tex = latex(table, "50% of it", "calrec compare")
-    assert r"\underline{.5327}/\textbf{.5327}" in tex
-    assert r"\textit{A\_1}" in tex
-    assert r"\caption{50\% of it." in tex
-    assert tex.count("{") == tex.count("}")
-    assert escaped(r"a\b~^") == r"a\textbackslash{}b\textasciitilde{}\textasciicircum{}"
-
-
-def test_all_metrics_are_keys():
-    assert len(KEYS) == 8

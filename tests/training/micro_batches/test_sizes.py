@@ -4,13 +4,11 @@ import pytest
 import torch
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.training import Training, TrainingSettings
+from calrec_recbole.training import TrainingSettings
 from calrec_recbole.training.cached_gradients import BatchGradient
 from calrec_recbole.training.micro_batches.sizes import Sizes, cpu_sizes, halved, head_rows_for, tokens_for
-from calrec_recbole.training.micro_batches.trial import sizes_of
 
 MIB = 2**20
-CPU = torch.device("cpu")
 
 
 def test_what_a_token_takes_is_parted_from_what_every_group_takes():
@@ -40,31 +38,6 @@ def test_the_logits_of_one_go_take_a_sixteenth_of_the_memory():
 def test_on_a_cpu_auto_is_what_suits_its_caches():
     assert cpu_sizes(TrainingSettings(train_steps=1)) == Sizes(8192, 100, 256)
     assert cpu_sizes(TrainingSettings(train_steps=1, micro_batch_tokens=77, micro_batch_cost=5)) == Sizes(77, 5, 256)
-
-
-def test_no_trial_is_run_on_a_cpu(tiny_training):
-    def trial(sizes):
-        raise AssertionError
-
-    run = tiny_training()
-    assert sizes_of(run.settings, run.backbone.model, CPU, trial, run.processes) == Sizes(120, 0, 256)
-
-
-@pytest.mark.parametrize("packing", [True, False])
-def test_a_trial_reads_about_as_many_tokens_as_it_is_told(packing, tiny_training, monkeypatch):
-    run, seen = tiny_training(packing=packing), []
-    whole = BatchGradient.accumulate
-
-    def watched(batch):
-        seen.append([len(example.tokens) for example in batch.examples])
-        return whole(batch)
-
-    monkeypatch.setattr(BatchGradient, "accumulate", watched)
-    with run.attending():
-        run._trial(Sizes(500, 0, 256))
-    (lengths,) = seen
-    assert sum(lengths[:-1]) < 500 <= sum(lengths)
-    assert all(weight.grad is None for weight in run.backbone.model.parameters())
 
 
 def out_of_memory_above(tokens, monkeypatch):
@@ -132,11 +105,3 @@ def test_one_sequence_that_does_not_fit_is_told_in_one_line(tiny_training, monke
 def test_sizes_go_down_to_one():
     assert halved(Sizes(1, 7, 1)) == Sizes(1, 7, 1)
     assert halved(Sizes(1000, 7, 256)) == Sizes(500, 7, 128)
-
-
-def test_training_is_a_dataclass_that_knows_no_sizes_before_its_first_step(tiny_training):
-    run = tiny_training()
-    assert isinstance(run, Training)
-    assert run.sizes is None
-    run.run(1, lambda report: None)
-    assert run.sizes == Sizes(120, 0, 256)

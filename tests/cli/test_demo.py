@@ -1,0 +1,24 @@
+"""`calrec demo` with a runner that answers at once."""
+
+from calrec_recbole.cli.calrec import main
+from calrec_recbole.plugin import runner
+from calrec_recbole.plugin.results import RunResult
+
+METRICS = {"ndcg_opt@10": 0.5, "ndcg_pes@10": 0.25}
+
+
+def test_three_models_run_on_ml_100k_and_stand_in_one_table(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def run(model, dataset, files, settings, show):
+        asked.append((model, dataset, files, settings["output_dir"], show))
+        return RunResult(tmp_path / model, METRICS, METRICS, 0.25, {"valid": 1, "test": 1})
+
+    monkeypatch.setattr(runner, "run", run)
+    assert main(["demo", f"--output-dir={tmp_path}"]) == 0
+    assert [name for name, *_ in asked] == ["Pop", "LIR", "CALRec"]
+    assert {tuple(map(str, rest)) for _, *rest in asked[:2]} == {("ml-100k", "[]", str(tmp_path), "False")}
+    assert asked[2][2] == ["demo"]  # its small settings
+    told = capsys.readouterr().out
+    assert told.count("0.5000 / 0.2500") == 3
+    assert f"run folder: {tmp_path / 'CALRec'}" in told

@@ -1,0 +1,13 @@
+"""The hashes of the files that a run reads."""
+
+import hashlib
+
+from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.data.dataset import data_hash
+
+
+def test_hashes_are_those_of_the_files(tiny_settings, tiny_dataset):
+    content = (tiny_dataset / "Tiny" / "Tiny.inter").read_bytes()
+    found = data_hash(Config("LIR", config_dict=tiny_settings))
+    assert found["inter"] == hashlib.sha256(content).hexdigest()
+    assert set(found) == {"inter", "item"}

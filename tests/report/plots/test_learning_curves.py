@@ -1,0 +1,20 @@
+"""Learning curves."""
+
+import pytest
+
+from calrec_recbole.report.inputs.manifest import Entry, Manifest
+from calrec_recbole.report.plots import curve_plot
+from calrec_recbole.report.rows import rows_of
+
+
+@pytest.fixture
+def rows(write_run):
+    folders = {"SAS$ec $^$": write_run("SASRec"), "LIR <&>": write_run("LIR", curves="")}
+    entries = [Entry(label, folder.parent.name, "Tiny", str(folder)) for label, folder in folders.items()]
+    return rows_of(Manifest("x", "X", entries=entries))
+
+
+def test_only_what_was_validated_has_a_curve(rows):
+    (axis,) = curve_plot(rows).axes
+    assert list(axis.lines[0].get_ydata()) == [0.1, 0.3]
+    assert curve_plot(rows[1:]) is None

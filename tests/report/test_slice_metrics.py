@@ -1,0 +1,33 @@
+"""Metrics by slice of the test users, by hand."""
+
+import pandas as pd
+import pytest
+
+from calrec_recbole.report.inputs.manifest import Entry, Manifest
+from calrec_recbole.report.rows import rows_of
+from calrec_recbole.report.slice_metrics import sliced
+
+
+@pytest.fixture
+def rows(write_run):
+    return rows_of(Manifest("all", "All", entries=[Entry("LIR", "LIR", "Tiny", str(write_run("LIR")))]))
+
+
+def test_nobody_is_sliced_of_whom_nothing_is_known(rows):
+    assert sliced(rows, None).empty
+
+
+def test_the_mean_of_a_slice_is_over_its_users(rows, facts):
+    found = sliced(rows, facts)
+    by = found[found["by"] == "target's training events"].set_index("slice")
+    assert by["users"].to_dict() == {"unseen": 1, "1-5": 3}
+    # pessimistic ranks of LIR: u1 2, u2 2, u3 30, u4 4; u1's target is unseen
+    assert by.loc["unseen", "mrr_pes"] == pytest.approx(1 / 2)
+    assert by.loc["1-5", "mrr_pes"] == pytest.approx((1 / 2 + 1 / 30 + 1 / 4) / 3)
+
+
+@pytest.fixture
+def facts():
+    columns = {"target": list("abcd"), "last_item": list("bbbb"), "seen_before": False, "history_length": 3}
+    columns |= {"training_count": [0, 2, 1, 5], "validation_count": 0}
+    return pd.DataFrame(columns, index=pd.Index(["u1", "u2", "u3", "u4"], name="user_id"))
