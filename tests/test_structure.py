@@ -32,7 +32,7 @@ KNOW_RECBOLE = {"plugin", "baselines", "comparison", "cli"}
 
 PLUGIN = {  # a room of plugin/ -> the other rooms of plugin/ that it imports; "" are the modules of plugin/ itself
     "data": {""},
-    "training": {""},
+    "training": {"", "data"},
     "calrec": {"", "data", "training", "reranking"},  # the model holds its reranker, which asks for texts by BM25
     "reranking": {"", "data", "training", "calrec"},
     "": {"data", "training"},
@@ -176,10 +176,17 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
     "plugin.calrec.validation_users": "plugin/calrec/test_stages.py",
     "plugin.reranking.candidate_source": "plugin/reranking/test_reranker.py",
     "plugin.reranking.choose_mix": "plugin/reranking/test_reranker.py",
-    "baselines.recformer.pretraining_rows": "baselines/recformer/test_trainer.py",
     "baselines.recformer.stage_resume": "baselines/recformer/test_trainer.py",
     "report.dataset_section": "report/test_write.py",
     "report.plots.all_plots": "report/test_write.py",
+    # groups of settings: what they decide is tested where they are read
+    "baselines.recformer.recformer_settings": "baselines/recformer/test_model.py",
+    "baselines.transformer_sizes": "baselines/test_bert4rec.py",
+    "plugin.data.data_settings": "plugin/data/test_input_hashes.py",
+    "plugin.run_settings": "plugin/test_run_ids.py",
+    "reranking.rerank_settings": "plugin/reranking/test_reranker.py",
+    "retrieval.engine_settings": "plugin/calrec/test_retriever.py",
+    "plugin.data.user_rows": "plugin/training/test_several_processes.py",
     # nothing that could be wrong alone: names, a protocol
     "runs.file_names": "runs/test_saved_samples.py",
     "training.micro_batches.passes": "training/micro_batches/test_padded.py",
@@ -193,6 +200,7 @@ OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several ro
     *(f"plugin/test_{name}.py" for name in ("calrec_adapters", "device", "every_model", "full_disk", "kill", "plan")),
     *(f"plugin/test_{name}.py" for name in ("generation_engine", "no_retrieval", "samples_before", "smollm2")),
     *("plugin/test_shipped_configs.py", "training/test_adapted_training.py"),
+    *("plugin/test_door.py", "plugin/test_run_ids.py"),
 }
 
 

@@ -27,7 +27,7 @@ from calrec_recbole.baselines.recformer.inputs import FlatItem, FlatSequence, fl
 from calrec_recbole.baselines.recformer.item_texts import attributes_of, distinct_items, texts_of
 from calrec_recbole.baselines.recformer.longformer import cosine_scores
 from calrec_recbole.baselines.recformer.official_checkpoint import load_official
-from calrec_recbole.baselines.recformer.pretraining_rows import PretrainingData, pretraining_data
+from calrec_recbole.baselines.recformer.prefix_rows import PretrainingData, pretraining_data
 from calrec_recbole.baselines.recformer.recformer_settings import RecformerSettings
 from calrec_recbole.errors import BackboneError, DataError
 from calrec_recbole.plugin.train_stages import PRETRAIN

@@ -1,4 +1,4 @@
-"""RecBole's training rows, one for every prefix, and which of them an epoch of Recformer sees."""
+"""RecBole's rows, one for every prefix: which of them an epoch of Recformer sees, and those of its pretraining."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,7 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Rows", "draw_rows", "joined", "rows_of"]
+from calrec_recbole.baselines.recformer.item_texts import attributes_of
+from calrec_recbole.baselines.recformer.recformer_settings import RecformerSettings
+from calrec_recbole.plugin.data.prepared import Prepared
+from calrec_recbole.setting_groups import settings_of
+
+__all__ = ["PretrainingData", "Rows", "draw_rows", "joined", "pretraining_data", "rows_of"]
 
 
 class Rows(NamedTuple):
@@ -57,3 +62,29 @@ def draw_rows(users: np.ndarray, later_half: bool, rng: np.random.Generator) -> 
     earliest = np.maximum(0, counts // 2 - 1) if later_half else np.zeros_like(counts)
     chosen = earliest + (rng.random(len(counts)) * (counts - earliest)).astype(np.int64)
     return rng.permutation(order[first + chosen])
+
+
+class PretrainingData(NamedTuple):
+    """``attributes`` of the items of all data sets, one after another, to which the rows' places refer."""
+
+    names: list[str]
+    attributes: list[dict[str, str]]
+    train: Rows
+    valid: Rows
+
+
+def pretraining_data(prepared: Prepared, datasets: Sequence[str]) -> PretrainingData:
+    """The ``datasets`` of pretrain_datasets, or the run's own. Nobody's last event (the test target) is in it.
+
+    Another data set is read with what its own YAML says. Raises ``DataError`` where one is missing.
+    """
+    names = [str(name) for name in datasets or [prepared.name]]
+    attributes, train, valid = [], [], []
+    for source in map(prepared.on, names):
+        settings = settings_of(RecformerSettings, source.config)
+        attributes.append(attributes_of(source, settings.recformer_attributes))
+        train.append(rows_of(source.splits[0]))
+        valid.append(rows_of(source.splits[1]))
+    sizes = [len(items) for items in attributes]
+    everything = [item for items in attributes for item in items]
+    return PretrainingData(names, everything, joined(train, sizes), joined(valid, sizes))

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,6 @@ from recbole.utils import FeatureType
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.split import GLOBAL_TIME, PARTS, warn_of_filled_times
-
-if TYPE_CHECKING:
-    from calrec_recbole.plugin.data.prepared import Prepared
 
 __all__ = ["Loaders", "build", "item_tokens", "read_dataset", "user_tokens"]
 
@@ -38,7 +35,7 @@ class _SameForAll:
     no candidates, also for a model that loads ``.item``. ``split: global_time`` takes the place of leave-one-out here.
     """
 
-    prepared: "Prepared"
+    prepared: Any  # the Prepared that reads it
     time_field: str
     uid_field: str
     inter_feat: Any

@@ -4,7 +4,7 @@ import pytest
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.runner import build_model
 
 SIZES = {"vocab_size": 270, "hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 24}
@@ -19,8 +19,8 @@ def recformer_settings(tiny_settings):
 
 def built(settings):
     config = Config("Recformer", config_dict=settings)
-    dataset = load_dataset(config)
-    data = loaders(config, dataset)
+    prepared = prepare(config)
+    dataset, data = prepared.dataset, prepared.loaders
     return config, dataset, data, build_model(config, data.train.dataset)
 
 

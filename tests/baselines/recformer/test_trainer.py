@@ -6,7 +6,7 @@ import torch
 from calrec_recbole.baselines.recformer.prefix_rows import rows_of
 from calrec_recbole.baselines.recformer.trainer import RecformerTrainer
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.dataset import load_dataset, loaders
+from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 
@@ -22,8 +22,8 @@ def recformer_settings(tiny_settings):
 
 def built(settings):
     config = Config("Recformer", config_dict=settings)
-    dataset = load_dataset(config)
-    data = loaders(config, dataset)
+    prepared = prepare(config)
+    dataset, data = prepared.dataset, prepared.loaders
     return config, dataset, data, build_model(config, data.train.dataset)
 
 

@@ -1,23 +1,20 @@
 """UniSRec's three ways to train: what each asks of the settings."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
-from calrec_recbole.baselines.unisrec.training_modes import RELOADED, check_stage, source_configs
+from calrec_recbole.baselines.unisrec.training_modes import RELOADED, UniSRecSettings, check_stage, sources_of
 from calrec_recbole.errors import ConfigError
 
-SCRATCH = {"train_stage": "scratch", "loss_type": "CE", "freeze_encoder": False, "pretrain_datasets": []}
-
-
-class Settings(dict):
-    """A config whose other data sets are settings too."""
-
-    def on(self, name):
-        return Settings(self | {"dataset": name})
+PREPARED = SimpleNamespace(name="Tools", on=lambda name: name)
 
 
 def test_from_nothing_no_weights_are_asked_for_and_so_is_a_reloaded_run():
-    check_stage(SCRATCH, uses_ids=True)
-    check_stage(SCRATCH | {"train_stage": "finetune"} | RELOADED, uses_ids=False)
+    check_stage(UniSRecSettings(), True, PREPARED)
+    tuned = UniSRecSettings(train_stage="finetune", freeze_encoder=True)
+    check_stage(replace(tuned, **RELOADED), False, PREPARED)
 
 
 @pytest.mark.parametrize(
@@ -27,18 +24,20 @@ def test_from_nothing_no_weights_are_asked_for_and_so_is_a_reloaded_run():
         ({"loss_type": "BPR"}, False, "loss_type='BPR' must be CE"),
         ({"freeze_encoder": True}, False, "freeze_encoder=True needs train_stage=finetune, not scratch"),
         ({"train_stage": "pretrain"}, True, "train_stage=pretrain knows no item IDs"),
+        ({"train_stage": "finetune"}, True, "pre_model_path is empty"),
     ],
 )
 def test_what_a_stage_lacks_is_named(change, uses_ids, message):
+    def check():
+        check_stage(UniSRecSettings(**change), uses_ids, PREPARED)
+
     with pytest.raises(ConfigError, match=message):
-        check_stage(SCRATCH | change, uses_ids)
+        check()
 
 
 def test_sources_are_those_that_are_named_or_the_runs_own():
-    own = Settings(dataset="Tools", pretrain_datasets=[])
-    assert [config["dataset"] for config in source_configs(own)] == ["Tools"]
-    named = Settings(dataset="Tools", pretrain_datasets=["CDs", "Movies"])
-    assert [config["dataset"] for config in source_configs(named)] == ["CDs", "Movies"]
+    assert sources_of(UniSRecSettings(), PREPARED) == ["Tools"]
+    assert sources_of(UniSRecSettings(pretrain_datasets=["CDs", "Movies"]), PREPARED) == ["CDs", "Movies"]
     for wrong in (["CDs", "CDs"], "CDs"):
         with pytest.raises(ConfigError, match="must list the data sets to pretrain on, each once"):
-            source_configs(Settings(dataset="Tools", pretrain_datasets=wrong))
+            UniSRecSettings(pretrain_datasets=wrong)
