@@ -35,7 +35,7 @@ class _SameForAll:
     no candidates, also for a model that loads ``.item``. ``split: global_time`` takes the place of leave-one-out here.
     """
 
-    prepared: Any  # the Prepared that reads it
+    prepared: Any  # the Prepared that reads it, which imports this module
     time_field: str
     uid_field: str
     inter_feat: Any

@@ -3,26 +3,8 @@ import torch
 
 from calrec_recbole.baselines.recformer.trainer import RecformerTrainer
 from calrec_recbole.errors import CalrecError
-from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.reload import load_run
-from calrec_recbole.plugin.runner import build_model, run
-
-SIZES = {"vocab_size": 270, "hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 24}
-
-
-@pytest.fixture
-def recformer_settings(tiny_settings):
-    """Overrides for a run on Tiny within a few seconds."""
-    sizes = {f"scratch_{name}": value for name, value in SIZES.items()}
-    return {**tiny_settings, **sizes, "attention_window": 16, "max_tokens": 128, "stage2_epochs": 1, "eval_step": 1}
-
-
-def built(settings):
-    config = Config("Recformer", config_dict=settings)
-    prepared = prepare(config)
-    dataset, data = prepared.dataset, prepared.loaders
-    return config, dataset, data, build_model(config, data.train.dataset)
+from calrec_recbole.plugin.runner import run
 
 
 def log_of(done):
@@ -46,7 +28,7 @@ def test_a_run_reloads_with_equal_metrics_and_scores(recformer_settings):
     assert torch.equal(scores[:, ids["b"]], scores[:, ids["h"]])
 
 
-def test_each_distinct_text_is_encoded_once(recformer_settings, monkeypatch):
+def test_each_distinct_text_is_encoded_once(recformer_settings, built, monkeypatch):
     _, _, data, model = built(recformer_settings)
     seen = []
     encode = model.network.encode
@@ -58,7 +40,7 @@ def test_each_distinct_text_is_encoded_once(recformer_settings, monkeypatch):
     assert seen == [7, 8]
 
 
-def test_the_loss_is_the_mean_over_rows_of_a_softmax_over_all_items(recformer_settings):
+def test_the_loss_is_the_mean_over_rows_of_a_softmax_over_all_items(recformer_settings, built):
     _, _, data, model = built(recformer_settings)
     model.eval()
     interaction = next(iter(data.test))[0]
@@ -72,7 +54,7 @@ def test_the_loss_is_the_mean_over_rows_of_a_softmax_over_all_items(recformer_se
     assert model.network.get_input_embeddings().weight.grad.abs().sum() > 0
 
 
-def test_the_authors_file_is_loaded_and_what_is_missing_is_logged(recformer_settings, tmp_path):
+def test_the_authors_file_is_loaded_and_what_is_missing_is_logged(recformer_settings, built, tmp_path):
     _, _, _, model = built(recformer_settings)
     tensors = {name: torch.full_like(tensor, 0.5) for name, tensor in model.network.state_dict().items()}
     del tensors["longformer.embeddings.item_position_embeddings.weight"]

@@ -5,33 +5,15 @@ import torch
 
 from calrec_recbole.baselines.recformer.prefix_rows import rows_of
 from calrec_recbole.baselines.recformer.trainer import RecformerTrainer
-from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.reload import load_run
-from calrec_recbole.plugin.runner import build_model, run
-
-SIZES = {"vocab_size": 270, "hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 24}
-
-
-@pytest.fixture
-def recformer_settings(tiny_settings):
-    """Overrides for a run on Tiny within a few seconds."""
-    sizes = {f"scratch_{name}": value for name, value in SIZES.items()}
-    return {**tiny_settings, **sizes, "attention_window": 16, "max_tokens": 128, "stage2_epochs": 1, "eval_step": 1}
-
-
-def built(settings):
-    config = Config("Recformer", config_dict=settings)
-    prepared = prepare(config)
-    dataset, data = prepared.dataset, prepared.loaders
-    return config, dataset, data, build_model(config, data.train.dataset)
+from calrec_recbole.plugin.runner import run
 
 
 def log_of(done):
     return (done.folder / "log.txt").read_text()
 
 
-def test_micro_batches_add_up_to_the_batch(recformer_settings):
+def test_micro_batches_add_up_to_the_batch(recformer_settings, built):
     """Without dropout the gradient of one batch does not depend on how it is cut."""
     gradients, parts = [], []
     for tokens in (16, 4096):
@@ -47,7 +29,7 @@ def test_micro_batches_add_up_to_the_batch(recformer_settings):
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)
 
 
-def test_stage_one_renews_the_table_every_epoch_and_stage_two_keeps_the_best(recformer_settings, monkeypatch):
+def test_stage_one_renews_the_table_every_epoch_and_stage_two_keeps_the_best(recformer_settings, built, monkeypatch):
     config, _, data, model = built({**recformer_settings, "epochs": 3, "stage2_epochs": 2})
     trainer = RecformerTrainer(config, model)
     tables, validated = [], iter([0.1, 0.3, 0.2, 0.25, 0.1])
@@ -64,7 +46,7 @@ def test_stage_one_renews_the_table_every_epoch_and_stage_two_keeps_the_best(rec
     assert model.table is tables[1]
 
 
-def test_patience_ends_each_stage(recformer_settings, monkeypatch):
+def test_patience_ends_each_stage(recformer_settings, built, monkeypatch):
     changed = {"epochs": 9, "stopping_step": 2, "stage2_epochs": 9, "stage2_stopping_step": 1}
     config, _, data, model = built({**recformer_settings, **changed})
     trainer = RecformerTrainer(config, model)
@@ -105,7 +87,7 @@ def test_an_interrupted_fine_tuning_ends_bit_identical(epochs_before, recformer_
     assert not (resumed.folder / "checkpoint" / "last").exists()
 
 
-def test_pretraining_then_fine_tuning(recformer_settings, tiny_dataset):
+def test_pretraining_then_fine_tuning(recformer_settings, built, tiny_dataset):
     """The second data set is a copy of the first with other names; the tokenizer is learnt on both."""
     folder = tiny_dataset / "Second"
     folder.mkdir()

@@ -1,6 +1,6 @@
 """Table 1 beside the paper's."""
 
-from calrec_recbole.data.dataset_statistics import paper_table
+from calrec_recbole.paper import paper_statistics
 from calrec_recbole.report.tables.dataset_table import FIELDS, data_table
 
 INTER = "user_id:token\titem_id:token\ttimestamp:float\nu\ta\t1\nu\tb\t2\nv\ta\t1\nv\ta\t3\n"
@@ -20,8 +20,8 @@ def test_ours_by_hand(tmp_path):
 
 
 def test_the_papers_column_follows_ours_and_missing_data_say_so(tmp_path):
-    name = next(iter(paper_table()))
+    name = next(iter(paper_statistics()))
     ours, paper = data_table({name: str(tmp_path / name)})
     assert (ours.values, ours.missing) == ({}, "not prepared on this machine")
     assert (paper.name, paper.paper) == (name, True)
-    assert paper.values["Users"] == f"{paper_table()[name].users:,}"
+    assert paper.values["Users"] == f"{paper_statistics()[name].users:,}"

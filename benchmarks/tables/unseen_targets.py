@@ -1,6 +1,6 @@
 """Who finds the targets that no training row holds? Counts, exact intervals and exact McNemar tests.
 
-    python benchmarks/unseen_targets.py
+    python benchmarks/tables/unseen_targets.py
 
 The runs are those of results/modes. Test: from the ranks that they kept. Validation: of
 LIR and the paper's procedure, ranked again (half a minute).
