@@ -162,11 +162,11 @@ def of_backbone(arguments: argparse.Namespace) -> tuple[Backbone, Prompts, ItemT
     if arguments.max_input_length:
         settings["max_input_length"] = arguments.max_input_length
     config = Config("CALRec", arguments.dataset, config_dict=settings)
-    dataset = prepare(config).dataset
-    catalogue, prompt = dataset.prepared.catalogue, prompt_of(config["prompt_template"])
+    prepared = prepare(config)
+    catalogue, prompt = prepared.catalogue, prompt_of(config["prompt_template"])
     texts = catalogue.titles if prompt.titles else catalogue.texts
     items = tokenise_items(texts, backbone.tokenizer, int(config["max_input_length"]), prompt)
-    rows = dataset.prepared.loaders.test._dataset.inter_feat[torch.arange(arguments.users)]
+    rows = prepared.loaders.test._dataset.inter_feat[torch.arange(arguments.users)]
     histories = rows[config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"]].tolist()
     lengths = rows[config["ITEM_LIST_LENGTH_FIELD"]].tolist()
     prompts = [

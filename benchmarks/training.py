@@ -24,7 +24,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -37,6 +37,7 @@ from calrec_recbole.losses import info_nce
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.data.sequences import training_sequences
+from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.training import Training, TrainingSettings
 from calrec_recbole.training.device.mixed_precision import autocast
 from calrec_recbole.two_tower import collate_sequences, collate_targets, masked_mean
@@ -243,7 +244,7 @@ def compare_phases(training: Training, repeats: int) -> None:
 def backbone_of(name: str, texts: Sequence[str], config: Any, layers: int | None) -> Backbone:
     """The decoder by its ``--backbone`` name, with its first ``layers`` layers."""
     if name in ("scratch", "smollm2-shape"):
-        sizes = ScratchSizes(**{field.name: config[f"scratch_{field.name}"] for field in fields(ScratchSizes)})
+        sizes = settings_of(ScratchSizes, config)
         small = name == "scratch"
         vocabulary = sizes.vocab_size if small else 3000
         tokenizer = train_tokenizer(texts, vocabulary, merge_across_words=small and sizes.merge_across_words)
@@ -287,14 +288,13 @@ def main() -> None:
         config_dict={"data_path": arguments.data_path, "gpu_id": ""},
         config_file_list=[] if scratch else ["smollm2-135m"],
     )
-    dataset = prepare(config).dataset
-    sequences = training_sequences(dataset.prepared.events)
-    texts = dataset.prepared.catalogue.texts
+    prepared = prepare(config)
+    sequences, texts = training_sequences(prepared.events), prepared.catalogue.texts
     backbone = backbone_of(arguments.backbone, texts, config, arguments.layers)
     device = torch.device(arguments.device)
     backbone.model.to(device)
     items = tokenise_items(texts, backbone.tokenizer, int(config["max_input_length"]))
-    settings = TrainingSettings(**{field.name: config[field.name] for field in fields(TrainingSettings)})
+    settings = settings_of(TrainingSettings, config)
     settings = replace(settings, warmup_steps=0, train_batch_size=arguments.batch or (32 if scratch else 8))
     for precision in arguments.precision:
         training = Training(backbone, items, sequences, replace(settings, precision=precision), 0, device)

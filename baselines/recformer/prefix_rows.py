@@ -1,4 +1,4 @@
-"""RecBole's training rows, one for every prefix, and which of them an epoch of Recformer sees."""
+"""RecBole's rows, one for every prefix: which of them an epoch of Recformer sees, and those of its pretraining."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -6,7 +6,7 @@ from calrec_recbole.backbone import Backbone
 from calrec_recbole.engines.vllm import VllmSampler, check_vllm
 from calrec_recbole.engines.xla.lazy_graph import XLA
 from calrec_recbole.engines.xla.static_sampling import StaticSampler
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import must_be_one_of
 from calrec_recbole.inference import NATIVE
 from calrec_recbole.recommender import Draw
 
@@ -23,9 +23,7 @@ CHOICES = (NATIVE, VLLM)
 
 def check_sampler(name: str) -> None:
     """Raises ``ConfigError`` where ``generation_engine=name`` is unknown, or its package or device is missing."""
-    if name not in CHOICES:
-        hint = did_you_mean(str(name), CHOICES)
-        raise ConfigError(f"generation_engine={name!r} must be one of {', '.join(CHOICES)}{hint}")
+    must_be_one_of("generation_engine", name, CHOICES)
     if name == VLLM:
         check_vllm()
 

@@ -27,7 +27,7 @@ def run(tmp_path):
 
 
 def before(path, steps=0):
-    return samples_before({"pre_model_path": str(path), "train_steps": steps})
+    return samples_before(str(path), steps)
 
 
 def test_only_the_same_weights_share_their_samples(run):

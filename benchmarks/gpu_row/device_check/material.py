@@ -48,7 +48,7 @@ def material(bench: Bench, changes: Mapping[str, Any]) -> Material:
     """Of the recipe for one stage alone, with ``changes``. Nothing is ranked: no Java."""
     config = bench.config(ALONE.files, {**changes, "retrieval": "none"})
     prepared = prepare(config)
-    dataset, data = prepared.dataset, prepared.loaders
+    data = prepared.loaders
     model = build_model(config, data.train.dataset).eval()
     rows = data.test.dataset.inter_feat
     histories = model.histories(rows[torch.arange(min(PROMPTS, len(rows)))])
@@ -56,7 +56,7 @@ def material(bench: Bench, changes: Mapping[str, Any]) -> Material:
     return Material(
         model.recommender,
         Backbone(copy.deepcopy(backbone.model).to("cpu"), backbone.tokenizer),
-        training_sequences(dataset.prepared.events),
+        training_sequences(prepared.events),
         [model.recommender.items.prompt(history) for history in histories],
         len(rows),
         settings_of(TrainingSettings, config),

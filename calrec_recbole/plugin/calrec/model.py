@@ -71,9 +71,9 @@ class CALRec(SequentialRecommender):
         retriever = retriever_of(settings.retrieval, settings.rerank, prepared.catalogue)
         self.prompt = prompt_of(settings.backbone.prompt_template)
         # of finished weights all that is drawn is kept; of weights that change, what the trainer asks to keep
-        trains = settings.training.train_steps > 0
-        self.samples_before = {} if trains else samples_before(settings.stage.pre_model_path)
-        self.saved = None if trains else SavedSamples()
+        steps = settings.training.train_steps
+        self.saved = None if steps else SavedSamples()
+        self.samples_before = samples_before(settings.stage.pre_model_path, steps)
         self.split, self.user_ids = "", prepared.users
         self.categories = read_categories(prepared, settings.stage) if settings.stage.train_stage == JOINT else []
         self._assemble(self._backbone(prepared.catalogue), prepared.catalogue, retriever, settings.inference)

@@ -86,9 +86,9 @@ def trained_on_before(pre_model_path: str) -> dict[str, Any]:
     return _trained_on(_run_of(starting_weights(pre_model_path))) if pre_model_path else {}
 
 
-def samples_before(pre_model_path: str) -> dict[str, UserSamples]:
+def samples_before(pre_model_path: str, train_steps: int) -> dict[str, UserSamples]:
     """The samples of the run that ``pre_model_path`` names, by key; none where it keeps none or weights differ."""
-    if not pre_model_path:
+    if not pre_model_path or train_steps != 0:
         return {}
     weights = starting_weights(pre_model_path)
     file = weights.parent.parent / SAMPLES_FILE
