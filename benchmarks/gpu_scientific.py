@@ -114,7 +114,7 @@ def measure(arguments: argparse.Namespace, given: Sequence[str]) -> int:
 
 def datasets(stages: bool) -> list[str]:
     """What must be prepared."""
-    from calrec_recbole.plugin.setting_files import config_file, read_settings
+    from calrec_recbole.setting_files import config_file, read_settings
 
     joint = read_settings(config_file("smollm2-joint"))["joint_datasets"] if stages else []
     return list(dict.fromkeys([DATASET, *joint]))
@@ -122,7 +122,7 @@ def datasets(stages: bool) -> list[str]:
 
 def shared_settings(data_path: Path, backbone: str, retrieval: str, given: Sequence[str]) -> dict[str, Any]:
     """Of all runs."""
-    from calrec_recbole.plugin.setting_files import parse_arguments
+    from calrec_recbole.setting_files import parse_arguments
 
     fixed = {"data_path": str(data_path), "backbone": backbone, "retrieval": retrieval}
     quiet = {"show_progress": False, "checkpoint_minutes": SECONDS_OF_STATE / 60}

@@ -13,9 +13,9 @@ from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.run_identity import resolve
 from calrec_recbole.plugin.runner import RunResult, run
-from calrec_recbole.plugin.setting_files import read_settings
 from calrec_recbole.report.inputs.finished_runs import Run, read_run
 from calrec_recbole.runs.run_folder import users_left
+from calrec_recbole.setting_files import read_settings
 from gpu_row.systems import System, steps_together
 
 __all__ = ["MODEL", "Bench", "check_same", "settings_before"]

@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from calrec_recbole.plugin.data.test_users import facts_of_run
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
-from calrec_recbole.runs.file_names import SAMPLES_FILE
+from calrec_recbole.runs.run_folder import SAMPLES_FILE
 from calrec_recbole.runs.user_samples import read_samples
 
 RUNS = Path("runs/Scientific")

@@ -10,7 +10,7 @@ from typing import Any
 from calrec_recbole.comparison.experiment import Experiment, Row, read_experiment
 from calrec_recbole.comparison.scheduler import Machine
 from calrec_recbole.errors import ConfigError, did_you_mean
-from calrec_recbole.plugin.setting_files import parse_arguments
+from calrec_recbole.setting_files import parse_arguments
 
 __all__ = ["experiment_of", "machine_of"]
 

@@ -37,6 +37,6 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from calrec_recbole.plugin.calrec.rank_samples import rank
-    from calrec_recbole.plugin.results import print_result
+    from calrec_recbole.runs.results import print_result
 
     print_result(rank(arguments.run_dir, arguments.retrieval, arguments.data_path, arguments.out, show_progress=True))

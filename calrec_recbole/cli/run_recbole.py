@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> None:
     from calrec_recbole.plugin.registry import known_model
-    from calrec_recbole.plugin.setting_files import parse_arguments
+    from calrec_recbole.setting_files import parse_arguments
 
     given = parse_arguments(arguments)
     files = _config_files(given.pop("config_files", None))
@@ -90,7 +90,7 @@ def _config_files(value: Any) -> list[str]:
 def _help(arguments: list[str]) -> str:
     """Of the model that is named; without one, of the command."""
     from calrec_recbole.plugin.setting_comments import model_help
-    from calrec_recbole.plugin.setting_files import parse_arguments
+    from calrec_recbole.setting_files import parse_arguments
 
     given = parse_arguments([argument for argument in arguments if argument not in ("-h", "--help")])
     return model_help(str(given["model"]), str(given.get("dataset") or "")) if given.get("model") else _help_of_all()
@@ -100,7 +100,7 @@ def _help_of_all() -> str:
     import textwrap
 
     from calrec_recbole.plugin.registry import OURS, recbole_models
-    from calrec_recbole.plugin.setting_files import CONFIGS
+    from calrec_recbole.setting_files import CONFIGS
 
     recbole = ", ".join(sorted(recbole_models(), key=str.lower))
     models = f"ours: {', '.join(OURS)}\nRecBole's: {recbole}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.plugin.registry import known_model
-from calrec_recbole.plugin.setting_files import config_file, read_settings
+from calrec_recbole.setting_files import config_file, read_settings
 
 __all__ = ["Experiment", "Row", "read_experiment"]
 

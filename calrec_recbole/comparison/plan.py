@@ -7,8 +7,8 @@ from typing import Any
 
 from calrec_recbole.comparison.experiment import Experiment, Row
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.setting_files import config_file, read_settings
 from calrec_recbole.runs.run_folder import users_left
+from calrec_recbole.setting_files import config_file, read_settings
 
 __all__ = ["PlannedRun", "check_unknown", "plan", "request", "resolved", "shared_settings"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.setting_files import parse_value
+from calrec_recbole.setting_files import parse_value
 
 __all__ = ["RunProcess", "command_of"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import calrec_recbole
 from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import CalrecError
-from calrec_recbole.plugin.setting_files import CONFIGS, config_file
+from calrec_recbole.setting_files import CONFIGS, config_file
 
 __all__ = ["resolve_all"]
 

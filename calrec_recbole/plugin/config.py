@@ -25,7 +25,9 @@ from calrec_recbole.plugin.data.data_settings import DataSettings
 from calrec_recbole.plugin.data.split import SplitSettings, check_split
 from calrec_recbole.plugin.registry import OURS, model_class
 from calrec_recbole.plugin.run_settings import RunSettings
-from calrec_recbole.plugin.setting_files import (
+from calrec_recbole.plugin.training.several_processes import local_rank
+from calrec_recbole.plugin.training.trim_padding import TrimSettings
+from calrec_recbole.setting_files import (
     SettingsLoader,
     config_file,
     faults,
@@ -33,8 +35,6 @@ from calrec_recbole.plugin.setting_files import (
     read_settings,
     shipped_settings,
 )
-from calrec_recbole.plugin.training.several_processes import local_rank
-from calrec_recbole.plugin.training.trim_padding import TrimSettings
 from calrec_recbole.setting_groups import keys_of, settings_of
 
 __all__ = ["Config"]

@@ -16,20 +16,19 @@ from calrec_recbole.plugin.data.input_hashes import input_hashes
 from calrec_recbole.plugin.data.prepared import Prepared, prepare
 from calrec_recbole.plugin.data.split import check_same_split
 from calrec_recbole.plugin.registry import model_class
-from calrec_recbole.plugin.results import RunResult, print_result, write_results
 from calrec_recbole.plugin.run_settings import RunSettings
-from calrec_recbole.plugin.setting_files import write_settings
 from calrec_recbole.plugin.training.epoch_resume import LAST
 from calrec_recbole.plugin.training.several_processes import claimed, joined
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 from calrec_recbole.plugin.training.trim_padding import TrimSettings, trimmed
 from calrec_recbole.runs.environment import Cost, environment
-from calrec_recbole.runs.file_names import PARTS
 from calrec_recbole.runs.log_file import logging_to
-from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE, run_id
+from calrec_recbole.runs.results import RunResult, print_result, write_results
+from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE, PARTS, run_id
 from calrec_recbole.runs.sigterm import sigterm_raises
 from calrec_recbole.runs.trained import TRAINED
 from calrec_recbole.runs.wandb_run import check_wandb, wandb_run
+from calrec_recbole.setting_files import write_settings
 from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.training import Processes
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from calrec_recbole.plugin.registry import OURS, known_model, recbole_models
-from calrec_recbole.plugin.setting_files import CONFIGS, read_settings
+from calrec_recbole.setting_files import CONFIGS, read_settings
 
 __all__ = ["Setting", "model_help", "read_comments", "settings_of"]
 

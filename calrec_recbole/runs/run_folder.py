@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.runs.curves import CURVES_FILE
-from calrec_recbole.runs.file_names import PARTS, SAMPLES_FILE
 from calrec_recbole.setting_groups import effective
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ __all__ = [
     "CHECKPOINT",
     "LEFT",
     "METRICS_FILE",
+    "PARTS",
+    "SAMPLES_FILE",
     "TENSORBOARD",
     "TRAINED_ON",
     "WANDB",
@@ -39,6 +40,8 @@ TRAINED_ON = "trained_on.json"  # of every run: the data sets behind its weights
 LOG = "log.txt"
 TENSORBOARD = "tensorboard"
 WANDB = "wandb"  # wandb's own name for its folder
+SAMPLES_FILE = "samples.parquet"
+PARTS = "samples"  # folder of its part files, while the run lasts
 
 KEPT = (CHECKPOINT, LOG, CURVES_FILE, TENSORBOARD, WANDB, TRAINED_ON, PARTS, SAMPLES_FILE)  # what a run goes on from
 

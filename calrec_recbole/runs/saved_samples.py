@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.runs.file_names import PARTS, SAMPLES_FILE
+from calrec_recbole.runs.run_folder import PARTS, SAMPLES_FILE
 from calrec_recbole.runs.user_samples import Origin, UserSamples, origin_of, read_samples, write_samples
 
 __all__ = ["SavedSamples"]

@@ -2,7 +2,7 @@
 
 from calrec_recbole.cli.calrec import main
 from calrec_recbole.plugin import runner
-from calrec_recbole.plugin.results import RunResult
+from calrec_recbole.runs.results import RunResult
 
 METRICS = {"ndcg_opt@10": 0.5, "ndcg_pes@10": 0.25}
 

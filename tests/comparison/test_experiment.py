@@ -9,7 +9,7 @@ from calrec_recbole.cli.compare_arguments import experiment_of
 from calrec_recbole.comparison import Experiment, Row, read_experiment
 from calrec_recbole.comparison.plan import check_unknown, plan, request, resolved, shared_settings
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.setting_files import CONFIGS
+from calrec_recbole.setting_files import CONFIGS
 
 SHIPPED = sorted(file.stem for file in Path(str(CONFIGS), "experiment").glob("*.yaml"))
 COMPARISONS = [name for name in SHIPPED if name.startswith("table") or name in ("footnote3", "ml-100k", "modes")]

@@ -8,7 +8,7 @@ import pytest
 
 from calrec_recbole.comparison import process
 from calrec_recbole.comparison.process import RunProcess, command_of
-from calrec_recbole.plugin.setting_files import parse_arguments
+from calrec_recbole.setting_files import parse_arguments
 
 VALUES = {
     "a": "text", "b": "1e-4", "c": 1.0e-4, "d": [1, 10], "e": None, "f": "", "g": True, "h": "true",

@@ -11,7 +11,7 @@ from calrec_recbole.cli import calrec
 from calrec_recbole.cli.compare_arguments import experiment_of
 from calrec_recbole.comparison.plan import shared_settings
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.setting_files import parse_arguments
+from calrec_recbole.setting_files import parse_arguments
 from tests.docs.conftest import ROOT, blocks, shell_lines
 
 PLACEHOLDER = re.compile(r"<[^<>]+>")

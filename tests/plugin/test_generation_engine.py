@@ -12,8 +12,7 @@ from calrec_recbole.inference import InferenceSettings
 from calrec_recbole.plugin.calrec.core_settings import CALRecSettings, check_generation
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.runner import run
-from calrec_recbole.runs.file_names import SAMPLES_FILE
-from calrec_recbole.runs.run_folder import run_id
+from calrec_recbole.runs.run_folder import SAMPLES_FILE, run_id
 from calrec_recbole.runs.user_samples import read_samples
 
 UNTUNED = {"train_steps": 0, "warmup_steps": 0, "valid_users": 1}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from calrec_recbole.plugin.calrec.stages import samples_before
-from calrec_recbole.runs.file_names import SAMPLES_FILE
+from calrec_recbole.runs.run_folder import SAMPLES_FILE
 from calrec_recbole.runs.user_samples import Origin, UserSamples, write_samples
 from calrec_recbole.training.best_weights import weights_name
 

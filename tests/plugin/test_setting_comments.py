@@ -7,7 +7,7 @@ from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.registry import known_models
 from calrec_recbole.plugin.setting_comments import CONFIGS, WIDTH, model_help, read_comments, settings_of
-from calrec_recbole.plugin.setting_files import parse_value, read_settings
+from calrec_recbole.setting_files import parse_value, read_settings
 
 
 @pytest.mark.parametrize("model", known_models())

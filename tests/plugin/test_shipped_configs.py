@@ -11,7 +11,7 @@ from recbole.utils import argument_list
 
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.registry import known_models, model_class
-from calrec_recbole.plugin.setting_files import CONFIGS, read_settings
+from calrec_recbole.setting_files import CONFIGS, read_settings
 
 FOLDER = Path(str(CONFIGS))
 PACKAGE = FOLDER.parent / "calrec_recbole"

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from calrec_recbole.runs.file_names import PARTS, SAMPLES_FILE
+from calrec_recbole.runs.run_folder import PARTS, SAMPLES_FILE
 from calrec_recbole.runs.saved_samples import SavedSamples
 from calrec_recbole.runs.user_samples import Origin, UserSamples, origin_of, read_samples
 from calrec_recbole.runs.user_samples import write_samples as write

@@ -40,9 +40,10 @@ from calrec_recbole.plugin.calrec.core_settings import (
 from calrec_recbole.plugin.calrec.joint_data import read_categories
 from calrec_recbole.plugin.calrec.retriever import HIERARCHICAL, RERANK, check_engines, retriever_of
 from calrec_recbole.plugin.calrec.stages import check_stage, samples_before, starting_weights
-from calrec_recbole.plugin.reranking.reranker import Parts, Reranker, check_rerank
+from calrec_recbole.plugin.reranking.reranker import Reranker, check_rerank
 from calrec_recbole.plugin.train_stages import JOINT
 from calrec_recbole.recommender import Recommender
+from calrec_recbole.reranking.mixing import Parts
 from calrec_recbole.retrieval import UNRETRIEVED
 from calrec_recbole.runs.saved_samples import SavedSamples
 from calrec_recbole.runs.sigterm import sigterm_waits

@@ -14,14 +14,13 @@ from calrec_recbole.evaluation import RankTable
 from calrec_recbole.plugin.calrec.retriever import BM25_ENGINES, HIERARCHICAL, NONE, RERANK, check_engines
 from calrec_recbole.plugin.calrec.sampled_texts import SampledTexts, SampledTextsRanker
 from calrec_recbole.plugin.reload import prepared_of_run
-from calrec_recbole.plugin.results import ENVIRONMENT_FILE, RunResult, write_results
-from calrec_recbole.plugin.setting_files import read_settings
 from calrec_recbole.reranking.rerank_settings import RerankSettings
 from calrec_recbole.retrieval.engine_settings import RetrievalSettings
 from calrec_recbole.runs.environment import Cost, environment
-from calrec_recbole.runs.file_names import SAMPLES_FILE
-from calrec_recbole.runs.run_folder import METRICS_FILE, TRAINED_ON, alone_in, users_left
+from calrec_recbole.runs.results import ENVIRONMENT_FILE, RunResult, write_results
+from calrec_recbole.runs.run_folder import METRICS_FILE, SAMPLES_FILE, TRAINED_ON, alone_in, users_left
 from calrec_recbole.runs.user_samples import samples_of_users
+from calrec_recbole.setting_files import read_settings
 from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.training.progress import NATS
 

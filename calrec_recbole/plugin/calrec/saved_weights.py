@@ -8,8 +8,8 @@ from typing import Any
 
 from calrec_recbole.durable_files import replacing_folder, write_json
 from calrec_recbole.plugin.calrec.retriever import NONE
-from calrec_recbole.plugin.setting_files import write_settings
 from calrec_recbole.runs.model_card import model_card
+from calrec_recbole.setting_files import write_settings
 from calrec_recbole.training import Processes
 from calrec_recbole.training.best_weights import check_best
 

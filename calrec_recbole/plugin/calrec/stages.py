@@ -8,11 +8,10 @@ from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.calrec.core_settings import CALRecSettings
 from calrec_recbole.plugin.calrec.joint_data import held_out_items
 from calrec_recbole.plugin.data.prepared import Prepared
-from calrec_recbole.plugin.setting_files import read_settings
 from calrec_recbole.plugin.train_stages import JOINT
-from calrec_recbole.runs.file_names import SAMPLES_FILE
-from calrec_recbole.runs.run_folder import CHECKPOINT, TRAINED_ON
+from calrec_recbole.runs.run_folder import CHECKPOINT, SAMPLES_FILE, TRAINED_ON
 from calrec_recbole.runs.user_samples import UserSamples, origin_of, read_samples
+from calrec_recbole.setting_files import read_settings
 from calrec_recbole.training.best_weights import weights_name
 
 __all__ = ["TRAINED_ON", "check_stage", "samples_before", "starting_weights", "trained_on_before"]

@@ -10,8 +10,8 @@ import pandas as pd
 
 from calrec_recbole.errors import ConfigError, not_one_of
 from calrec_recbole.plugin.data.data_settings import SourceSettings
-from calrec_recbole.plugin.setting_files import read_settings
 from calrec_recbole.plugin.train_stages import reads_other_data
+from calrec_recbole.setting_files import read_settings
 from calrec_recbole.setting_groups import settings_of, younger
 
 __all__ = [

@@ -9,9 +9,9 @@ import torch
 from calrec_recbole.evaluation import RankTable, metric_value
 from calrec_recbole.experimental.unseen_bonus import BONUSES, fair_bonus
 from calrec_recbole.plugin.calrec.model import padded
-from calrec_recbole.plugin.reranking.reranker import WEIGHTS
 from calrec_recbole.plugin.training.several_processes import in_order, share_of
 from calrec_recbole.plugin.training.tie_aware_trainer import TieHonest
+from calrec_recbole.reranking.mixing import WEIGHTS
 from calrec_recbole.training import Processes
 
 __all__ = ["ChoosesMix"]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,31 +18,13 @@ from calrec_recbole.plugin.data.prepared import Prepared
 from calrec_recbole.plugin.data.sequences import training_sequences
 from calrec_recbole.plugin.reranking.candidate_source import FirstStage, check_first_stage, first_stage
 from calrec_recbole.recommender import Recommender
-from calrec_recbole.reranking.candidates import candidates, combine, log_softmax, scaled, target_logprobs
+from calrec_recbole.reranking.candidates import candidates, log_softmax, scaled, target_logprobs
+from calrec_recbole.reranking.mixing import Parts
 from calrec_recbole.reranking.rerank_settings import AUTO, LOGPROB, TEXTS, number
 
-__all__ = ["WEIGHTS", "Parts", "Reranker", "check_rerank"]
+__all__ = ["Reranker", "check_rerank"]
 
 RERANK_FILE = "rerank.json"  # in a run's checkpoint folder: what validation chose
-WEIGHTS = tuple(step / 10 for step in range(11))  # tried on validation
-
-
-class Parts(NamedTuple):
-    """Of B users, each (B, n_items): first-stage scores, who is a candidate, and the two scores to be mixed.
-
-    And which of the items no training row holds, (n_items,).
-    """
-
-    first: NDArray[np.float64]
-    chosen: NDArray[np.bool_]
-    own: NDArray[np.float64]
-    others: NDArray[np.float64]
-    unseen: NDArray[np.bool_]
-
-    def mixed(self, weight: float, bonus: float = 0.0) -> NDArray[np.float64]:
-        """(B, n_items): (1 - weight) own + weight others, and ``bonus`` more for an unseen item."""
-        more = bonus * self.unseen
-        return combine(self.first, self.chosen, self.own + more, self.others + more, weight)
 
 
 def check_rerank(settings: CALRecSettings) -> None:

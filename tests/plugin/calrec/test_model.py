@@ -19,7 +19,7 @@ from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 from calrec_recbole.recommender import Recommender
-from calrec_recbole.runs.file_names import SAMPLES_FILE
+from calrec_recbole.runs.run_folder import SAMPLES_FILE
 from calrec_recbole.runs.user_samples import read_samples
 
 

@@ -10,7 +10,7 @@ from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.calrec.stages import starting_weights
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run
-from calrec_recbole.plugin.setting_files import CONFIGS, shipped_settings
+from calrec_recbole.setting_files import CONFIGS, shipped_settings
 from calrec_recbole.training.loop import Training
 
 FILMS = {"v0": "mnopq", "v1": "qponm", "v2": "mopnq", "v3": "nopqm", "v4": "pqmno"}

@@ -1,7 +1,7 @@
 import pytest
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.setting_files import faults, parse_arguments, parse_value, read_settings, shipped_settings
+from calrec_recbole.setting_files import faults, parse_arguments, parse_value, read_settings, shipped_settings
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import torch
 
 from calrec_recbole.evaluation import RankTable
-from calrec_recbole.plugin.results import RunResult, print_result, write_results
+from calrec_recbole.runs.results import RunResult, print_result, write_results
 
 METRICS = {"ndcg_opt@10": 0.5, "ndcg_pes@10": 0.25}
 
