@@ -9,7 +9,7 @@ words are held by ever more items: harder than reality). Queries: ten texts a us
 out, so that none was seen before.
 
 Ours is the whole of Algorithm 1 and the target's rank: Lucene's analyzer, scores of all items, scaling, modulation,
-maximum, and how many items score more than the target, and as much (``fuse_standings``); "scores" stops at the scores
+maximum, and how many items score more than the target, and as much (``fuse_rank_counts``); "scores" stops at the scores
 of all items (``fuse``). The catalogue's words were analysed when it was indexed, and the queries' are among them. The
 peers score all items for each query and stop there: Anserini's SimpleSearcher, which Pyserini calls, with k = all;
 bm25s; rank_bm25.
@@ -33,7 +33,7 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 import numpy as np
 import psutil
 
-from calrec_recbole.fusion import fuse, fuse_standings
+from calrec_recbole.fusion import fuse, fuse_rank_counts
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.prompts import parse_item_text
@@ -130,9 +130,9 @@ def time_ours(texts: Sequence[str], users: list[list[tuple[str, float]]], target
     engine = LuceneBM25(texts)
     built = time.process_time() - started
     fuse(engine, users)  # compiles, and folds
-    fuse_standings(engine, users, targets)
+    fuse_rank_counts(engine, users, targets)
     memory = (psutil.Process().memory_info().rss - before) / 2**20
-    ours = cpu_ms(lambda: fuse_standings(engine, users, targets), OURS) / len(users)
+    ours = cpu_ms(lambda: fuse_rank_counts(engine, users, targets), OURS) / len(users)
     scores = cpu_ms(lambda: fuse(engine, users), OURS) / len(users)
     print(
         f"{len(texts)} items: ours {ours:.3f} CPU ms a user, scores {scores:.3f}; built in {built:.1f} s; "

@@ -14,10 +14,10 @@ __all__ = [
     "N_PREDS",
     "POOLINGS",
     "FusingRetriever",
+    "RankCounts",
     "Retriever",
-    "Standings",
     "fuse",
-    "fuse_standings",
+    "fuse_rank_counts",
     "quasi_round_robin",
     "scale_rows",
     "unique_predictions",
@@ -49,17 +49,17 @@ class FusingRetriever(Retriever, Protocol):
     ) -> NDArray[np.float64]:
         """``fuse`` -> (n_users, n_items)."""
 
-    def standings(
+    def rank_counts(
         self,
         texts: Sequence[Sequence[str]],
         logprobs: Sequence[NDArray[np.float64]],
         epsilon: float,
         items: NDArray[np.int64],
-    ) -> "Standings":
-        """``fuse_standings``."""
+    ) -> "RankCounts":
+        """``fuse_rank_counts``."""
 
 
-class Standings(NamedTuple):
+class RankCounts(NamedTuple):
     """Of M items of each user, (n_users, M): the score, and how many of all items score more, and as much.
 
     An item scores as much as itself.
@@ -154,20 +154,20 @@ def fuse(
     return np.concatenate(blocks)
 
 
-def fuse_standings(
+def fuse_rank_counts(
     retriever: FusingRetriever,
     predictions: Sequence[Sequence[tuple[str, float]]],
     items: NDArray[np.int64],
     n_preds: int = N_PREDS,
     epsilon: float = EPSILON,
-) -> Standings:
+) -> RankCounts:
     """Where ``items`` (n_users, M) of each user stand among all by the scores of ``fuse``, without their matrix.
 
     Maximum pooling alone.
     """
     _check_epsilon(epsilon)
     users = _drawn(predictions, n_preds)
-    return retriever.standings([texts for texts, _ in users], [logprobs for _, logprobs in users], epsilon, items)
+    return retriever.rank_counts([texts for texts, _ in users], [logprobs for _, logprobs in users], epsilon, items)
 
 
 def _drawn(

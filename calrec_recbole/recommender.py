@@ -14,10 +14,10 @@ from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.examples import ItemTokens, encode
 from calrec_recbole.fusion import (
     FusingRetriever,
+    RankCounts,
     Retriever,
-    Standings,
     fuse,
-    fuse_standings,
+    fuse_rank_counts,
     quasi_round_robin,
     unique_predictions,
 )
@@ -77,13 +77,13 @@ class _Fuses:
 
     @property
     def stands(self) -> bool:
-        """Whether ``standings`` can be asked."""
+        """Whether ``rank_counts`` can be asked."""
         return isinstance(self.retriever, FusingRetriever) and self.settings.pooling == "max"
 
-    def standings(self, predictions: Sequence[Sequence[tuple[str, float]]], items: NDArray[np.int64]) -> Standings:
+    def rank_counts(self, predictions: Sequence[Sequence[tuple[str, float]]], items: NDArray[np.int64]) -> RankCounts:
         """Where ``items`` (n_prompts, M), places in the catalogue, stand by the scores of ``fused``."""
         assert isinstance(self.retriever, FusingRetriever)
-        return fuse_standings(self.retriever, predictions, items, self.settings.n_pred, self.settings.epsilon)
+        return fuse_rank_counts(self.retriever, predictions, items, self.settings.n_pred, self.settings.epsilon)
 
 
 @dataclass(frozen=True)

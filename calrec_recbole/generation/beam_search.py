@@ -13,7 +13,7 @@ from calrec_recbole.errors import ConfigError
 from calrec_recbole.generation.likelihood import next_logprobs
 from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
 from calrec_recbole.generation.shared_prefix.memory_budget import Budget, in_halves, room_of
-from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
+from calrec_recbole.generation.shared_prefix.prefix_decoder import PrefixDecoder
 from calrec_recbole.generation.trie import Trie
 from calrec_recbole.generation.weights import decoder_of
 
@@ -100,7 +100,7 @@ def _search(budget: Budget, prompts: list[Tensor], trie: Trie, k: int, ends: lis
     users = np.arange(len(prompts))  # of each beam, ascending
     nodes, nats = np.zeros(len(prompts), np.int64), np.zeros(len(prompts))
     rows = torch.arange(len(prompts), device=device)
-    tree = Descent(decoder, prompts, len(prompts) * beams, budget.steps, budget.prompt_tokens)
+    tree = PrefixDecoder(decoder, prompts, len(prompts) * beams, budget.steps, budget.prompt_tokens)
     while True:
         ending = np.flatnonzero(trie.text[nodes] >= 0)
         if len(ending):

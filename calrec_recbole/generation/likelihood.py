@@ -13,7 +13,7 @@ from calrec_recbole.errors import DataError
 from calrec_recbole.generation.categorical import CACHED
 from calrec_recbole.generation.requirements import check_layers, check_prompts, end_ids
 from calrec_recbole.generation.shared_prefix.memory_budget import Budget, in_halves, room_of
-from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
+from calrec_recbole.generation.shared_prefix.prefix_decoder import PrefixDecoder
 from calrec_recbole.generation.weights import decoder_of
 
 __all__ = ["next_logprobs", "text_logprobs"]
@@ -96,7 +96,7 @@ def _score_down_the_tree(
     rows = torch.repeat_interleave(
         torch.arange(len(texts), device=device), torch.tensor([len(own) for own in texts], device=device)
     )
-    tree = Descent(budget.decoder, prompts, len(flat), width + 1, budget.prompt_tokens)
+    tree = PrefixDecoder(budget.decoder, prompts, len(flat), width + 1, budget.prompt_tokens)
     for step in range(width + 1):
         ended = lengths[going] == step
         if step != steps:
@@ -118,7 +118,7 @@ def _score_whole(
     end_ids = torch.tensor(ends, device=decoder.device)
     flat = [text for own in texts for text in own]
     users = [user for user, own in enumerate(texts) for _ in own]
-    tree = Descent(decoder, prompts, len(flat), budget.steps, budget.prompt_tokens)
+    tree = PrefixDecoder(decoder, prompts, len(flat), budget.steps, budget.prompt_tokens)
     first = torch.tensor([text[0] if text else END for text in flat], device=decoder.device)
     begins = _given(tree.logits[torch.tensor(users, device=decoder.device)], first, end_ids)
     full = [place for place, text in enumerate(flat) if text]

@@ -13,7 +13,7 @@ from calrec_recbole.attention.products import exact_products, product_precisions
 from calrec_recbole.errors import BackboneError, CalrecError
 from calrec_recbole.generation.requirements import check_layers
 from calrec_recbole.generation.shared_prefix.packed_decoder import Decoder, ModelDecoder, evaluating
-from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
+from calrec_recbole.generation.shared_prefix.prefix_decoder import PrefixDecoder
 
 __all__ = ["check_backbone", "exact_products", "fault", "product_precisions"]
 
@@ -115,7 +115,7 @@ def _shared(model: PreTrainedModel, decoder: Decoder, seed: int) -> Tensor:
 
 def _read(decoder: Decoder, prompts: list[Tensor], tails: Tensor) -> Tensor:
     """(rows, 1 + TAIL, V) logits of rows that share their prompt and part after their first token."""
-    tree = Descent(decoder, prompts, max_rows=len(tails), max_steps=TAIL)
+    tree = PrefixDecoder(decoder, prompts, max_rows=len(tails), max_steps=TAIL)
     rows = torch.arange(len(prompts), device=tails.device).repeat_interleave(len(tails) // len(prompts))
     found = [tree.logits[rows]]
     for tokens in tails.T:

@@ -14,9 +14,9 @@ from calrec_recbole.generation.shared_prefix.cuda_graphs import GraphedDecoder, 
 from calrec_recbole.generation.shared_prefix.lean_decoder import LeanDecoder
 from calrec_recbole.generation.shared_prefix.memory_budget import Budget, in_halves, room_of
 from calrec_recbole.generation.shared_prefix.packed_decoder import Decoder
-from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
+from calrec_recbole.generation.shared_prefix.prefix_decoder import PrefixDecoder
 from calrec_recbole.generation.speculation import speculate
-from calrec_recbole.generation.walk import Drawn, Draws, descend
+from calrec_recbole.generation.walk import Drawn, Draws, decode
 from calrec_recbole.generation.weights import decoder_of
 
 __all__ = ["Sample", "Work", "distinct_samples", "sample", "uniforms_of"]
@@ -116,9 +116,9 @@ def _drawn(
     proposer: Proposer | None,
 ) -> Drawn:
     draws = Draws(uniforms, temperature, ends, budget.logits_at_once)
-    tree = Descent(budget.decoder, prompts, len(prompts) * budget.n, budget.steps, budget.prompt_tokens)
+    tree = PrefixDecoder(budget.decoder, prompts, len(prompts) * budget.n, budget.steps, budget.prompt_tokens)
     if proposer is None:
-        drawn = descend(tree, draws)
+        drawn = decode(tree, draws)
     else:
         drawn = speculate(tree, draws, proposer, budget.positions(len(prompts)))
     if bool(drawn.nats.isnan().any()):

@@ -1,7 +1,7 @@
 """Exact speculative sampling down the tree of prefixes: a pass reads what was drawn and what may come next.
 
 A sample draws its token of step t by its own uniform number of step t, whatever was read before. So proposals decide
-how many passes there are, and never which samples: those are `descend`'s, up to float rounding. Speculative sampling
+how many passes there are, and never which samples: those are `decode`'s, up to float rounding. Speculative sampling
 (Leviathan et al. 2023, https://arxiv.org/abs/2211.17192) in its simplest case, where a proposal is certain: the token
 is drawn from the model's own distribution, and the proposal holds where it is the token drawn.
 """
@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from calrec_recbole.generation.proposals import Proposer
-from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
+from calrec_recbole.generation.shared_prefix.prefix_decoder import PrefixDecoder
 from calrec_recbole.generation.shared_prefix.prefix_tree import Children, branch
 from calrec_recbole.generation.walk import Drawn, Draws
 
 __all__ = ["speculate"]
 
 
-def speculate(tree: Descent, draws: Draws, proposer: Proposer, positions: int) -> Drawn:
-    """The samples of `descend` in fewer passes: each row reads its drawn token and the chain proposed after it.
+def speculate(tree: PrefixDecoder, draws: Draws, proposer: Proposer, positions: int) -> Drawn:
+    """The samples of `decode` in fewer passes: each row reads its drawn token and the chain proposed after it.
 
     A pass reads ``positions`` tokens at most, or one of each row where that is more.
     """
@@ -35,7 +35,7 @@ class _Walk:
     and ``counts`` (R,) how many are its own. ``pairs`` counts, over the samples, the tokens that their rows read.
     """
 
-    def __init__(self, tree: Descent, draws: Draws, positions: int):
+    def __init__(self, tree: PrefixDecoder, draws: Draws, positions: int):
         device = tree.decoder.device
         draws.begin(device)
         self.tree, self.draws, self.positions = tree, draws, positions

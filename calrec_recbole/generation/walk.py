@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from calrec_recbole.generation.categorical import draw
-from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
+from calrec_recbole.generation.shared_prefix.prefix_decoder import PrefixDecoder
 from calrec_recbole.generation.shared_prefix.prefix_tree import branch
 
-__all__ = ["Drawn", "Draws", "descend"]
+__all__ = ["Drawn", "Draws", "decode"]
 
 
 class Drawn(NamedTuple):
@@ -53,12 +53,12 @@ class Draws:
         places = (samples * self.steps + steps).where(wanted, len(self._written) - 1)
         self._written.scatter_(0, places.flatten(), tokens.flatten())
 
-    def drawn(self, tree: Descent) -> Drawn:
+    def drawn(self, tree: PrefixDecoder) -> Drawn:
         shape = self.users, self.n
         return Drawn(self.tokens.view(*shape, self.steps), self.nats.view(shape), tree.passes, tree.reads)
 
 
-def descend(tree: Descent, draws: Draws) -> Drawn:
+def decode(tree: PrefixDecoder, draws: Draws) -> Drawn:
     """The samples of the prompts of ``tree``, one token a pass."""
     draws.begin(tree.decoder.device)
     samples = torch.arange(draws.users * draws.n, device=tree.decoder.device)  # that go on, in the order of their rows

@@ -24,7 +24,7 @@ class Section:
     """``tests``: rows of ``evaluation.compare`` against ``reference`` (empty: no test).
 
     ``slices``: see ``report.slice_metrics``. ``changes``: in %, against a reference asked for. ``masked``: the table
-    without the last item, and its footnote. ``notes``: what is left out, and why. ``told``: on which users all this is.
+    without the last item, and its footnote. ``notes``: what is left out, and why. ``users_note``: on which users all this is.
     """
 
     dataset: str
@@ -37,7 +37,7 @@ class Section:
     masked: tuple[Sequence[TableRow], str] = ((), "")
     reference: str = ""
     notes: Sequence[str] = field(default_factory=list)
-    told: str = ""
+    users_note: str = ""
 
     @property
     def finished(self) -> list[Row]:
@@ -62,7 +62,9 @@ def section_of(dataset: str, found: Shared, manifest: Manifest, facts: pd.DataFr
     label = reference if "difference" in tests else ""
     changes = change_table(rows, manifest.reference)
     table = metric_table(rows, paper, whole=manifest.paper > 0)
-    return Section(dataset, rows, table, paper, tests, slices, changes, masked_table(rows), label, notes, found.told)
+    return Section(
+        dataset, rows, table, paper, tests, slices, changes, masked_table(rows), label, notes, found.users_note
+    )
 
 
 def kept_section(dataset: str, rows: Sequence[Row], manifest: Manifest, kept: Kept) -> Section:
@@ -82,7 +84,7 @@ def kept_section(dataset: str, rows: Sequence[Row], manifest: Manifest, kept: Ke
         ([table_row(one) for one in told.masked], told.masked_note),
         reference if "difference" in tests else "",
         told.notes,
-        told.told,
+        told.users_note,
     )
 
 

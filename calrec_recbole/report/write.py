@@ -60,7 +60,7 @@ def _write_numbers(contents: "Contents", out: Path) -> None:
     _write_frame(_joined(tests), out / "tests")
     _write_frame(_joined([(one.dataset, one.slices) for one in sections]), out / "slices")
     told = {
-        one.dataset: KeptDataset(one.told, list(one.notes), [asdict(row) for row in one.masked[0]], one.masked[1])
+        one.dataset: KeptDataset(one.users_note, list(one.notes), [asdict(row) for row in one.masked[0]], one.masked[1])
         for one in sections
     }
     runs = [run for row in contents.rows for run in row.runs]
@@ -81,8 +81,10 @@ def _write_pages(manifest: Manifest, contents: "Contents", out: Path) -> None:
             tables[f"{one.dataset}: (optimistic + pessimistic) / 2 against {manifest.reference}"] = one.changes
     if contents.overall.average:
         tables["Average"] = contents.overall.average
-    told = {one.dataset: one.told for one in sections}
-    below = {one.dataset: [f"{line.removesuffix('.')}." for line in (one.told, *one.notes) if line] for one in sections}
+    told = {one.dataset: one.users_note for one in sections}
+    below = {
+        one.dataset: [f"{line.removesuffix('.')}." for line in (one.users_note, *one.notes) if line] for one in sections
+    }
     write_text(out / "table.md", markdown(tables, manifest.title, manifest.command, manifest.notes, below))
     write_text(out / "table.tex", latex(tables, manifest.title, manifest.command, told))
     plots = {one.dataset: draw_plots(one, out / "plots") for one in sections}

@@ -64,7 +64,7 @@ class StepLog(Protocol):
 
 
 class StoppedError(Exception):
-    """A fit ended before its last step because it was told to; its state is on disk."""
+    """A fit ended before its last step because a stop was requested; its state is on disk."""
 
 
 @contextmanager
@@ -90,7 +90,9 @@ class Fit:
     folder: Path | None = None  # None: nothing is written
     validate: Callable[[], Validation] | None = None
     score_name: str = ""  # of ``Validation.score`` in state.json; empty: the score stands in ``result``
-    told: Callable[[], AbstractContextManager[Callable[[], bool]]] = never  # a block in which a stop can be asked for
+    stop_requests: Callable[[], AbstractContextManager[Callable[[], bool]]] = (
+        never  # a block in which a stop can be asked for
+    )
     began: float = field(init=False)  # of training, on ``time.perf_counter``, as if it had never been interrupted
 
     def __post_init__(self) -> None:
@@ -129,7 +131,7 @@ class Fit:
         return True
 
     def run(self) -> Progress:
-        """Trains and validates to the end -> what was found. Raises ``StoppedError`` where it was told to stop.
+        """Trains and validates to the end -> what was found. Raises ``StoppedError`` where a stop was requested.
 
         With ``train_steps`` 0 the weights are validated and kept as they are.
         """
@@ -155,10 +157,10 @@ class Fit:
 
     def _train_until(self, stop: int) -> None:
         """Leaves the state on disk at step ``stop`` and every ``checkpoint_minutes``, weights for good every
-        ``keep_interval``. Told to stop, it ends after the present step, with the state written.
+        ``keep_interval``. After a request to stop it ends after the present step, with the state written.
         """
         training = self.training
-        with self.told() as came:
+        with self.stop_requests() as came:
             ended = self._any(came)
             while training.step < stop and not ended:
                 due = time.monotonic() + 60 * self.settings.checkpoint_minutes

@@ -8,7 +8,7 @@ from transformers import BloomConfig, BloomForCausalLM, Gemma2Config, Gemma2ForC
 
 from calrec_recbole.errors import BackboneError, ConfigError, DataError
 from calrec_recbole.generation import probe, sample
-from calrec_recbole.generation.shared_prefix.prefix_decoder import Descent
+from calrec_recbole.generation.shared_prefix.prefix_decoder import PrefixDecoder
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_a_state_space_model_is_refused():
 
 
 def test_the_probe_catches_another_attention(llama, monkeypatch):
-    class OffByOne(Descent):
+    class OffByOne(PrefixDecoder):
         @property
         def logits(self):
             return super().logits + 1
 
-    monkeypatch.setattr(probe, "Descent", OffByOne)
+    monkeypatch.setattr(probe, "PrefixDecoder", OffByOne)
     with pytest.raises(BackboneError, match=r"off by 1\b"):
         sample(llama, [[3, 4]])
 

@@ -42,7 +42,7 @@ class Judge:
 
 @pytest.fixture
 def fit_of(tiny_training, tmp_path):
-    def make(scores=None, folder=tmp_path / "checkpoint", told=None, steps=STEPS, **settings):
+    def make(scores=None, folder=tmp_path / "checkpoint", stop_requests=None, steps=STEPS, **settings):
         training = tiny_training(dropout=0.2, **steps)
         judge = Judge(training, scores or {})
 
@@ -62,7 +62,7 @@ def fit_of(tiny_training, tmp_path):
             write_weights,
             folder,
             judge if scores is not None else None,
-            **({"told": told} if told else {}),
+            **({"stop_requests": stop_requests} if stop_requests else {}),
         )
         fit.judge = judge
         return fit
@@ -148,7 +148,7 @@ def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(fit_of, questions, tmp_
     whole = fit_of(scores, folder=tmp_path / "whole")
     expected = whole.run()
     torch.manual_seed(2)
-    first = fit_of(scores, told=told_after(questions))
+    first = fit_of(scores, stop_requests=told_after(questions))
     with pytest.raises(StoppedError):
         first.run()
     assert 0 < first.training.step < 8

@@ -21,7 +21,7 @@ def markdown(block: Block, bench: Bench, tests: bool) -> list[str]:
     lines = [_bar(["", *COLUMNS]), _bar(["-"] * (1 + len(COLUMNS)))]
     for row in metric_table(found.rows, block.paper(bench.dataset), block.whole):
         lines.append(_paper(row) if row.kind != "ours" else _own(row, block, bench))
-    told = [f"{line.removesuffix('.')}." for line in (found.told, *found.notes) if line]
+    told = [f"{line.removesuffix('.')}." for line in (found.users_note, *found.notes) if line]
     compares = tests and len([row for row in found.rows if row.runs]) > 1
     below = _tests(found.rows, block.systems[0].label) if compares else []
     return [f"## {bench.dataset}, beside {block.title} of the paper", "\n".join(lines), *told, *below]

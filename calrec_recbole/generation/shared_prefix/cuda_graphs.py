@@ -60,7 +60,7 @@ class GraphedDecoder:
         whole = self.decoder.window is None or self.decoder.window >= states.longest + states.max_steps
         if not (self._works and whole and states.packed and isinstance(states.read, Spans)):
             return self.decoder(tokens, states, keep)  # a window that ends inside prompts needs masks of its own
-        size = bucket(len(tokens)), bucket(len(states.told.used))
+        size = bucket(len(tokens)), bucket(len(states.layout.used))
         if size not in self._recorded and not self._make(size, states):
             return self.decoder(tokens, states, keep)
         return self._recorded[size](tokens, states)
@@ -82,7 +82,7 @@ class _Recording(NamedTuple):
 
     tokens: Tensor
     positions: Tensor
-    told: Packed
+    layout: Packed
     nowhere: int  # the place of keys and values that nobody reads
     launch: Callable[[], None]
     hidden: Tensor
@@ -93,7 +93,7 @@ class _Recording(NamedTuple):
     ) -> "_Recording":
         """A pass over ``size``: tokens and rows, of any length that ``states`` have room for."""
         tokens, rows = size
-        device, told = decoder.device, states.told
+        device, layout = decoder.device, states.layout
         numbers, starts = (torch.zeros(count, dtype=torch.int64, device=device) for count in (tokens, tokens))
         ints = [torch.zeros(rows + 1, dtype=torch.int32, device=device) for _ in range(2)]
         nowhere = states.max_rows * states.max_steps
@@ -102,24 +102,24 @@ class _Recording(NamedTuple):
             Segments(ints[0], min(tokens, states.max_steps)),
             Segments(ints[1], states.max_steps),
             torch.zeros(rows, dtype=torch.int32, device=device),
-            Segments(torch.zeros_like(told.of_users.starts), tokens),
-            told.prompts,
-            told.used_prompts,
+            Segments(torch.zeros_like(layout.of_users.starts), tokens),
+            layout.prompts,
+            layout.used_prompts,
         )
         still = copy.copy(states)  # the same keys and values; what is read lies here
-        still.told, still.places, still.positions = own, own.places, starts
+        still.layout, still.places, still.positions = own, own.places, starts
         launch, hidden = record(lambda: decoder(numbers, still), pool)
         return cls(numbers, starts, own, nowhere, launch, hidden)
 
     def __call__(self, tokens: Tensor, states: KeyValues) -> Tensor:
-        told, end = states.told, len(tokens)
+        layout, end = states.layout, len(tokens)
         _fill(self.tokens, tokens, 0)
         _fill(self.positions, states.positions, 0)
-        _fill(self.told.places, told.places, self.nowhere)
-        _fill(self.told.of_rows.starts, told.of_rows.starts, end)  # rows beyond read nothing
-        _fill(self.told.suffixes.starts, told.suffixes.starts, 0)
-        _fill(self.told.used, told.used, 0)
-        _fill(self.told.of_users.starts, told.of_users.starts, end)
+        _fill(self.layout.places, layout.places, self.nowhere)
+        _fill(self.layout.of_rows.starts, layout.of_rows.starts, end)  # rows beyond read nothing
+        _fill(self.layout.suffixes.starts, layout.suffixes.starts, 0)
+        _fill(self.layout.used, layout.used, 0)
+        _fill(self.layout.of_users.starts, layout.of_users.starts, end)
         self.launch()
         return self.hidden[:end]
 

@@ -43,8 +43,8 @@ class KeyValues:
             return
         self.positions = self.lengths[read.users] + read.places
         if self.packed:
-            self.told = Packed.of(read, self.max_steps, self.starts, self.lengths, self.longest)
-            self.places = self.told.places
+            self.layout = Packed.of(read, self.max_steps, self.starts, self.lengths, self.longest)
+            self.places = self.layout.places
         else:
             self.places = (read.slots * self.max_steps)[read.rows] + read.places
 

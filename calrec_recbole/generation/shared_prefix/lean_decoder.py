@@ -252,8 +252,8 @@ def _rms(module: Any) -> tuple[Tensor, float]:
     weight: Any = getattr(module, "weight", None)
     _expect(eps is not None and weight is not None and weight.ndim == 1)
     values = torch.linspace(-2, 3, 2 * weight.numel(), device=weight.device).view(2, -1)
-    told = module(values.to(weight.dtype)).float()
+    normed = module(values.to(weight.dtype)).float()
     for found in (weight.detach().float(), 1 + weight.detach().float()):
-        if torch.allclose(F.rms_norm(values, found.shape, found, eps), told, rtol=2e-2, atol=1e-3):
+        if torch.allclose(F.rms_norm(values, found.shape, found, eps), normed, rtol=2e-2, atol=1e-3):
             return found, float(eps)
     raise NotLeanError

@@ -106,7 +106,7 @@ class Size(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """What the variable-length kernel is told of a pass over R rows of U users."""
+    """The arguments of the variable-length kernel for a pass over R rows of U users."""
 
     places: Tensor  # (N,) where the keys and values of each token go, among those of all suffixes
     of_rows: Segments  # the tokens of each row

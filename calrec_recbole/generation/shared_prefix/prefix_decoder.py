@@ -13,7 +13,7 @@ from calrec_recbole.generation.shared_prefix.prefix_tree import Children, branch
 LIVE_SHARE = 0.75  # padded prompts of finished users are dropped when no more than this share of the users goes on
 
 
-class Descent:
+class PrefixDecoder:
     """The rows of a batch: distinct prefixes, at first the U prompts themselves, longer with each pass.
 
     ``hidden`` (N, D) and ``logits`` (N, V) are those after each token of the last pass, at first after each prompt. A
@@ -169,8 +169,8 @@ def _told(children: Children, counts: Tensor, *more: Tensor) -> list[int]:
     """Numbers of the device: new rows, copies, samples that go on, tokens of the user with most, users that go on;
     then ``more`` scalars. This is a pass's one synchronisation."""
     ours = torch.stack([counts.max(), (counts > 0).sum(), *(one.long() for one in more)])
-    told: list[int] = torch.cat((children.counts, ours)).tolist()
-    return told
+    numbers: list[int] = torch.cat((children.counts, ours)).tolist()
+    return numbers
 
 
 def _pieces(lengths: list[int], tokens: int) -> Iterator[slice]:

@@ -35,17 +35,25 @@ def _packed_prompts(states: KeyValues, layer: int, query: Tensor, scaling: float
 def _packed_rows(states: KeyValues, layer: int, query: Tensor, scaling: float, window: int | None) -> Tensor:
     """The tokens of each row over prompt and suffix, by the variable-length kernel."""
     prompt_keys, prompt_values, keys, values = states.parts[layer]
-    told = states.told
+    layout = states.layout
     suffix, suffix_log_sum = varlen_attention(
-        query, keys, values, told.of_rows, told.suffixes, causal=True, scaling=scaling, window=window, used=told.used
+        query,
+        keys,
+        values,
+        layout.of_rows,
+        layout.suffixes,
+        causal=True,
+        scaling=scaling,
+        window=window,
+        used=layout.used,
     )
-    if window is not None and window < states.longest + told.suffixes.longest:
+    if window is not None and window < states.longest + layout.suffixes.longest:
         prompt, log_sum = _over_prompts(states, layer, query, scaling, window)
         prompt_log_sum = log_sum.T
     else:
         prompt, prompt_log_sum = varlen_attention(
-            query, prompt_keys, prompt_values, told.of_users, told.prompts,
-            causal=False, scaling=scaling, used=told.used_prompts,
+            query, prompt_keys, prompt_values, layout.of_users, layout.prompts,
+            causal=False, scaling=scaling, used=layout.used_prompts,
         )  # fmt: skip
     return merge(prompt, suffix, (prompt_log_sum - suffix_log_sum).T)
 

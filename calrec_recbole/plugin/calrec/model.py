@@ -28,7 +28,7 @@ from calrec_recbole.backbone import (
 from calrec_recbole.catalogue import Catalogue, SampleShares
 from calrec_recbole.engines.samplers import sampler_of
 from calrec_recbole.examples import ItemTokens, tokenise_items
-from calrec_recbole.fusion import Retriever, Standings
+from calrec_recbole.fusion import RankCounts, Retriever
 from calrec_recbole.inference import AUTO, CONSTRAINED, LONGEST, NATIVE, InferenceSettings
 from calrec_recbole.plugin.calrec.core_settings import (
     GROUPS,
@@ -204,12 +204,12 @@ class CALRec(SequentialRecommender):
 
     @property
     def stands(self) -> bool:
-        """Whether ``standings`` can be asked in the place of ``full_sort_predict``."""
+        """Whether ``rank_counts`` can be asked in the place of ``full_sort_predict``."""
         return self.reranker is None and self.recommender.stands
 
-    def standings(self, interaction: Any, items: Tensor) -> Standings:
+    def rank_counts(self, interaction: Any, items: Tensor) -> RankCounts:
         """Where ``items`` (B, M) stand among all by the scores of ``full_sort_predict``, whose matrix is never made."""
-        return self.recommender.standings(self.sampled(interaction), items.cpu().numpy() - 1)
+        return self.recommender.rank_counts(self.sampled(interaction), items.cpu().numpy() - 1)
 
     def sampled(self, interaction: Any) -> list[Samples]:
         """The texts of each row's user, and their log-probabilities; they are counted, and kept in ``saved``."""

@@ -8,7 +8,7 @@ from recbole.utils import InputType
 from torch import Tensor
 
 from calrec_recbole.evaluation import EvaluationSettings, RankTable
-from calrec_recbole.fusion import Standings
+from calrec_recbole.fusion import RankCounts
 from calrec_recbole.inference import InferenceSettings
 from calrec_recbole.plugin.calrec.model import padded
 from calrec_recbole.plugin.calrec.retriever import HIERARCHICAL, retriever_of
@@ -51,9 +51,9 @@ class SampledTexts(SequentialRecommender):
     def stands(self) -> bool:
         return self.fusion.stands
 
-    def standings(self, interaction: Any, items: Tensor) -> Standings:
+    def rank_counts(self, interaction: Any, items: Tensor) -> RankCounts:
         """Where ``items`` (B, M) stand among all by the scores of ``full_sort_predict``."""
-        return self.fusion.standings(self._of(interaction), items.cpu().numpy() - 1)
+        return self.fusion.rank_counts(self._of(interaction), items.cpu().numpy() - 1)
 
     def _of(self, interaction: Any) -> list[Samples]:
         return [self.samples[self.user_ids[user]] for user in interaction[self.USER_ID].tolist()]

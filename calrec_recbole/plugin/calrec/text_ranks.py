@@ -22,8 +22,8 @@ class RanksTexts(TieHonest):
             return super()._batch_ranks(batch)
         interaction, _, _, targets = batch
         last = self._last_items(interaction)
-        standings = self.model.standings(interaction, torch.stack([targets, last.to(targets.device)], dim=1))
-        (own, other), greater, equal = (torch.from_numpy(array).T for array in standings)
+        counts = self.model.rank_counts(interaction, torch.stack([targets, last.to(targets.device)], dim=1))
+        (own, other), greater, equal = (torch.from_numpy(array).T for array in counts)
         ranks = 1 + greater[0], greater[0] + equal[0]
         masked = lowered_ranks(last.cpu() == targets.cpu(), own, other, *ranks)
         return RankTable(interaction[self.columns.user].cpu(), targets.cpu(), *ranks, *masked)

@@ -79,7 +79,7 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         try:
             found = fit.run()
         except StoppedError:
-            raise Terminated from None  # where another process was told
+            raise Terminated from None  # where another process was asked to stop
         finally:
             bar.close()
         self.began = fit.began
@@ -99,7 +99,7 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
             self.write_weights,
             self.checkpoint_dir if saved else None,
             score_name=self.valid_metric if self.ranks else "",
-            told=sigterm_waits,
+            stop_requests=sigterm_waits,
         )
 
     def _write_plan(self, training: Training, fit: Fit) -> None:
@@ -154,9 +154,9 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
             if score > best.best_score
             else f"best was {abs(best.best_score):.5f} at step {best.best_step}"
         )
-        told = f"valid {self.valid_metric} {score:.5f} ({mark}), {nats:.2f} nats an item"
-        told = told if self.ranks else f"{nats:.5f} nats an item ({mark}), no ranks by retrieval=none"
-        self.logger.info(f"step {step}: {told}, {selection.users} users of {selection.name}")
+        text = f"valid {self.valid_metric} {score:.5f} ({mark}), {nats:.2f} nats an item"
+        text = text if self.ranks else f"{nats:.5f} nats an item ({mark}), no ranks by retrieval=none"
+        self.logger.info(f"step {step}: {text}, {selection.users} users of {selection.name}")
         self.log_values("valid", {**result, **self.scored(score), NATS: nats}, step)
         if callback_fn:
             callback_fn(step, score)

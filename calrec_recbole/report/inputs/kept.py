@@ -34,11 +34,11 @@ class KeptRun(Run):
 
 @dataclass(frozen=True)
 class KeptDataset:
-    """What a section says beside its numbers. ``told``: on which users these are; ``masked``: the rows of the table
+    """What a section says beside its numbers. ``users_note``: on which users these are; ``masked``: the rows of the table
     without the last item, as JSON, and the note below it.
     """
 
-    told: str = ""
+    users_note: str = ""
     notes: Sequence[str] = ()
     masked: Sequence[Mapping[str, Any]] = ()
     masked_note: str = ""

@@ -29,7 +29,7 @@ class Shared:
     notes: Sequence[str] = field(default_factory=list)
 
     @property
-    def told(self) -> str:
+    def users_note(self) -> str:
         """On whom the numbers are: ``128 of 9,471 test users, those that all rows share``; empty where unknown."""
         if not self.users:
             return ""

@@ -47,8 +47,8 @@ def _markdown_number(number: Number) -> str:
     return {"best": f"**{text}**", "second": f"<u>{text}</u>"}.get(number.mark, text)
 
 
-def latex(tables: Tables, title: str, command: str, told: Mapping[str, str] | None = None) -> str:
-    """A table environment that needs the package booktabs. ``told``: on which users the rows of a data set are."""
+def latex(tables: Tables, title: str, command: str, users_notes: Mapping[str, str] | None = None) -> str:
+    """A table environment that needs the package booktabs. ``users_notes``: on which users the rows of a data set are."""
     columns = "l" * 1 + "c" * len(METRICS)
     lines = [
         *(["% " + command.replace("\n", " ")] if command else []),
@@ -60,7 +60,7 @@ def latex(tables: Tables, title: str, command: str, told: Mapping[str, str] | No
         " & ".join(["", *_titles()]) + r" \\",
     ]
     for dataset, rows in tables.items():
-        users = f", {escaped(told[dataset])}" if told and told.get(dataset) else ""
+        users = f", {escaped(users_notes[dataset])}" if users_notes and users_notes.get(dataset) else ""
         lines += [r"\midrule", rf"\multicolumn{{{len(columns)}}}{{l}}{{\textit{{{escaped(dataset)}}}{users}}} \\"]
         lines += [_latex_row(row) for row in rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"

@@ -132,7 +132,7 @@ def stand(  # type: ignore[no-untyped-def]
     n_threads, user_starts, queries, factors, room, counts, items, scores, classes, low, high, class_of,
     asked, own_scores, greater, equal,
 ):  # fmt: skip
-    """Fills the arrays of ``Standings`` for the items ``asked`` (n_users, M)."""
+    """Fills the arrays of ``RankCounts`` for the items ``asked`` (n_users, M)."""
     for thread in prange(n_threads):
         best, scaled, row = np.empty(classes.shape[1]), np.empty(len(class_of)), np.empty(len(class_of))
         for user in range(thread, len(asked), n_threads):

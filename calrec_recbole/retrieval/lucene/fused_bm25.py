@@ -22,11 +22,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from calrec_recbole.fusion import Standings
+from calrec_recbole.fusion import RankCounts
 from calrec_recbole.retrieval.lucene import compiled_loops as kernels
 from calrec_recbole.retrieval.postings import Postings
 
-__all__ = ["Folding", "Queries", "Users"]
+__all__ = ["FusedBM25", "Queries", "Users"]
 
 COMMON = 0.1  # more than this share of the items hold a common word; the best of .05 to .5 at 30,000 items
 MOST_CLASSES = 1 / 8  # of the items, from which on words count as rare
@@ -85,7 +85,7 @@ class _Scored(NamedTuple):
     high: NDArray[np.float64]  # (Q,) the largest
 
 
-class Folding:
+class FusedBM25:
     """``postings`` of which the words that many items hold are folded into classes of items."""
 
     def __init__(self, postings: Postings, saturations: NDArray[np.float32], idf: NDArray[np.float32]) -> None:
@@ -108,9 +108,9 @@ class Folding:
             kernels.fuse(_threads(len(rows)), *part, *self._scored(own), self.classes.of_item, rows)
         return out
 
-    def standings(self, queries: Queries, users: Users, items: NDArray[np.int64]) -> Standings:
+    def rank_counts(self, queries: Queries, users: Users, items: NDArray[np.int64]) -> RankCounts:
         """Where ``items`` (n_users, M) stand among all by the scores of ``fused``, of which a row lives at a time."""
-        found = Standings(np.zeros(items.shape), np.zeros(items.shape, np.int64), np.zeros(items.shape, np.int64))
+        found = RankCounts(np.zeros(items.shape), np.zeros(items.shape, np.int64), np.zeros(items.shape, np.int64))
         for first, own, part in self._blocks(queries, users):
             rows = slice(first, first + len(part.starts) - 1)
             into = found.scores[rows], found.greater[rows], found.equal[rows]

@@ -14,10 +14,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from calrec_recbole.errors import ScoreError
-from calrec_recbole.fusion import Standings
+from calrec_recbole.fusion import RankCounts
 from calrec_recbole.retrieval.bm25 import BM25, K1, B
 from calrec_recbole.retrieval.lucene.analyzer import analyze
-from calrec_recbole.retrieval.lucene.fused_bm25 import Folding, Queries, Users
+from calrec_recbole.retrieval.lucene.fused_bm25 import FusedBM25, Queries, Users
 from calrec_recbole.retrieval.lucene.word_cache import Lexicon
 from calrec_recbole.retrieval.postings import Postings, flatten
 
@@ -49,15 +49,15 @@ class LuceneBM25(BM25):
 
         Bit-equal to ``fusion.quasi_round_robin`` over ``scores``; users that are scored at once share equal texts.
         """
-        return self.folding.fused(*self._asked(texts, logprobs, epsilon))
+        return self.fused_bm25.fused(*self._asked(texts, logprobs, epsilon))
 
-    def standings(
+    def rank_counts(
         self,
         texts: Sequence[Sequence[str]],
         logprobs: Sequence[NDArray[np.float64]],
         epsilon: float,
         items: NDArray[np.int64],
-    ) -> Standings:
+    ) -> RankCounts:
         """Where each user's ``items`` (n_users, M) stand among all of ``fused``, whose matrix is never made.
 
         Raises ``ScoreError`` for items of another shape or outside the catalogue.
@@ -67,7 +67,7 @@ class LuceneBM25(BM25):
             raise ScoreError(f"items have shape {items.shape}: they must be ({len(texts)}, M), a row a user")
         if items.size and not 0 <= items.min() <= items.max() < n_items:
             raise ScoreError(f"items lie from {items.min()} to {items.max()}: the catalogue has 0 to {n_items - 1}")
-        return self.folding.standings(*self._asked(texts, logprobs, epsilon), items)
+        return self.fused_bm25.rank_counts(*self._asked(texts, logprobs, epsilon), items)
 
     def _asked(
         self, texts: Sequence[Sequence[str]], logprobs: Sequence[NDArray[np.float64]], epsilon: float
@@ -78,9 +78,9 @@ class LuceneBM25(BM25):
         return self._weighted(list(rows)), Users(starts, queries, factors)
 
     @cached_property
-    def folding(self) -> Folding:
+    def fused_bm25(self) -> FusedBM25:
         """The postings with their common words folded."""
-        return Folding(self.postings, self.saturations, self.idf)
+        return FusedBM25(self.postings, self.saturations, self.idf)
 
     def counted(self, queries: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Starts (n_queries + 1,), the distinct known terms of each query, and how often each stands in it."""

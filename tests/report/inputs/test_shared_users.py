@@ -35,7 +35,7 @@ def change_environment(folder, **changes):
 def test_means_are_over_the_shared_users_by_hand(three):
     found = shared(rows(*three))
     assert (found.users, found.in_all, found.notes) == (3, 4, [])
-    assert found.told == "3 of 4 test users, those that all rows share"
+    assert found.users_note == "3 of 4 test users, those that all rows share"
     sasrec, lir, calrec = found.rows
     assert sasrec.value("mrr_opt") == pytest.approx((1 + 1 / 2 + 1 / 20) / 3)
     assert lir.value("mrr_pes") == pytest.approx((1 / 2 + 1 / 2 + 1 / 30) / 3)
@@ -46,7 +46,7 @@ def test_means_are_over_the_shared_users_by_hand(three):
 def test_rows_that_share_all_users_keep_their_numbers_to_the_bit(three):
     before = rows(*three[:2])
     found = shared(before)
-    assert found.told == "4 test users"
+    assert found.users_note == "4 test users"
     for old, new in zip(before, found.rows, strict=True):
         assert [new.value(key) for key in KEYS] == [old.value(key) for key in KEYS]
         assert new.runs[0] is old.runs[0]
@@ -54,8 +54,8 @@ def test_rows_that_share_all_users_keep_their_numbers_to_the_bit(three):
 
 def test_the_number_of_all_users_is_what_a_run_knows(three):
     change_environment(three[2], users={"valid": 3, "test": 3, "test_in_all": 9471})
-    assert shared(rows(*three)).told == "3 of 9,471 test users, those that all rows share"
-    assert shared(rows(three[2])).told == "3 of 9,471 test users"
+    assert shared(rows(*three)).users_note == "3 of 9,471 test users, those that all rows share"
+    assert shared(rows(three[2])).users_note == "3 of 9,471 test users"
 
 
 def test_differences_intervals_and_tests_are_over_the_same_users(three):
@@ -98,7 +98,7 @@ def test_a_run_without_ranks_is_left_out_and_the_command_is_named(three, monkeyp
     (three[1] / "ranks.parquet").unlink()
     found = shared(rows(*three))
     assert [row.label for row in found.rows] == ["SASRec"]
-    assert found.told == "4 test users"
+    assert found.users_note == "4 test users"
     assert found.notes == [
         "LIR is left out: runs/Tiny/LIR/1-ab holds no ranks.parquet; run it again.",
         "CALRec is left out: its run has samples and no ranks; calrec rank --run=runs/Tiny/CALRec/1-ab makes them.",
@@ -111,7 +111,7 @@ def test_runs_on_other_data_stay_as_they_are(three, write_run, how):
     if how == "data":
         change_environment(other, data_sha256={"inter": "another"})
     found = shared(rows(*three[:2], other))
-    assert found.told == ""
+    assert found.users_note == ""
     assert [row.value("mrr_opt") for row in found.rows][2] == pytest.approx((1 + 1 / 3) / 2)
     assert found.rows[0].value("mrr_opt") == pytest.approx((1 + 1 / 2 + 1 / 20 + 1 / 3) / 4)
 

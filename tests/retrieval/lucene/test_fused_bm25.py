@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calrec_recbole.errors import ConfigError, ScoreError
-from calrec_recbole.fusion import fuse, fuse_standings, quasi_round_robin, unique_predictions
+from calrec_recbole.fusion import fuse, fuse_rank_counts, quasi_round_robin, unique_predictions
 from calrec_recbole.retrieval import LuceneBM25
 from calrec_recbole.retrieval.lucene import fused_bm25 as folding
 
@@ -39,25 +39,25 @@ def engine(request):
     """With all words folded, with the labels alone, and with none; items by two bytes, or by four."""
     engine, (common, small) = LuceneBM25(ITEMS), request.param
     with mock.patch.multiple(folding, COMMON=common, SMALL=small):
-        assert engine.folding.item_type == (np.uint16 if small == 100 else np.uint32)
+        assert engine.fused_bm25.item_type == (np.uint16 if small == 100 else np.uint32)
     return engine
 
 
-def assert_stand(standings, scores, items):
-    """``standings`` of ``items`` (n_users, M) among ``scores`` (n_users, n_items), counted in plain loops."""
+def assert_stand(counts, scores, items):
+    """``counts`` of ``items`` (n_users, M) among ``scores`` (n_users, n_items), counted in plain loops."""
     for user, row in enumerate(scores):
         for place, item in enumerate(items[user]):
-            assert standings.scores[user, place] == row[item]
-            assert standings.greater[user, place] == sum(score > row[item] for score in row)
-            assert standings.equal[user, place] == sum(score == row[item] for score in row)
+            assert counts.scores[user, place] == row[item]
+            assert counts.greater[user, place] == sum(score > row[item] for score in row)
+            assert counts.equal[user, place] == sum(score == row[item] for score in row)
 
 
 def test_the_common_words_are_those_of_a_tenth_of_the_items():
     engine = LuceneBM25([f"title w{number} {'red' if number < 3 else ''}" for number in range(20)])
     vocabulary = engine.postings.vocabulary
-    assert set(engine.folding.common) == {vocabulary["titl"], vocabulary["red"]}
+    assert set(engine.fused_bm25.common) == {vocabulary["titl"], vocabulary["red"]}
     # with red or without, and by length in terms
-    assert sorted(np.bincount(engine.folding.classes.of_item).tolist()) == [3, 17]
+    assert sorted(np.bincount(engine.fused_bm25.classes.of_item).tolist()) == [3, 17]
 
 
 def test_by_hand_on_texts_that_follow_the_template_and_some_that_do_not(engine):
@@ -91,7 +91,7 @@ def test_any_predictions_of_any_users(engine, predictions):
 def test_any_catalogue(catalogue, user, b, k1, common):
     engine = LuceneBM25(catalogue, k1, b)
     with mock.patch.object(folding, "COMMON", common):
-        assert engine.folding
+        assert engine.fused_bm25
     drawn, logprobs = unique_predictions([text for text, _ in user], [nats for _, nats in user])
     expected = quasi_round_robin(engine.scores(drawn), logprobs)
     assert_same_floats(fuse(engine, [user]), expected[None])
@@ -111,18 +111,18 @@ def test_more_users_than_are_taken_at_once_and_no_user(engine):
 )
 def test_standings_of_any_predictions(engine, predictions, items):
     asked = np.array(items[: len(predictions)])
-    assert_stand(fuse_standings(engine, predictions, asked), plain(engine, predictions), asked)
+    assert_stand(fuse_rank_counts(engine, predictions, asked), plain(engine, predictions), asked)
 
 
 def test_no_user_stands_anywhere(engine):
-    assert fuse_standings(engine, [], np.zeros((0, 2), np.int64)).greater.shape == (0, 2)
+    assert fuse_rank_counts(engine, [], np.zeros((0, 2), np.int64)).greater.shape == (0, 2)
 
 
 @pytest.mark.parametrize("items", [[[84]], [[-1]], [0], [[0], [1]]])
 def test_items_that_are_none_of_the_catalogue_s_or_of_another_shape_are_refused(engine, items):
     assert len(ITEMS) == 84
     with pytest.raises(ScoreError, match=r"items (have shape|lie from)"):
-        fuse_standings(engine, [[("red", -1.0)]], np.array(items))
+        fuse_rank_counts(engine, [[("red", -1.0)]], np.array(items))
 
 
 def test_words_are_common_only_as_long_as_classes_are_few(monkeypatch):
@@ -130,9 +130,13 @@ def test_words_are_common_only_as_long_as_classes_are_few(monkeypatch):
     rng = np.random.default_rng(0)
     catalogue = [" ".join(["title", *rng.choice(WORDS[2:6], 3)]) for _ in range(64)]  # eight classes at most
     engine = LuceneBM25(catalogue)
-    assert [*engine.folding.common[:1]] == [engine.postings.vocabulary["titl"]]
-    assert 1 < len(engine.folding.classes.starts) - 1 <= 8
-    assert (engine.folding.row >= 0).sum() == len(engine.folding.common) < (engine.folding.frequencies > 6.4).sum()
+    assert [*engine.fused_bm25.common[:1]] == [engine.postings.vocabulary["titl"]]
+    assert 1 < len(engine.fused_bm25.classes.starts) - 1 <= 8
+    assert (
+        (engine.fused_bm25.row >= 0).sum()
+        == len(engine.fused_bm25.common)
+        < (engine.fused_bm25.frequencies > 6.4).sum()
+    )
     drawn, logprobs = unique_predictions(["title red glue", "blue tape"], [-1.0, -2.0])
     expected = quasi_round_robin(engine.scores(drawn), logprobs)
     assert_same_floats(fuse(engine, [[*zip(drawn, logprobs, strict=True)]]), expected[None])
@@ -145,7 +149,7 @@ def test_users_in_blocks_are_the_same(engine, monkeypatch):
     whole = fuse(engine, predictions)
     monkeypatch.setattr(folding, "AT_ONCE", 1)  # a block a user
     assert_same_floats(fuse(engine, predictions), whole)
-    assert_stand(fuse_standings(engine, predictions, items), whole, items)
+    assert_stand(fuse_rank_counts(engine, predictions, items), whole, items)
 
 
 def test_a_negative_epsilon_is_refused(engine):
