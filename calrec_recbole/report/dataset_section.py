@@ -24,7 +24,7 @@ class Section:
     """``tests``: rows of ``evaluation.compare`` against ``reference`` (empty: no test).
 
     ``slices``: see ``report.slice_metrics``. ``changes``: in %, against a reference asked for. ``masked``: the table
-    without the last item, and its footnote. ``notes``: what is left out, and why. ``users_note``: on which users all this is.
+    without the last item, and its footnote. ``notes``: what is left out, and why. ``users_note``: on which users.
     """
 
     dataset: str

@@ -34,7 +34,7 @@ class KeptRun(Run):
 
 @dataclass(frozen=True)
 class KeptDataset:
-    """What a section says beside its numbers. ``users_note``: on which users these are; ``masked``: the rows of the table
+    """What a section says beside its numbers. ``users_note``: on which users; ``masked``: the rows of the table
     without the last item, as JSON, and the note below it.
     """
 

@@ -48,7 +48,7 @@ def _markdown_number(number: Number) -> str:
 
 
 def latex(tables: Tables, title: str, command: str, users_notes: Mapping[str, str] | None = None) -> str:
-    """A table environment that needs the package booktabs. ``users_notes``: on which users the rows of a data set are."""
+    """A table environment that needs the package booktabs. ``users_notes``: by data set, on which users."""
     columns = "l" * 1 + "c" * len(METRICS)
     lines = [
         *(["% " + command.replace("\n", " ")] if command else []),
