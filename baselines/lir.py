@@ -1,4 +1,4 @@
-"""Last Item Repeater (paper 4): BM25 over all items with the text of the last item bought. Nothing is learned."""
+"""Last Item Repeater (section 4 of the paper): BM25 over all items with the text of the last one bought; learns nothing."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ __all__ = ["LIR"]
 
 
 class LIR(SequentialRecommender):
-    """Scores every item by BM25 against the last item of the history, which is itself a candidate.
+    """Scores every item by BM25 against the last item of the history, that item included.
 
     Settings: ``retrieval`` (lucene, okapi, milvus), ``bm25_k1``, ``bm25_b``, ``milvus_*``.
     Items of equal text tie exactly.

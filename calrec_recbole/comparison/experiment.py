@@ -52,7 +52,7 @@ class Row:
 class Experiment:
     """``settings`` and ``config_files`` are of all rows: each reaches the models that know it.
 
-    ``paper``: the number of the paper's table whose rows stand beside ours; 0 = those of our models in the main table.
+    ``paper``: the number of the paper's table whose rows stand beside ours; 0 = the main table's rows of our models.
     ``paper_datasets``: our data set -> the paper's, where the names differ. ``reference``: the label that the tests
     compare with; empty = the best baseline.
     """
@@ -110,8 +110,10 @@ def _faults(row: Row, rows: Sequence[Row]) -> list[str]:
     known_model(row.model)
     others = {other.label: other for other in rows if other is not row}
     for label in row.needs:
-        if label not in others or row.label in _reached(label, others):
-            name = "after" if label == row.after else "first_stage"
+        name = "after" if label == row.after else "first_stage"
+        if row.label in _reached(label, others):
+            return [f"row {row.label!r}: {name}={label!r} starts from this row itself: the rows form a circle"]
+        if label not in others:
             return [f"row {row.label!r}: {name}={label!r} is no other row's label{did_you_mean(label, others)}"]
     return []
 

@@ -66,6 +66,7 @@ def test_a_wrong_argument_is_named(options, settings, reason):
         ("rows: [LIR]", "must be a list of mappings"),
         ("rows: [{label: x}]", "model is missing"),
         ("rows: [{model: LIR, afer: x}]", "unknown key 'afer'; did you mean 'after'"),
+        ("rows: [{model: LIR, label: a, after: b}, {model: LIR, label: b, after: a}]", "the rows form a circle"),
         ("rows: [{model: LIR, after: x}]", "after='x' is no other row's label"),
         ("rows: [{model: LIR, label: a, after: b}, {model: LIR, label: b, after: a}]", "after='a'"),
         ("rows: [{model: LIR, label: a, after: b}, {model: LIR, label: b, first_stage: a}]", "first_stage='a'"),

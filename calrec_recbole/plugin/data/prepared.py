@@ -41,7 +41,7 @@ class Prepared:
         return self.settings.dataset
 
     def on(self, name: str) -> "Prepared":
-        """The data set ``name`` with what the run changes, above that data set's own YAML; it need not exist."""
+        """The data set ``name``: the run's overrides go before that data set's own YAML. It need not exist."""
         if name == self.name:
             return self
         if name not in self._others:
@@ -126,7 +126,7 @@ class Prepared:
 
     @cached_property
     def dataset(self) -> Any:
-        """RecBole's data set of the model, in chronological order; ``splits`` changes it."""
+        """RecBole's data set of the model, in chronological order; ``splits`` modifies it in place."""
         self.check()
         dataset = read_dataset(self.config)
         dataset.prepared = self
@@ -158,11 +158,11 @@ class Prepared:
         config, (train, valid, test) = self.config, self.splits
         samplers = create_samplers(config, self.dataset, [train, valid, test])
         if config["model"] == "Pop":
-            learnt: Any = EventLoader(train, self.events)
+            train_loader: Any = EventLoader(train, self.events)
         else:
-            learnt = get_dataloader(config, "train")(config, train, samplers[0], shuffle=config["shuffle"])
+            train_loader = get_dataloader(config, "train")(config, train, samplers[0], shuffle=config["shuffle"])
         return Loaders(
-            learnt,
+            train_loader,
             get_dataloader(config, "valid")(config, valid, samplers[1], shuffle=False),
             get_dataloader(config, "test")(config, test, samplers[2], shuffle=False),
         )
@@ -176,6 +176,6 @@ def prepare(config: Config) -> Prepared:
 
 
 def sha256(file: Path) -> str:
-    """Of the file's bytes, as hex digits."""
+    """SHA-256 of the file's bytes, as hex digits."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
