@@ -1,4 +1,4 @@
-"""Last Item Repeater (section 4 of the paper): BM25 over all items with the text of the last one bought; learns nothing."""
+"""Last Item Repeater (paper, section 4): BM25 over all items with the text of the last item bought. Learns nothing."""
 
 from typing import Any
 
