@@ -39,7 +39,7 @@ class Retriever(Protocol):
 
 @runtime_checkable
 class FusingRetriever(Retriever, Protocol):
-    """One with maximum pooling of its own, faster and bit-equal; of each user the distinct texts and their nats.
+    """A retriever that fuses a user's queries itself (maximum pooling only): bit-equal to ``fuse``, and faster.
 
     Both methods are needed: ``fuse`` takes a retriever with one of them for a plain one.
     """
@@ -60,7 +60,7 @@ class FusingRetriever(Retriever, Protocol):
 
 
 class RankCounts(NamedTuple):
-    """Of M items of each user, (n_users, M): the score, and how many of all items score more, and as much.
+    """For M items of each user, all (n_users, M): the score, and how many items score strictly higher and the same.
 
     An item scores as much as itself.
     """

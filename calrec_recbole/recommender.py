@@ -81,7 +81,7 @@ class _Fuses:
         return isinstance(self.retriever, FusingRetriever) and self.settings.pooling == "max"
 
     def rank_counts(self, predictions: Sequence[Sequence[tuple[str, float]]], items: NDArray[np.int64]) -> RankCounts:
-        """Where ``items`` (n_prompts, M), places in the catalogue, stand by the scores of ``fused``."""
+        """Counts, for each of ``items`` (n_prompts, M; places in the catalogue), who scores higher and the same."""
         assert isinstance(self.retriever, FusingRetriever)
         return fuse_rank_counts(self.retriever, predictions, items, self.settings.n_pred, self.settings.epsilon)
 

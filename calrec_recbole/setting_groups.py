@@ -55,7 +55,7 @@ def settings_of(group: type[Group], settings: Any) -> Group:
 
 
 def effective(settings: Mapping[str, Any], groups: "Iterable[type[DataclassInstance]]") -> dict[str, Any]:
-    """Of flat ``settings`` those that have an effect on a run's numbers, as the fields of ``groups`` say."""
+    """Keeps the flat ``settings`` that have an effect on a run's numbers, as the fields of ``groups`` say."""
     known = {key: one.metadata for group in groups for key, one in keys_of(group).items()}
     return {key: value for key, value in settings.items() if _matters(value, known.get(key, {}))}
 

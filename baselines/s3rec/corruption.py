@@ -28,7 +28,7 @@ def hide_items(histories: Tensor, ratio: float) -> Tensor:
 
 
 def other_items(histories: Tensor, n_items: int) -> Tensor:
-    """For each row (M, L) of item ids one item of 1 .. n_items - 1 that is not among them, uniformly -> (M,).
+    """Draws for each row (M, L) of item ids one item of 1 .. n_items - 1 that is not in it, uniformly -> (M,).
 
     A row that holds every item keeps what was drawn last.
     """

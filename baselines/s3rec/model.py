@@ -68,7 +68,7 @@ class S3RecText(S3Rec):
         self.register_buffer("class_item", items)
 
     def start_finetuning(self) -> None:
-        """From now on ``calculate_loss`` is the cross-entropy of the next item."""
+        """Switches ``calculate_loss`` to the cross-entropy of the next item."""
         self.train_stage = FINETUNE
         self.loss_fct = nn.CrossEntropyLoss()
 

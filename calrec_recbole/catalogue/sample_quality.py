@@ -49,7 +49,7 @@ class SampleShares:
             self.known += len(distinct & self.texts)  # type: ignore[operator]
 
     def add_searches(self, exact: Iterable[bool]) -> None:
-        """Of constrained decoding: for each user whether its texts are surely the best ones."""
+        """Constrained decoding alone: for each user whether its texts are surely the best ones."""
         for certified in exact:
             self.searched += 1
             self.certified += certified

@@ -11,7 +11,7 @@ __all__ = ["prepare_slices"]
 
 
 def prepare_slices(manifest: "Manifest", out: Path) -> None:
-    """For each data set of the manifest's finished runs, as far as it is not there; says where that is impossible."""
+    """Writes the file of each data set of the manifest's finished runs where it is missing; says where it cannot."""
     from calrec_recbole.errors import CalrecError
     from calrec_recbole.report.inputs.finished_runs import read_run
     from calrec_recbole.report.inputs.user_facts import facts_file, write_facts

@@ -21,7 +21,7 @@ _LOGGED = re.compile(r"^[\d-]+ [\d:,]+ (?:INFO|WARNING) (.*)$")
 
 
 class Progress:
-    """On a terminal a table that stays in its place; elsewhere one line whenever a run changes its state."""
+    """Shows a table that stays in its place on a terminal, elsewhere one line whenever a run changes its state."""
 
     def __init__(self, names: list[str], console: Console | None = None) -> None:
         self.console = console or Console()

@@ -62,7 +62,7 @@ class RunProcess:
         return self.process.poll()
 
     def signal(self, number: signal.Signals) -> None:
-        """To the process and all that it started; nothing where it has ended."""
+        """Sends the signal to the process and to all that it started; does nothing where it has ended."""
         if self.process.poll() is None:
             try:
                 os.killpg(self.process.pid, number)

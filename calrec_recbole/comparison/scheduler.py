@@ -30,12 +30,12 @@ class Machine:
 
     @property
     def threads(self) -> int:
-        """Of each run."""
+        """CPU threads per run."""
         return max(1, self.cores // self.jobs)
 
 
 class Watcher(Protocol):
-    """Who is told what becomes of a run, by its name; ``state``: reused, running, done or failed."""
+    """Hears what becomes of each run, by its name; ``state``: reused, running, done or failed."""
 
     def tell(self, name: str, state: str, run: PlannedRun) -> None: ...
 

@@ -43,7 +43,7 @@ class BadLines:
         return sum(self.counts.values())
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """For JSON: ``{"not JSON": {"lines": 2, "first": [4, 9]}}``."""
+        """The counts for JSON: ``{"not JSON": {"lines": 2, "first": [4, 9]}}``."""
         return {reason: {"lines": count, "first": self.first[reason]} for reason, count in self.counts.items()}
 
 
@@ -150,6 +150,6 @@ class RawFile:
         return tqdm(total=total, unit="B", unit_scale=True, desc=name, mininterval=10 if quiet else 0.2)
 
     def summary(self) -> dict[str, Any]:
-        """For JSON: name, size, hash, lines and bad lines."""
+        """The file for JSON: name, size, hash, lines and bad lines."""
         facts = {"file": self.path.name, "bytes": self.size, "sha256": self.sha256, "lines": self.lines}
         return {**facts, "bad_lines": self.bad.summary()}

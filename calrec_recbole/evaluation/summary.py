@@ -1,4 +1,4 @@
-"""From ranks per user to the numbers of a table: ``{"ndcg_opt@10": ..., "mrr_pes": ...}``."""
+"""Averages ranks per user into the numbers of a table: ``{"ndcg_opt@10": ..., "mrr_pes": ...}``."""
 
 import re
 from collections.abc import Sequence

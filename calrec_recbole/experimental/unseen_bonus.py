@@ -57,7 +57,7 @@ def unseen_items(sequences: Iterable[ArrayLike], n_items: int) -> NDArray[np.boo
 
 
 def fair_bonus(values: Mapping[float, float], found: Mapping[float, int], loss: float) -> float:
-    """Of the bonuses that keep 1 - ``loss`` of the best of the metric's ``values``, the one with most unseen targets
+    """Among the bonuses that keep 1 - ``loss`` of the metric's best ``values``, takes the one with most unseen targets
     ``found``; the smallest of equals.
 
     >>> fair_bonus({0.0: 0.100, 0.1: 0.099, 0.2: 0.097}, {0.0: 1, 0.1: 4, 0.2: 9}, loss=0.02)

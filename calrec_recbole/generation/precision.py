@@ -1,4 +1,4 @@
-"""In which precision samples are drawn, and the log-probabilities that fusion takes scored again in float32."""
+"""Chooses the precision of sampling, and scores again in float32 the texts that fusion takes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -13,7 +13,7 @@ WEIGHTS = tuple(step / 10 for step in range(11))  # of the first stage: those th
 
 
 class Parts(NamedTuple):
-    """Of B users, each (B, n_items): first-stage scores, who is a candidate, and the two scores to be mixed.
+    """For B users, each (B, n_items): first-stage scores, which items are candidates, and the two scores to be mixed.
 
     And which of the items no training row holds, (n_items,).
     """

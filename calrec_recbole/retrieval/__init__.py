@@ -1,4 +1,4 @@
-"""From a text to scores of all items: BM25 (Lucene's, rank_bm25's) or section 6's exact matches."""
+"""Scores all items for a text: by BM25 (Lucene's, rank_bm25's) or by section 6's exact matches."""
 
 from calrec_recbole.retrieval.bm25 import BM25
 from calrec_recbole.retrieval.hierarchical import UNRETRIEVED, HierarchicalMatch

@@ -56,8 +56,8 @@ The licence is that of the base model and of the data.
 
 
 def model_card(settings: Mapping[str, Any], parameters: int, state: dict[str, Any]) -> ModelCard:
-    """For weights of ``parameters`` numbers: ``state`` holds their ``step`` and, after a validation, ``valid`` (metrics
-    by name), ``nats`` (a held-out item) and ``users`` (on how many).
+    """Makes the card of weights of ``parameters`` numbers: ``state`` holds their ``step`` and, after a validation,
+    ``valid`` (metrics by name), ``nats`` (a held-out item) and ``users`` (on how many).
     """
     backbone, measured = str(settings["backbone"]), dict(state.get("valid", {}))
     if measured:

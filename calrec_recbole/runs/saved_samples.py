@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class SavedSamples:
-    """By split and user in ``users``, by key in ``by_key``; each ``add`` is one part file in ``run``/samples.
+    """Holds samples by split and user in ``users``, by key in ``by_key``; each ``add`` writes a part file.
 
     ``weights`` says whose samples these are; every file carries it. ``seconds``: what drawing them took, by this and
     by interrupted runs. Without ``run`` they are kept in memory alone.

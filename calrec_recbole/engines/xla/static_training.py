@@ -43,7 +43,7 @@ class StaticTraining(Training):
         return optimisers(self.engine.backbone.model, self.settings, capturable=True)
 
     def gradient_of(self, examples: Sequence[Example], warmup: bool, sizes: Sizes) -> FixedShapes:
-        """As ``Training``'s, in pieces of ``micro_batch_tokens`` tokens."""
+        """Cuts a batch as ``Training`` does, into pieces of ``micro_batch_tokens`` tokens."""
         return FixedShapes(
             self.engine.backbone,
             self.items,
@@ -56,7 +56,7 @@ class StaticTraining(Training):
         )
 
     def clear_gradients(self) -> None:
-        """To zeros: adding to nothing would be another graph than adding to something."""
+        """Sets gradients to zeros: adding to nothing would be another graph than adding to something."""
         for parameter in self.engine.backbone.model.parameters():
             parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
         finish_graph(self.device)

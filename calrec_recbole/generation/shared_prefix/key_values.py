@@ -12,7 +12,7 @@ COPIED = 1 << 26  # bytes at once when suffixes move: little beside all keys and
 
 
 class KeyValues:
-    """Of every layer, keys beside values (.., 2 H, D): of prompts, and of suffixes (max_rows, max_steps).
+    """Holds each layer's keys beside its values (.., 2 H, D): of prompts, and of suffixes (max_rows, max_steps).
 
     A row is a prefix that some sample has reached: its user's prompt and its own suffix of generated tokens. ``read``
     is what the pass under way reads: prompts, at first, then `Spans` of rows; ``positions`` (N,) are its tokens', and

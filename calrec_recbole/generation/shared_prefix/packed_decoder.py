@@ -32,7 +32,7 @@ class Decoder(Protocol):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the keys, values and logits."""
+        """The precision of keys, values and logits."""
         ...
 
     def passing(self) -> AbstractContextManager[None]:

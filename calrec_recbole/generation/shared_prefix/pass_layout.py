@@ -96,7 +96,7 @@ class Spans:
 
 
 class Size(NamedTuple):
-    """Of a pass, what the host must know."""
+    """What the host must know of a pass."""
 
     tokens: int  # N
     most: int  # tokens of one user

@@ -1,4 +1,4 @@
-"""From the prompts down a tree of prefixes: one forward pass a depth, for all users of a batch at once."""
+"""Reads a tree of prefixes: one forward pass per depth, for all users of a batch at once."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,4 +1,4 @@
-"""In CALRec's place for ranking: the texts that a run sampled, without the weights that wrote them."""
+"""Ranks in CALRec's place from the texts that a run sampled, without the weights that wrote them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -68,7 +68,7 @@ class SampledTextsRanker(RanksTexts):
         self.run = settings_of(RunSettings, config)
 
     def ranks(self, data: Any, samples: Mapping[str, Samples], show_progress: bool = False) -> RankTable:
-        """Of the users of ``data`` that ``samples`` has."""
+        """Ranks the users of ``data`` that ``samples`` has."""
         self.model.use(samples)
         rows = rows_of_users(data, set(samples))
         return self.evaluate_ranks(rows, show_progress) if rows else RankTable.concatenate([])

@@ -1,4 +1,4 @@
-"""On whose held-out items the checkpoints of a run are compared."""
+"""Chooses the users on whose held-out items the checkpoints of a run are compared."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

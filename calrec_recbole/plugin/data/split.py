@@ -114,7 +114,7 @@ def event_parts(users: np.ndarray, times: np.ndarray, split: SplitSettings) -> n
 
 
 def filled_share(users: np.ndarray, times: np.ndarray) -> float:
-    """Of the gaps between a user's events, as a share of those above 0, those of exactly a day.
+    """The share of gaps of exactly a day among the gaps above 0 between a user's events.
 
     A source that does not know its times is often filled so; ``users`` and ``times`` (n,) in chronological order.
     """

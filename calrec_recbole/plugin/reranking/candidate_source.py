@@ -1,4 +1,4 @@
-"""Who proposes the candidates of ``retrieval: rerank``: a finished run, or several of them."""
+"""Proposes the candidates of ``retrieval: rerank`` by a finished run, or by several."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

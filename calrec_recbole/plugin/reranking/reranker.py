@@ -70,7 +70,7 @@ class Reranker:
 
     @classmethod
     def of(cls, settings: CALRecSettings, prepared: Prepared) -> "Reranker":
-        """As the ``rerank_*`` settings say."""
+        """Makes the reranker that the ``rerank_*`` settings describe."""
         rerank, extra = settings.rerank, settings.unseen
         stage = first_stage(settings, prepared)
         weight, bonus = (

@@ -26,7 +26,7 @@ TRAINING, RANDOM = "training.safetensors", "random.json"
 
 
 class EpochwiseResume:
-    """Goes before ``TieHonest`` and a trainer that trains by RecBole's ``fit`` and ``_train_epoch``.
+    """Mixin, listed before ``TieHonest`` and a trainer that trains by RecBole's ``fit`` and ``_train_epoch``.
 
     While training, ``checkpoint/last`` holds the state at the start of the present epoch.
     """

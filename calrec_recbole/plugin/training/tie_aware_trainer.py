@@ -55,7 +55,7 @@ class RowColumns(NamedTuple):
 
 
 class TieHonest:
-    """Goes before a RecBole trainer among the bases; ``evaluate`` then answers with our metrics by name.
+    """Mixin, listed before a RecBole trainer among the bases; ``evaluate`` then returns our metrics by name.
 
     ``resumes``: whether ``fit`` can go on from what an interrupted run left in ``config["checkpoint_dir"]``; otherwise
     the runner empties the folder first.
@@ -208,7 +208,7 @@ class TieHonest:
             torch.save({"epoch": epoch, "state_dict": self.model.state_dict()}, temporary)
 
     def pretrain(self, train_data: Any, verbose: bool = True, show_progress: bool = False) -> Any:
-        """As RecBole's, and the last epoch is always saved: RecBole saves every ``save_step`` epochs only."""
+        """Pretrains as RecBole does, and always saves the last epoch: RecBole saves every ``save_step`` epochs only."""
         result = super().pretrain(train_data, verbose, show_progress)  # type: ignore[misc]
         epochs: int = self.pretrain_epochs  # type: ignore[attr-defined]
         last = self.checkpoint_dir / f"{self.run.model}-{self.run.dataset}-{epochs}.pth"
@@ -218,7 +218,7 @@ class TieHonest:
 
 
 class UntrainedTrainer(TieHonest, Trainer):
-    """For models without parameters: ``fit`` only computes the validation metrics."""
+    """Trainer of models without parameters: ``fit`` only computes the validation metrics."""
 
     def _build_optimizer(self, **_: Any) -> None:
         return None

@@ -42,7 +42,7 @@ class Run:
         return bool(self.test) and (self.folder / "ranks.parquet").is_file()
 
     def on(self, users: pd.Index) -> "Run":
-        """As if only ``users``, some of its own, had been tested; itself where these are all."""
+        """The run as if only ``users``, some of its own, had been tested; itself where these are all."""
         if len(users) == len(self.ranks):
             return self
         means = metric_vectors(self.ranks.loc[users], list(self.test)).mean()
@@ -81,7 +81,7 @@ class Run:
 
     @property
     def data_hash(self) -> str:
-        """Of the data set's events; empty where it is unknown."""
+        """The hash of the data set's events; empty where it is unknown."""
         return str(self.environment.get("data_sha256", {}).get("inter", ""))
 
     @property

@@ -57,11 +57,11 @@ class Kept:
     slices: pd.DataFrame
 
     def tests_of(self, dataset: str) -> pd.DataFrame:
-        """As ``evaluation.compare`` gave them."""
+        """The tests as ``evaluation.compare`` gave them."""
         return _on(self.tests, dataset)
 
     def slices_of(self, dataset: str) -> pd.DataFrame:
-        """As ``report.slice_metrics`` gave them."""
+        """The slices as ``report.slice_metrics`` gave them."""
         return _on(self.slices, dataset)
 
     @property
@@ -96,7 +96,7 @@ def write_kept(
 
 
 def read_kept(folder: Path) -> Kept:
-    """Of a results folder. Raises ``DataError`` where it keeps nothing, or what is not ours."""
+    """Reads what a results folder keeps. Raises ``DataError`` where it keeps nothing, or what is not ours."""
     file = folder / KEPT_FILE
     if not file.is_file():
         raise DataError(f"{folder} has no {KEPT_FILE} and its run folders are gone; run calrec compare again")

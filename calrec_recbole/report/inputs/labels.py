@@ -1,4 +1,4 @@
-"""From paths to a manifest: run folders get labels by what tells them apart."""
+"""Makes a manifest of paths: run folders get labels from the settings that differ."""
 
 import json
 from collections.abc import Mapping, Sequence

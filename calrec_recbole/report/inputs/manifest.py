@@ -54,7 +54,7 @@ class Manifest:
     entries: list[Entry] = field(default_factory=list)
 
     def changed(self, **values: Any) -> "Manifest":
-        """With ``values`` in the place of its own, where they are not None."""
+        """A copy with ``values`` in the place of its own, where they are not None."""
         return replace(self, **{key: value for key, value in values.items() if value is not None})
 
     def write(self, folder: Path) -> None:
@@ -62,7 +62,7 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Of a results folder. Raises ``DataError`` where it is not ours."""
+    """Reads the manifest of a results folder. Raises ``DataError`` where it is not ours."""
     file = folder / MANIFEST_FILE
     try:
         found = json.loads(file.read_text(encoding="utf-8"))

@@ -30,7 +30,7 @@ class Shared:
 
     @property
     def users_note(self) -> str:
-        """On whom the numbers are: ``128 of 9,471 test users, those that all rows share``; empty where unknown."""
+        """Names the users of the numbers: ``128 of 9,471 test users, those that all rows share``; empty where unknown."""
         if not self.users:
             return ""
         of = f" of {self.in_all:,}" if self.users < self.in_all else ""
@@ -38,7 +38,7 @@ class Shared:
 
 
 def shared(rows: Sequence[Row]) -> Shared:
-    """Of ``rows`` of one data set; a run without ranks is left out.
+    """Finds the users that all ``rows`` of one data set share; a run without ranks is left out.
 
     Rows on other data, or with other targets, stay as they are: they cannot be compared user by user.
     """

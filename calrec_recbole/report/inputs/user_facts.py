@@ -26,7 +26,7 @@ def write_facts(facts: pd.DataFrame, file: Path) -> None:
 
 
 def read_facts(out: Path, rows: Sequence[Row]) -> pd.DataFrame | None:
-    """Of the data of the first finished run of ``rows``; None where nobody has written them."""
+    """Reads the facts for the data of the first finished run of ``rows``; None where nobody has written them."""
     run = next((row.runs[0] for row in rows if row.runs), None)
     file = facts_file(out, run) if run else None
     return pd.read_parquet(file).set_index("user_id") if file and file.is_file() else None

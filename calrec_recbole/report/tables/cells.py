@@ -74,7 +74,7 @@ def printed(value: float, digits: int = DIGITS) -> str:
 def marked_cells(
     values: Sequence[Mapping[str, float]], spreads: Sequence[Mapping[str, float]] | None = None
 ) -> list[list[Cell]]:
-    """For each row the cells of ``METRICS``, from its values by key (``ndcg_opt@10``); a missing one is a dash.
+    """Prints the cells of ``METRICS`` of each row from its values by key (``ndcg_opt@10``); a missing one is a dash.
 
     Best and second are found in each key alone, by what is printed: equal digits share a mark, a lone row has none.
     """
@@ -92,7 +92,7 @@ def marked_cells(
 
 
 def paper_cells(values: Mapping[str, tuple[float, float]]) -> list[Cell]:
-    """Of a row of the paper: title of a metric -> (optimistic, pessimistic)."""
+    """A row of the paper: title of a metric -> (optimistic, pessimistic)."""
     absent = (np.nan, np.nan)
     return [Cell(*(Number(printed(value)) for value in values.get(metric.title, absent))) for metric in METRICS]
 

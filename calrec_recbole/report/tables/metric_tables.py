@@ -59,7 +59,7 @@ def average_table(rows: Sequence[Row], paper: PaperRows) -> list[TableRow]:
 
 
 def change_table(rows: Sequence[Row], reference: str) -> list[TableRow]:
-    """By how many % (optimistic + pessimistic) / 2 lies above that of the row ``reference``, as in Table 8."""
+    """Gives by how many % (optimistic + pessimistic) / 2 lies above that of the row ``reference``, as in Table 8."""
     finished = {row.label: row for row in rows if row.runs}
     if reference not in finished:
         return []

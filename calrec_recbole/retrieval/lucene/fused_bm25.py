@@ -1,4 +1,4 @@
-"""Algorithm 1 over Lucene's BM25 in the time of the rare words alone, without changing a float of the result.
+"""Algorithm 1 over Lucene's BM25 that visits only the postings of rare words; bit-identical to the plain way.
 
 Words that stand in many of the items, such as the template's labels, cost most postings and say least. Items that hold
 all of them equally often, and are of one length as Lucene's byte keeps it, make one class: what such words add is the

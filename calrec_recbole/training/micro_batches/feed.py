@@ -134,7 +134,7 @@ class Feed:
         return not warmup and (self.settings.alpha != 0 or self.settings.beta != 0)
 
     def reduction(self, warmup: bool) -> str:
-        """Of the generation loss in the phase: the warm-up predicts every token, and takes their mean."""
+        """How the generation loss is averaged: the warm-up predicts every token, and takes their mean."""
         return "mean" if warmup else self.settings.nig_reduction
 
     def _measured_sizes(self) -> Sizes:
