@@ -65,7 +65,7 @@ class HierarchicalMatch:
         return scores
 
     def matches(self, text: str) -> tuple[int, list[int]]:
-        """Counts the leading attributes that ``text`` matches, and finds the items that match there; (0, []) for none."""
+        """Counts the leading attributes that ``text`` matches, and finds the items that match; (0, []) for none."""
         attributes = self._attributes(text)
         if attributes is None:
             return 0, []

@@ -30,7 +30,7 @@ class Shared:
 
     @property
     def users_note(self) -> str:
-        """Names the users of the numbers: ``128 of 9,471 test users, those that all rows share``; empty where unknown."""
+        """Names the tested users: ``128 of 9,471 test users, those that all rows share``; empty where unknown."""
         if not self.users:
             return ""
         of = f" of {self.in_all:,}" if self.users < self.in_all else ""
