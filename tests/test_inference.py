@@ -34,7 +34,7 @@ def test_items_that_do_not_end_in_time_are_counted():
         ({"epsilon": -0.1}, "epsilon=-0.1 must not be negative"),
         ({"pooling": "median"}, "pooling='median' must be one of max"),
         ({"max_new_tokens": 0}, "max_new_tokens=0 must be auto or a number greater than 0"),
-        ({"speculate": "yes"}, "speculate='yes' must be auto, true or false"),
+        ({"speculate": "yes"}, "speculate='yes' must be one of auto, true, false"),
     ],
 )
 def test_what_is_out_of_range_is_named(change, message):
