@@ -66,7 +66,7 @@ class CurvesFile:
 
 def read_points(file: Path) -> Iterator[Point]:
     """The rows of ``file`` in order; a row that a kill cut is left out."""
-    with file.open(encoding="utf-8", newline="") as lines:
+    with file.open(encoding="utf-8", errors="replace", newline="") as lines:
         for row in csv.reader(lines):
             try:
                 step, seconds, metric, value = row

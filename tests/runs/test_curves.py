@@ -67,3 +67,9 @@ def test_without_a_file_nothing_is_written(tmp_path, monkeypatch):
     curves.add({"train/loss": 1.0}, 1)
     assert list(tmp_path.iterdir()) == []
     assert read_curve(tmp_path / "none.csv", "train/loss").values == []
+
+
+def test_bytes_that_are_no_text_cost_their_row_alone(tmp_path):
+    file = tmp_path / "curves.csv"
+    file.write_bytes(b"step,seconds,metric,value\n1,5.0,train/loss,0.5\n\xff\xfe\x00,1\n2,9.0,train/loss,0.25\n")
+    assert [point.value for point in read_points(file)] == [0.5, 0.25]
