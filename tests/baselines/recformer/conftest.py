@@ -1,7 +1,9 @@
 """A Recformer small enough for seconds."""
 
 import pytest
+import torch
 
+from calrec_recbole.baselines.recformer.backbone import LongformerSizes, from_scratch
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.runner import build_model
@@ -27,3 +29,13 @@ def built():
         return config, dataset, data, build_model(config, data.train.dataset)
 
     return of
+
+
+@pytest.fixture
+def small_recformer():
+    """Window 8, 5 items, 60 tokens; a vocabulary of 270."""
+    torch.manual_seed(1)
+    sizes = LongformerSizes(270, hidden_size=16, num_hidden_layers=2, intermediate_size=24)
+    backbone = from_scratch(sizes, ["title", "brand", "Red Glue", "Blue Pen"], 8, 6, 60)
+    backbone.network.eval()
+    return backbone
