@@ -14,7 +14,7 @@ import yaml
 from calrec_recbole.plugin.registry import OURS, known_model, recbole_models
 from calrec_recbole.setting_files import CONFIGS, read_settings
 
-__all__ = ["Setting", "model_help", "read_comments", "settings_of"]
+__all__ = ["Setting", "commented_settings", "model_help", "read_comments"]
 
 SHIPPED = Path(str(CONFIGS))
 WITHOUT_EPOCHS = ("CALRec", "LIR")  # RecBole's settings of a training by epochs have no effect on them
@@ -58,7 +58,7 @@ def read_comments(file: Path) -> tuple[list[str], list[Setting]]:
     return [line.removeprefix("#").removeprefix(" ") for line in lines[:length]], found
 
 
-def settings_of(model: str, dataset: str = "") -> list[Setting]:
+def commented_settings(model: str, dataset: str = "") -> list[Setting]:
     """Every setting of ``model`` (on ``dataset``) with the value that holds, the model's own first, then those of all.
 
     Where our comment names no more than a source, RecBole's description stands behind it. Raises ``ConfigError`` for
@@ -85,7 +85,7 @@ def model_help(model: str, dataset: str = "") -> str:
     told = [f"{model}: settings and their defaults, as --name=value or as `name: value` in a YAML file"]
     file = SHIPPED / "model" / f"{model}.yaml"
     told += ["", *(f"  {line}".rstrip() for line in (read_comments(file)[0] if file.is_file() else ()))]
-    for origin, settings in groupby(settings_of(model, dataset), key=lambda one: one.file):
+    for origin, settings in groupby(commented_settings(model, dataset), key=lambda one: one.file):
         told += ["", _origin(origin)]
         for section, rows in groupby(settings, key=lambda one: one.section):
             told += [f"  # {section}"] if section else []

@@ -6,13 +6,13 @@ from calrec_recbole.cli.run_recbole import main
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.registry import known_models
-from calrec_recbole.plugin.setting_comments import CONFIGS, WIDTH, model_help, read_comments, settings_of
+from calrec_recbole.plugin.setting_comments import CONFIGS, WIDTH, commented_settings, model_help, read_comments
 from calrec_recbole.setting_files import parse_value, read_settings
 
 
 @pytest.mark.parametrize("model", known_models())
 def test_the_defaults_are_those_of_a_run(model):
-    found = {one.name: parse_value(one.value, one.name) for one in settings_of(model, "ml-100k")}
+    found = {one.name: parse_value(one.value, one.name) for one in commented_settings(model, "ml-100k")}
     config = Config(model, "ml-100k")
     assert set(found) <= config.known
     defaults = {name: config.internal_config_dict[name] for name in found}
@@ -48,31 +48,31 @@ def test_comments_by_hand(tmp_path):
 
 
 def test_a_model_on_a_model_has_the_settings_of_both():
-    found = {one.name: one for one in settings_of("UniSRecID")}
+    found = {one.name: one for one in commented_settings("UniSRecID")}
     assert found["n_exps"].comment == "code"
     assert found["n_exps"].file.name == "UniSRec.yaml"
 
 
 def test_a_bare_source_is_explained_by_recbole():
-    comments = {one.name: one.comment for one in settings_of("FDSAText")}
+    comments = {one.name: one.comment for one in commented_settings("FDSAText")}
     assert comments["hidden_size"] == "UniSRec's comparison; The number of features in the hidden state"
     assert comments["text_init"].startswith("ours; random = ")
     assert "RecBole" not in comments["text_init"]
 
 
 def test_a_data_set_changes_what_its_file_sets():
-    assert {one.name: one.value for one in settings_of("CALRec", "Games")}["beta"] == "0.0"
-    assert {one.name: one.value for one in settings_of("CALRec")}["beta"] == "-0.025"
+    assert {one.name: one.value for one in commented_settings("CALRec", "Games")}["beta"] == "0.0"
+    assert {one.name: one.value for one in commented_settings("CALRec")}["beta"] == "-0.025"
 
 
 def test_a_model_without_epochs_has_no_settings_of_them():
-    assert "epochs" not in {one.name for one in settings_of("CALRec")}
-    assert "epochs" in {one.name for one in settings_of("SASRec")}
+    assert "epochs" not in {one.name for one in commented_settings("CALRec")}
+    assert "epochs" in {one.name for one in commented_settings("SASRec")}
 
 
 def test_an_unknown_model_is_named(capsys):
     with pytest.raises(ConfigError, match="did you mean 'CALRec'"):
-        settings_of("CalRec")
+        commented_settings("CalRec")
     assert main(["--model=CalRec", "--help"]) == 2
     assert capsys.readouterr().err.startswith("error: model='CalRec' is unknown")
 
