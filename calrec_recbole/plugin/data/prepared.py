@@ -6,11 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from recbole.data.utils import create_samplers, get_dataloader
 
 from calrec_recbole.catalogue import Catalogue, read_attributes, read_catalogue
 from calrec_recbole.data import missing_dataset_message
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.evaluation import TextGroups
 from calrec_recbole.plugin.config import FEATURE_SETTINGS, Config
 from calrec_recbole.plugin.data.data_settings import DataSettings
 from calrec_recbole.plugin.data.dataset import Loaders, build, item_tokens, read_dataset, user_tokens
@@ -93,6 +95,15 @@ class Prepared:
     def catalogue(self) -> Catalogue:
         """The text of every item, in the order of internal ids 1, 2, ...: ``texts[i]`` belongs to item ``i + 1``."""
         return read_catalogue(self.files["item"], self.items[1:], self.template)
+
+    @cached_property
+    def text_groups(self) -> TextGroups | None:
+        """Which items, by internal id, have one text; None where there are no texts to read."""
+        try:
+            _, group = self.catalogue.distinct_texts
+        except DataError:
+            return None
+        return TextGroups(torch.cat([torch.tensor([-1]), torch.from_numpy(group)]))
 
     @property
     def template(self) -> list[Attribute]:
