@@ -19,9 +19,7 @@ def add_parser(subparsers: Any) -> None:
         description="A small CALRec, trained from nothing on RecBole's bundled ml-100k, beside two baselines.",
     )
     parser.add_argument("--out", default="runs", metavar="DIR", help="where the run folders go (default: runs)")
-    parser.add_argument(
-        "--output_dir", dest="out", default="runs", help=argparse.SUPPRESS
-    )  # of old
+    parser.add_argument("--output_dir", dest="out", default="runs", help=argparse.SUPPRESS)  # of old
     goes_on = "the same command runs Pop and LIR anew and goes on with CALRec where it stood"
     parser.set_defaults(run=run, parser=parser, goes_on=goes_on)
 

@@ -43,9 +43,9 @@ def asked(monkeypatch):
     prompts = []
     original = Recommender.predictions
 
-    def counted(self, given, seeds):
+    def counted(self, given, seeds, tell=None):
         prompts.extend(tuple(prompt.tolist()) for prompt in given)
-        return original(self, given, seeds)
+        return original(self, given, seeds, tell)
 
     monkeypatch.setattr(Recommender, "predictions", counted)
     return prompts
