@@ -172,7 +172,7 @@ def test_a_validation_of_finished_weights_goes_on_too(settings, whole, asked, mo
     asked.clear()
     original, calls = Recommender.predictions, []
 
-    def dying(self, prompts, seeds):
+    def dying(self, prompts, seeds, tell=None):
         calls.append(len(prompts))
         if len(calls) == 3:
             raise KeyboardInterrupt
