@@ -136,3 +136,23 @@ def test_without_a_run_no_tensorboard_is_written(prepared, tmp_path, monkeypatch
     trainer_for("SASRec")(config, build_model(config, dataset)).fit(data.train, data.valid)
     assert sorted(tmp_path.iterdir()) == [tmp_path / "checkpoint", *before]
     assert recbole.trainer.trainer.get_tensorboard is original
+
+
+class Halves(UntrainedTrainer):
+    """Tells of the first user of each batch before the batch is done."""
+
+    def _batch_ranks(self, batch):
+        self.tell(1)
+        return super()._batch_ranks(batch)
+
+
+@pytest.mark.parametrize(("show", "name"), [("evaluate_ranks", "Validate"), ("test", "Test")])
+def test_the_bar_counts_each_user_once_and_says_what_is_evaluated(show, name, prepared, capsys):
+    config, dataset, data = prepared
+    for kind in (UntrainedTrainer, Halves):
+        trainer = kind(config, Fixed(config, dataset, [3.0] * 9))
+        getattr(trainer, show)(data.test, show_progress=True)
+        shown = capsys.readouterr().err
+        assert f"{name}: 100%" in shown
+        assert "8/8" in shown
+        assert "user/s" in shown
