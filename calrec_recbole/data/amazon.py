@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from calrec_recbole.data.atomic.cell_values import LARGEST, LATEST
 from calrec_recbole.data.raw_file import BadLineError, RawFile
 
 __all__ = ["Events", "read_reviews"]
@@ -70,8 +71,6 @@ def _text_hash(text: Any) -> int:
 
 
 LONGEST_ID = 131_072  # characters; what the csv module reads back
-LATEST = 1e19  # a time from here on is none: today's in nanoseconds are 1.7e18
-LARGEST_RATING = 3.4e38  # float32
 
 
 class _Columns:
@@ -93,7 +92,7 @@ class _Columns:
         self.item.append(self.items.setdefault(item, len(self.items)))
         self.time.append(time)
         rating = _number(record.get("overall"))
-        self.rating.append(rating if abs(rating) < LARGEST_RATING else math.nan)
+        self.rating.append(rating if abs(rating) < LARGEST else math.nan)
         self.text.append(_text_hash(record.get("reviewText")))
 
     def events(self) -> Events:

@@ -90,11 +90,15 @@ def _run(prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Pr
     cost, show_progress = Cost(), settings.show_progress and processes.first
     with cost.phase("data"):
         init_seed(settings.seed, settings.reproducibility)
+        for name in prepared.edited:
+            logger.warning("%s was edited since prepare: run calrec check --dataset=%s", name, prepared.name)
         logger.info(prepared.dataset)
         data = prepared.loaders
     with cost.phase("model"):
         model = build_model(config, data.train.dataset)
         logger.info(model)
+    if prepared.item_problem:
+        logger.warning("%s; left out: ties of text, equivalent items, slices by text", prepared.item_problem)
     with cost.phase("train"):
         trainer = trainer_for(settings.model)(config, model)
         score, valid = trainer.train_once(data.train, data.valid, show_progress)
