@@ -80,6 +80,7 @@ class _SameForAll:
             return item_table(self.prepared.item_rows(self.inter_feat[self.iid_field]), self.prepared.atomic, keeps)
         table = feature_table(path, self.prepared.atomic, keeps, source == FeatureSource.INTERACTION)
         self.prepared.tell(table.note)
+        self.prepared.dropped += table.dropped
         return table
 
     def _load_user_or_item_feat(self, token: str, dataset_path: str, source: Any, field_name: str) -> Any:

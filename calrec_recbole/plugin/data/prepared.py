@@ -45,6 +45,7 @@ class Prepared:
         self._others: dict[str, Prepared] = {}
         self._attributes: dict[tuple[str, ...], list[dict[str, str]]] = {}
         self._item_rows: ItemRows | None = None
+        self.dropped = 0  # rows that bad_rows left out of files other than .item
 
     @property
     def name(self) -> str:
