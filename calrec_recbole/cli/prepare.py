@@ -28,16 +28,17 @@ def add_parser(subparsers: Any) -> None:
     add("--reviews", metavar="FILE", type=Path, help="a reviews file of any name, plain or .gz, instead of --raw")
     add("--meta", metavar="FILE", type=Path, help="its metadata; without one every text is Unknown")
     add("--name", help="name of the data set (default: the category's, or the stem of --reviews)")
-    add("--no-dedup", action="store_true", help="keep consecutive duplicates (Table 7 of the paper)")
+    add("--no_dedup", action="store_true", help="keep consecutive duplicates (Table 7 of the paper)")
     add("--ties", metavar="HOW", help="duplicates at one time: in the order of the file, or item by item (file | item)")
-    add("--min-user-events", metavar="N", type=int, default=5, help="users with fewer events are dropped (default: 5)")
-    add("--accept-damaged", action="store_true", help="prepare what comes before the damage of a gzip file")
-    add("--category-source", metavar="SOURCE", help="path_without_root (default) | path | main_cat")
+    add("--min_user_events", metavar="N", type=int, default=5, help="users with fewer events are dropped (default: 5)")
+    add("--accept_damaged", action="store_true", help="prepare what comes before the damage of a gzip file")
+    add("--category_source", metavar="SOURCE", help="path_without_root (default) | path | main_cat")
     add(
         "--download", action="store_true", help="fetch missing raw files into --raw first; a broken download is resumed"
     )
-    add("--base-url", metavar="URL", help="where --download fetches from (default: the McAuley lab's address)")
-    parser.set_defaults(run=run, parser=parser)
+    add("--base_url", metavar="URL", help="where --download fetches from (default: the McAuley lab's address)")
+    goes_on = "nothing half-written is left; the same command starts again, a download where it stood"
+    parser.set_defaults(run=run, parser=parser, goes_on=goes_on)
 
 
 def _category(arguments: argparse.Namespace) -> "Category":

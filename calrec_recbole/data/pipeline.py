@@ -39,12 +39,12 @@ class PrepareSettings:
     def __post_init__(self) -> None:
         if not self.name or self.name != Path(self.name).name or self.name.startswith("."):
             raise ConfigError(f"--name={self.name} is not a folder name; use letters, digits, '-' and '_'")
-        must_be_one_of("--category-source", self.category_source, CATEGORY_SOURCES)
+        must_be_one_of("--category_source", self.category_source, CATEGORY_SOURCES)
         must_be_one_of("--ties", self.ties, DEDUP)
         if not 0 < self.user_fraction <= 1:
             raise ConfigError(f"prepare.user_fraction={self.user_fraction} must be above 0 and at most 1")
         if self.min_user_events < 1:
-            raise ConfigError(f"--min-user-events={self.min_user_events} must be at least 1")
+            raise ConfigError(f"--min_user_events={self.min_user_events} must be at least 1")
 
 
 def summary_file(folder: Path) -> Path:
@@ -79,7 +79,7 @@ def _require_events(counts: dict[str, int], reviews: RawFile, settings: PrepareS
     bad = ", ".join(f"{n} {reason}" for reason, n in reviews.bad.counts.items()) or "none"
     raise DataError(
         f"nothing is left of {reviews.path}: {what} (bad lines: {bad}), "
-        f"no user with --min-user-events={settings.min_user_events}; check that it is a reviews file"
+        f"no user with --min_user_events={settings.min_user_events}; check that it is a reviews file"
     )
 
 
@@ -114,7 +114,7 @@ def _require_ours(folder: Path) -> None:
 def _refuse_damaged(file: RawFile) -> None:
     if file.damaged:
         raise DataError(
-            f"{file.path} is cut off or damaged behind line {file.lines}: fetch it again, or add --accept-damaged to "
+            f"{file.path} is cut off or damaged behind line {file.lines}: fetch it again, or add --accept_damaged to "
             "prepare what comes before"
         )
 

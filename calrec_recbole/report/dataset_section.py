@@ -13,7 +13,7 @@ from calrec_recbole.report.rows import Row
 from calrec_recbole.report.slice_metrics import sliced
 from calrec_recbole.report.statistics import compared, reference_of
 from calrec_recbole.report.tables.cells import TableRow, table_row
-from calrec_recbole.report.tables.metric_tables import change_table, masked_table, metric_table
+from calrec_recbole.report.tables.metric_tables import change_table, gain_note, masked_table, metric_table
 from calrec_recbole.report.tables.paper_rows import MAIN, PaperRows, paper_rows
 
 __all__ = ["Section", "kept_section", "section_of"]
@@ -38,6 +38,18 @@ class Section:
     reference: str = ""
     notes: Sequence[str] = field(default_factory=list)
     users_note: str = ""
+
+    @property
+    def gain_note(self) -> str:
+        return gain_note(self.rows)
+
+    @property
+    def masked_note(self) -> str:
+        """On the users that the table without the last item leaves out, and on the rows that are not in it."""
+        there = {row.label for row in self.masked[0]}
+        labels = [row.label for row in self.finished if row.label not in there]
+        missing = f" No ranks without that item were kept of {', '.join(labels)}." if labels else ""
+        return self.masked[1] + missing
 
     @property
     def finished(self) -> list[Row]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from recbole.data.utils import create_samplers, get_dataloader
 
 from calrec_recbole.catalogue import Catalogue, catalogue_of
@@ -16,6 +17,7 @@ from calrec_recbole.data import missing_dataset_message
 from calrec_recbole.data.atomic import AtomicFile, AtomicSettings, ItemRows, read_item_rows
 from calrec_recbole.data.pipeline import summary_file
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.evaluation import TextGroups
 from calrec_recbole.plugin.config import FEATURE_SETTINGS, Config
 from calrec_recbole.plugin.data.data_settings import DataSettings
 from calrec_recbole.plugin.data.dataset import Loaders, build, item_tokens, read_dataset, user_tokens
@@ -148,6 +150,14 @@ class Prepared:
     def catalogue(self) -> Catalogue:
         """The text of every item, in the order of internal ids 1, 2, ...: ``texts[i]`` belongs to item ``i + 1``."""
         return catalogue_of(self.rows, self.items[1:], self.template)
+
+    @cached_property
+    def text_groups(self) -> TextGroups | None:
+        """Which items, by internal id, have one text; None where there are no texts to read."""
+        if self.item_problem:
+            return None
+        _, group = self.catalogue.distinct_texts
+        return TextGroups(torch.cat([torch.tensor([-1]), torch.from_numpy(group)]))
 
     @cached_property
     def template(self) -> list[Attribute]:

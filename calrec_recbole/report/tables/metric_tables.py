@@ -10,7 +10,7 @@ from calrec_recbole.report.rows import KEYS, METRICS, MetricName, Row
 from calrec_recbole.report.tables.cells import ABSENT, Cell, Number, TableRow, marked_cells, paper_cells
 from calrec_recbole.report.tables.paper_rows import PaperRows
 
-__all__ = ["OURS", "average_table", "change_table", "masked_table", "metric_table"]
+__all__ = ["OURS", "average_table", "change_table", "gain_note", "masked_table", "metric_table"]
 
 OURS = "CALRec"
 
@@ -90,7 +90,20 @@ def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
             values.append({key: float(np.mean([mean[key] for mean in means])) for key in KEYS})
             left_out = len(ranks[0]) - len(kept[0])
     table = [TableRow(label, cells) for label, cells in zip(labels, marked_cells(values), strict=True)]
-    return table, f"{left_out:,} users whose target is that item are left out." if table else ""
+    verb = "user whose target is that item is" if left_out == 1 else "users whose target is that item are"
+    return table, f"{left_out:,} {verb} left out." if table else ""
+
+
+def gain_note(rows: Sequence[Row]) -> str:
+    """Names the rows that ``Improv.`` is over, by metric; empty where the table has no such row."""
+    baselines = [row for row in rows if row.model != OURS and row.runs]
+    if not _gain(rows, [{key: row.value(key) for key in KEYS} for row in rows]):
+        return ""
+    best: dict[str, list[str]] = {}
+    for metric in METRICS:
+        best.setdefault(max(baselines, key=lambda row: row.value(metric.opt)).label, []).append(metric.title)
+    told = " and ".join(f"{label} ({', '.join(titles)})" for label, titles in best.items())
+    return f"Improv. is over the best other row of each metric, both optimistic: {told}."
 
 
 def _gain(rows: Sequence[Row], values: Sequence[Mapping[str, float]]) -> list[TableRow]:
