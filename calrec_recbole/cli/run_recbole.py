@@ -10,7 +10,7 @@ from calrec_recbole.cli.calrec import say_loading
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.runs.sigterm import EXIT, Terminated
 
-__all__ = ["main"]
+__all__ = ["main", "named_files"]
 
 HELP = """\
 usage: run_recbole --model=NAME --dataset=NAME [--config_files="a.yaml b.yaml"] [--key=value ...]
@@ -76,7 +76,7 @@ def _run(arguments: list[str]) -> None:
         raise ConfigError("--out and --output_dir are one setting: give one of them")
     if "out" in given:
         given["output_dir"] = given.pop("out")
-    files = _config_files(given.pop("config_files", None))
+    files = named_files(given.pop("config_files", None))
     lacking = [f"--{name}=NAME" for name in ("model", "dataset") if not given.get(name) and not files]
     if lacking:
         raise ConfigError(f"{' and '.join(lacking)} missing; see run_recbole --help")
@@ -88,7 +88,8 @@ def _run(arguments: list[str]) -> None:
     run(config_files=files, overrides=given)
 
 
-def _config_files(value: Any) -> list[str]:
+def named_files(value: Any) -> list[str]:
+    """The files of ``config_files``: a list, or names between blanks and commas."""
     names = value if isinstance(value, list) else re.split(r"[\s,]+", str(value or "").strip())
     return [str(name) for name in names if name]
 

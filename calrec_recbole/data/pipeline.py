@@ -111,7 +111,17 @@ def _require_ours(folder: Path) -> None:
         raise DataError(f"{folder} exists and was not made by `calrec prepare`; move it away or choose another --name")
 
 
-def prepare(reviews: Path, metadata: Path | None, out: Path, settings: PrepareSettings) -> dict[str, Any]:
+def _refuse_damaged(file: RawFile) -> None:
+    if file.damaged:
+        raise DataError(
+            f"{file.path} is cut off or damaged behind line {file.lines}: fetch it again, or add --accept_damaged to "
+            "prepare what comes before"
+        )
+
+
+def prepare(
+    reviews: Path, metadata: Path | None, out: Path, settings: PrepareSettings, accept_damaged: bool = False
+) -> dict[str, Any]:
     """Writes `out/<name>/<name>.inter`, `.item` and `.prepare.json`; returns the summary that the latter holds.
 
     One pass over each raw file. The folder appears whole under its name, or not at all; an older one of ours is
@@ -119,17 +129,21 @@ def prepare(reviews: Path, metadata: Path | None, out: Path, settings: PrepareSe
     "Unknown").
 
     Raises:
-        DataError: nothing is left, or the folder holds something else.
+        DataError: nothing is left, the folder holds something else, or a gzip file is damaged and not accepted.
     """
     folder = out / settings.name
     _require_ours(folder)
     events, reviews_file = read_reviews(reviews)
+    if not accept_damaged:
+        _refuse_damaged(reviews_file)
     table, counts = _selected(events, settings)
     _require_events(counts, reviews_file, settings)
     items = [events.items[code] for code in _item_order(table)]
     texts, metadata_file = Metadata(), None
     if metadata is not None:
         texts, metadata_file = read_metadata(metadata, set(items), settings.category_source, settings.root)
+        if not accept_damaged:
+            _refuse_damaged(metadata_file)
     empty = ("",) * len(ATTRIBUTES)
     with replacing_folder(folder) as temporary:
         inter, item = temporary / f"{settings.name}.inter", temporary / f"{settings.name}.item"

@@ -90,12 +90,16 @@ def _run(prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Pr
     cost, show_progress = Cost(), settings.show_progress and processes.first
     with cost.phase("data"):
         init_seed(settings.seed, settings.reproducibility)
+        for name in prepared.edited:
+            logger.warning("%s was edited since prepare: run calrec check --dataset=%s", name, prepared.name)
         data = prepared.loaders
         logger.info(_data_line(prepared))
     with cost.phase("model"):
         model = build_model(config, data.train.dataset)
         logger.info("%s: %s on %s", settings.model, _size(model), device_text(devices(config["device"])))
         logger.debug(model)
+    if prepared.item_problem:
+        logger.warning("%s; left out: ties of text, equivalent items, slices by text", prepared.item_problem)
     with cost.phase("train"):
         trainer = trainer_for(settings.model)(config, model)
         score, valid = trainer.train_once(data.train, data.valid, show_progress)

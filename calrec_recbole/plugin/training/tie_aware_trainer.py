@@ -21,7 +21,14 @@ from tqdm import tqdm
 
 from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.errors import ConfigError, ScoreError
-from calrec_recbole.evaluation import EvaluationSettings, RankTable, metric_value, ranks_without, tie_ranks
+from calrec_recbole.evaluation import (
+    EvaluationSettings,
+    RankTable,
+    TextGroups,
+    metric_value,
+    ranks_without,
+    tie_ranks,
+)
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.registry import TRAINERS, load, model_class
 from calrec_recbole.plugin.run_settings import RunSettings
@@ -69,6 +76,7 @@ class TieHonest:
     validated_users = 0  # of the latest validation
     told = 0  # users of the present batch that the bar counts already
     diagnostics: Mapping[str, Any] = MappingProxyType({})  # of the latest evaluation, for environment.json
+    text_groups: TextGroups | None = None  # of the items that are ranked
     resumed_seconds = 0.0  # that interrupted runs had spent on training before this one went on
 
     def __init__(self, config: Config, model: Any) -> None:
@@ -132,6 +140,7 @@ class TieHonest:
         self.model.eval()
         self.tot_item_num = eval_data._dataset.item_num
         self.item_tensor = eval_data._dataset.get_item_feature().to(self.device)
+        self.text_groups = eval_data._dataset.prepared.text_groups
         tables: list[RankTable] = []
         with self._bar(part, eval_data, show_progress) as bar:
             for batch in eval_data:
@@ -159,9 +168,13 @@ class TieHonest:
 
     def _ranked(self, interaction: Interaction, scores: Tensor, targets: Tensor) -> RankTable:
         """The ranks of ``targets`` (B,) among ``scores`` (B, n_items)."""
-        ranks = tie_ranks(scores, targets, self.run.model, getattr(self.model, "unretrieved", None))
+        unretrieved = getattr(self.model, "unretrieved", None)
+        ranks = tie_ranks(scores, targets, self.run.model, unretrieved)
         masked = ranks_without(self._last_items(interaction), scores, targets, *ranks)
-        return RankTable(interaction[self.columns.user].cpu(), targets.cpu(), *ranks, *masked)
+        groups = self.text_groups
+        none = torch.zeros_like(targets)
+        equivalent = groups.ranks(scores, targets, *ranks, unretrieved) if groups else (none, none)
+        return RankTable(interaction[self.columns.user].cpu(), targets.cpu(), *ranks, *masked, *equivalent)
 
     def _last_items(self, interaction: Interaction) -> Tensor:
         """(B,) the newest item of each history."""

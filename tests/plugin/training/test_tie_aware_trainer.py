@@ -81,7 +81,7 @@ def test_the_validation_score_is_not_rounded(prepared):
     ranks = [int(target) for batch in data.valid for target in batch[3]]
     assert score == pytest.approx(sum(1 / math.log2(1 + rank) for rank in ranks) / 8, abs=1e-12)
     assert round(score, 4) != score
-    assert list(found)[:2] == ["ndcg_opt@2", "ndcg_pes@2"]
+    assert list(found)[:2] == ["ndcg_opt@2", "ndcg_exp@2"]
 
 
 def test_training_leaves_the_best_weights(prepared, tmp_path):
