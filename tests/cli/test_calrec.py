@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from calrec_recbole.cli import stats
-from calrec_recbole.cli.calrec import build_parser, main, spelled
+from calrec_recbole.cli.calrec import COMMANDS, build_parser, main, spelled
 
 LIGHT = """
 import sys
@@ -41,7 +41,7 @@ def test_wrong_usage_is_one_line(argv, capsys):
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["prepare", "stats", "compare", "report", "rank", "recommend", "demo"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_options_are_spelled_alike_in_all_commands(command, capsys):
     with pytest.raises(SystemExit):
         main([command, "--help"])

@@ -23,7 +23,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add = parser.add_argument
     add("--dataset", metavar="NAME", required=True, help="for example Scientific")
-    add("--data_path", "--data-path", metavar="DIR", default="dataset", help="default: dataset")
+    add("--data_path", metavar="DIR", default="dataset", help="default: dataset")
     add("--backbone", metavar="NAME", help="scratch, a hub id, a folder or a .gguf file: its tokens and CALRec's cost")
     add("--teraflops", metavar="N", type=float, help="speed that the cost is told at (default: this machine, measured)")
     parser.set_defaults(run=run, parser=parser, takes_settings=True)
@@ -33,7 +33,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Prints the page; raises ``CalrecError`` for events that cannot be read."""
     import logging
 
+    from calrec_recbole.cli.calrec import say_loading
     from calrec_recbole.cli.run_recbole import named_files
+
+    say_loading()
     from calrec_recbole.errors import ConfigError
     from calrec_recbole.plugin.calrec.core_settings import CALRecSettings
     from calrec_recbole.plugin.config import Config

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from calrec_recbole.report.dataset_section import Section
 from calrec_recbole.report.plots import cost_plot, curve_plot, gap_plot, metric_plot, slice_plot
-from calrec_recbole.report.plots.learning_curves import learnt
+from calrec_recbole.report.plots.learning_curves import kept_steps
 from calrec_recbole.report.plots.looks import Look
 from calrec_recbole.report.plots.style import inline_svg, legend_above, save
 from calrec_recbole.report.plots.tie_gap import tied
@@ -18,7 +18,7 @@ from calrec_recbole.report.slice_metrics import LOW
 
 __all__ = ["Drawing", "draw_plots"]
 
-KEYED = ("cost", "slices")  # the page has one legend for all of them, each file its own
+KEYED = ("cost", "curves", "slices")  # the page has one legend for all of them, each file its own
 TIES = "items of the target's score"
 
 
@@ -58,8 +58,10 @@ def _figures(section: Section, looks: Mapping[str, Look]) -> Iterator[tuple[str,
         yield "gap", gap, f"How much hangs on ties: the gap between the optimistic and the pessimistic case.{without}"
     yield "cost", cost_plot(rows, looks), "Accuracy against the cost of training and of evaluation."
     if curve := curve_plot(rows, looks):
-        without = _others("Validated once, or with no curve kept", rows, learnt(rows))
-        yield "curves", curve, f"Learning curves; the ring and the legend name the checkpoint that was kept.{without}"
+        kept = kept_steps(rows)
+        told = ", ".join(f"{label} at {step}" for label, step in kept.items())
+        without = _others("No curve", rows, [row for row in rows if row.label in kept])
+        yield "curves", curve, f"Learning curves; the ring is at the checkpoint that was kept: {told}.{without}"
     if not section.slices.empty:
         for place, (by, found) in enumerate(section.slices.groupby("by", sort=False)):
             yield f"slices-{place + 1}", slice_plot(found, looks), _slices(str(by), LOW in found)
