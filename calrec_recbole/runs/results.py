@@ -53,7 +53,7 @@ def write_results(
 def print_result(result: RunResult) -> None:
     """Valid and test metrics beside each other, in the three cases of ties, and the run's folder."""
     table = Table("metric", title=" ".join(result.folder.parts[-3:-1]))
-    for column in (f"{part} {case}" for part in ("valid", "test") for case in CASES):
+    for column in (f"{part}\n{case}" for part in ("valid", "test") for case in CASES):
         table.add_column(column, justify="right")
     absent = float("nan")
     for name in result.test:
