@@ -15,6 +15,15 @@ def rows(write_run):
     return rows_of(Manifest("x", "X", entries=entries))
 
 
+def test_every_tick_within_a_decade_is_a_plain_number(rows):
+    drawn = cost_plot(rows, looks_of(rows))  # both rows cost 100 s: a narrow axis
+    drawn.axes[0].set_xlim(30, 300)
+    drawn.draw_without_rendering()
+    labels = [text.get_text() for text in drawn.axes[0].get_xticklabels(which="both")]
+    assert not any("$" in label for label in labels)
+    assert {"50", "100", "200"} <= set(labels)
+
+
 def test_costs_are_seconds_and_milliseconds(rows):
     above, below = cost_plot(rows, looks_of(rows)).axes
     assert above.lines[0].get_xdata()[0] == 100
