@@ -60,7 +60,13 @@ def _write_numbers(contents: "Contents", out: Path) -> None:
     _write_frame(_joined(tests), out / "tests")
     _write_frame(_joined([(one.dataset, one.slices) for one in sections]), out / "slices")
     told = {
-        one.dataset: KeptDataset(one.users_note, list(one.notes), [asdict(row) for row in one.masked[0]], one.masked[1])
+        one.dataset: KeptDataset(
+            one.users_note,
+            list(one.notes),
+            [asdict(row) for row in one.masked[0]],
+            one.masked[1],
+            [asdict(row) for row in one.equivalent],
+        )
         for one in sections
     }
     runs = [run for row in contents.rows for run in row.runs]

@@ -1,4 +1,4 @@
-"""How good is each model, and how sure is that? Means with 95 % intervals, optimistic and pessimistic."""
+"""How good is each model, and how sure is that? Means with 95 % intervals: optimistic, expected, pessimistic."""
 
 from collections.abc import Mapping, Sequence
 
@@ -34,6 +34,8 @@ def metric_plot(rows: Sequence[Row], means: pd.DataFrame, paper: PaperRows, look
                 if found := ends.get((row.label, key)):
                     axis.plot([found["low"], found["high"]], [place + shift] * 2, color=tone, lw=1.2)
                 axis.plot(row.value(key), place + shift, "o", ms=4.2, color=tone, mfc=face, mew=1.1, clip_on=False)
+            if np.isfinite(row.value(metric.exp)) and row.value(metric.opt) != row.value(metric.pes):
+                axis.plot(row.value(metric.exp), place + sum(ours) / 2, "|", ms=6, mew=1.4, color=tone, clip_on=False)
             values = printed.get(metric.title, ())
             for value, shift, face in zip(values, theirs, (MUTED, PAPER), strict=False):
                 if np.isfinite(value):
@@ -58,6 +60,7 @@ def _legend(drawn: Figure, intervals: bool, paper: bool) -> None:
         Line2D([], [], marker="o", ls="-" if intervals else "", color=INK, ms=4.6, label="optimistic"),
         Line2D([], [], marker="o", ls="-" if intervals else "", color=INK, mfc=PAPER, ms=4.6, label="pessimistic"),
     ]
+    handles.insert(1, Line2D([], [], marker="|", ls="", color=INK, ms=6, mew=1.4, label="expected"))
     if paper:
         handles.append(Line2D([], [], marker="D", ls="", color=MUTED, ms=3.6, label="the paper's"))
-    drawn.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.6)
+    drawn.legend(handles=handles, loc="outside lower center", ncols=4, handlelength=1.6)

@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pytest
 
 from calrec_recbole.report.inputs.manifest import Entry, Manifest
@@ -9,6 +10,7 @@ from calrec_recbole.report.rows import rows_of
 from calrec_recbole.report.tables.metric_tables import (
     average_table,
     change_table,
+    equivalent_table,
     gain_note,
     masked_table,
     metric_table,
@@ -92,3 +94,14 @@ def test_a_failed_row_says_why():
     found = rows_of(Manifest("x", "X", entries=[Entry("a|b", "LIR", "T", "", error="it | broke")]))
     text = markdown({"T": metric_table(found, {}, whole=True)}, "X", "", [])
     assert r"| a\|b | failed: it \| broke |  |  |  |" in text
+
+
+def test_any_item_of_the_text_counts_where_these_ranks_were_kept(write_run):
+    folders = write_run("SASRec"), write_run("LIR")
+    ranks = pd.read_parquet(folders[1] / "ranks.parquet")
+    ranks["optimistic_equivalent"], ranks["pessimistic_equivalent"] = [1, 1, 8, 1], [1, 1, 8, 2]
+    ranks.to_parquet(folders[1] / "ranks.parquet")
+    (row,) = equivalent_table(rows(*folders))
+    assert row.label == "LIR"
+    assert [one.text for one in row.cells[1].shown.values()] == [".7500", ".6250", ".5000"]  # Recall@1
+    assert [one.text for one in row.cells[2].shown.values()] == ["1.0000"]
