@@ -17,8 +17,8 @@ def rows(*folders, labels=None):
 
 def test_markdown_and_latex_mark_best_and_second(write_run):
     table = {"A_1": metric_table(rows(write_run("SASRec"), write_run("LIR")), {}, whole=True)}
-    # NDCG@10: SASRec (1 + .63093 + 0 + .5) / 4, LIR (3 + 0) / 4 and (2 * .63093 + 0 + .43068) / 4; between them, over all
-    # places of the ties, (2 * (1 + .63093) / 2 + 0 + (1 + .63093 + .5 + .43068) / 4) / 4
+    # NDCG@10: SASRec (1 + .63093 + 0 + .5) / 4, LIR (3 + 0) / 4 and (2 * .63093 + 0 + .43068) / 4; between them, over
+    # all places of the ties, (2 * (1 + .63093) / 2 + 0 + (1 + .63093 + .5 + .43068) / 4) / 4
     text = markdown(table, "T", "calrec compare", ["A note."])
     assert "| SASRec | <u>.5327</u>/<u>.5327</u>/**.5327** |" in text
     assert "| LIR | **.7500**/**.5678**/<u>.4231</u> |" in text
