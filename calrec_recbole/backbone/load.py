@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils._validators import validate_repo_id
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from safetensors import SafetensorError
 from torch import Tensor
@@ -17,7 +19,10 @@ from calrec_recbole.backbone.lora import merged_weights
 from calrec_recbole.errors import BackboneError
 from calrec_recbole.generation.probe import check_backbone
 
-__all__ = ["Backbone", "load_backbone", "no_bars", "read_backbone", "save_backbone"]
+__all__ = ["Backbone", "load_backbone", "names_nothing", "no_bars", "read_backbone", "save_backbone"]
+
+
+OTHER = "give 'scratch', a local folder, a .gguf file or a hub id"
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ def load_backbone(source: str, dtype: torch.dtype = torch.float32, *, samples: b
         backbone = _from_pretrained(str(path.parent), dtype, gguf_file=path.name)
         _forget_quantisation(backbone.model)
     else:
+        if names_nothing(source):
+            raise BackboneError(f"backbone={source} cannot be loaded (no such folder, and no hub id): {OTHER}")
         backbone = _from_pretrained(str(path) if path.is_dir() else source, dtype)
     return _checked(backbone, source, samples)
 
@@ -94,10 +101,19 @@ def _from_pretrained(source: str, dtype: torch.dtype, **where: Any) -> Backbone:
             raise ValueError(f"its weights lack {len(found['missing_keys'])} tensors: {min(found['missing_keys'])}")
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as problem:
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-        raise BackboneError(
-            f"backbone={source} cannot be loaded ({reason}): give 'scratch', a local folder, a .gguf file or a hub id"
-        ) from problem
+        raise BackboneError(f"backbone={source} cannot be loaded ({reason}): {OTHER}") from problem
     return Backbone(model, tokenizer)
+
+
+def names_nothing(source: str) -> bool:
+    """Whether ``source`` is no folder, and of a form that no hub id has."""
+    if Path(source).expanduser().is_dir():
+        return False
+    try:
+        validate_repo_id(source)
+    except HFValidationError:
+        return True
+    return False
 
 
 @contextmanager
