@@ -16,7 +16,7 @@ PACKAGE, BASELINES = ROOT / "calrec_recbole", ROOT / "baselines"
 
 FLOORS = [  # design.md: a room imports from itself and from the floors before its own
     {"configs", "errors"},
-    {"durable_files", "setting_groups"},
+    {"durable_files", "setting_groups", "stored_files"},
     {"setting_files"},
     {"prompts", "losses", "fusion", "evaluation", "attention", "data"},
     {"catalogue", "examples", "generation", "paper", "retrieval"},
