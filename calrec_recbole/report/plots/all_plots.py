@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from calrec_recbole.durable_files import file_name
 from calrec_recbole.report.dataset_section import Section
 from calrec_recbole.report.plots import cost_plot, curve_plot, gap_plot, metric_plot, slice_plot
 from calrec_recbole.report.plots.style import inline_svg, save
@@ -27,7 +28,7 @@ def draw_plots(section: Section, folder: Path) -> list[Drawing]:
     """Writes <data set>-<kind>.png and .svg; nothing of a data set without a finished run."""
     drawings = []
     for kind, drawn, caption in _figures(section) if section.finished else ():
-        name = f"{section.dataset}-{kind}"
+        name = f"{file_name(section.dataset)}-{kind}"
         save(drawn, folder, name)
         drawings.append(Drawing(kind.partition("-")[0], name, inline_svg(drawn, name, caption), caption))
     return drawings
