@@ -103,9 +103,10 @@ def _token_ids(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[li
 def _load(folder: Path, settings: TextSettings) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer  # seconds that a filled cache does not cost
 
+    from calrec_recbole.backbone import no_bars
     from calrec_recbole.backbone.pretrained import NO_CODE, check_size
 
-    with reading(f"text_encoder={settings.encoder} cannot be loaded", "give another encoder", ConfigError):
+    with reading(f"text_encoder={settings.encoder} cannot be loaded", "give another encoder", ConfigError), no_bars():
         check_size(str(folder), local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **NO_CODE)
         model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32, **NO_CODE)

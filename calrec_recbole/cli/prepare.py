@@ -28,15 +28,17 @@ def add_parser(subparsers: Any) -> None:
     add("--reviews", metavar="FILE", type=Path, help="a reviews file of any name, plain or .gz, instead of --raw")
     add("--meta", metavar="FILE", type=Path, help="its metadata; without one every text is Unknown")
     add("--name", help="name of the data set (default: the category's, or the stem of --reviews)")
-    add("--no-dedup", action="store_true", help="keep consecutive duplicates (Table 7 of the paper)")
+    add("--no_dedup", action="store_true", help="keep consecutive duplicates (Table 7 of the paper)")
     add("--ties", metavar="HOW", help="duplicates at one time: in the order of the file, or item by item (file | item)")
-    add("--min-user-events", metavar="N", type=int, default=5, help="users with fewer events are dropped (default: 5)")
-    add("--category-source", metavar="SOURCE", help="path_without_root (default) | path | main_cat")
+    add("--min_user_events", metavar="N", type=int, default=5, help="users with fewer events are dropped (default: 5)")
+    add("--accept_damaged", action="store_true", help="prepare what comes before the damage of a gzip file")
+    add("--category_source", metavar="SOURCE", help="path_without_root (default) | path | main_cat")
     add(
         "--download", action="store_true", help="fetch missing raw files into --raw first; a broken download is resumed"
     )
-    add("--base-url", metavar="URL", help="where --download fetches from (default: the McAuley lab's address)")
-    parser.set_defaults(run=run, parser=parser)
+    add("--base_url", metavar="URL", help="where --download fetches from (default: the McAuley lab's address)")
+    goes_on = "nothing half-written is left; the same command starts again, a download where it stood"
+    parser.set_defaults(run=run, parser=parser, goes_on=goes_on)
 
 
 def _category(arguments: argparse.Namespace) -> "Category":
@@ -45,7 +47,7 @@ def _category(arguments: argparse.Namespace) -> "Category":
     from calrec_recbole.data.locate import raw_stem
     from calrec_recbole.errors import ConfigError
 
-    if arguments.category is None and arguments.reviews is None:
+    if arguments.category == "" or (arguments.category is None and arguments.reviews is None):
         raise ConfigError("give --category=NAME, for example --category=Scientific, or --reviews=FILE")
     own = arguments.category or raw_stem(arguments.reviews)
     try:
@@ -111,5 +113,5 @@ def run(arguments: argparse.Namespace) -> None:
     from calrec_recbole.cli.prepare_summary import print_summary
     from calrec_recbole.data.pipeline import prepare
 
-    summary = prepare(reviews, metadata, arguments.out, settings)
+    summary = prepare(reviews, metadata, arguments.out, settings, arguments.accept_damaged)
     print_summary(summary, arguments.out / settings.name, time.perf_counter() - start)

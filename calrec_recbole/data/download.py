@@ -120,7 +120,7 @@ def _attempt(url: str, part: Path) -> None:
         if error.code >= 500:
             raise _BrokenOffError(f"HTTP {error.code}") from None
         reason = " ".join(str(error.reason).split())
-        raise DataError(f"{url}: HTTP {error.code} {reason}; check --base-url and the category's stem") from None
+        raise DataError(f"{url}: HTTP {error.code} {reason}; check --base_url and the category's stem") from None
     except (HTTPException, OSError) as error:  # URLError is an OSError
         raise _BrokenOffError(one_line(error)) from None
     size = part.stat().st_size
@@ -208,10 +208,10 @@ def _check_arrived(url: str, part: Path) -> None:
         part.unlink()
         if begins[:2] == GZIP:  # of two versions, or damaged on its way
             raise _BrokenOffError(f"damaged gzip data: {one_line(problem)}") from None
-        raise DataError(f"{url}: the server sent no gzip file but {begins[:40]!r}...; check --base-url") from None
+        raise DataError(f"{url}: the server sent no gzip file but {begins[:40]!r}...; check --base_url") from None
     except BadLineError as problem:
         part.unlink()
-        raise DataError(f"{url}: the first line is no JSON object ({problem}); check --base-url") from None
+        raise DataError(f"{url}: the first line is no JSON object ({problem}); check --base_url") from None
 
 
 def check_packed(file: Path) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.data.raw_file import RawFile
-from calrec_recbole.data.texts import Text, attribute_text
+from calrec_recbole.data.raw_file import BadLineError, RawFile
+from calrec_recbole.data.texts import Text, attribute_text, price_text
 
 __all__ = ["ATTRIBUTES", "CATEGORY_SOURCES", "Metadata", "read_metadata"]
 
@@ -62,25 +62,34 @@ class Metadata:
     repeated: int = 0
 
     def add(self, item: str, record: dict[str, Any], source: str, root: str | None) -> None:
-        found = {name: attribute_text(record.get(name)) for name in ATTRIBUTES if name != "category"}
-        found["category"] = CATEGORY_SOURCES[source](record, root)
+        """The attributes of ``item`` in place of what was known; ``BadLineError`` for a number that is none."""
+        found = {name: attribute_text(record.get(name)) for name in ("title", "brand")}
+        found |= {"category": CATEGORY_SOURCES[source](record, root), "price": price_text(record.get("price"))}
         self.markup.update(name for name in ATTRIBUTES if found[name].was_markup)
         self.cut.update(name for name in ATTRIBUTES if found[name].was_cut)
         self.texts[item] = tuple(found[name].text for name in ATTRIBUTES)
 
 
 def read_metadata(path: Path, wanted: Collection[str], source: str, root: str | None) -> tuple[Metadata, RawFile]:
-    """The attributes of the ``wanted`` items, in one pass; of an item's several lines the first counts.
+    """The attributes of the ``wanted`` items, in one pass; of an item's several lines the first with a text counts.
 
-    ``source`` is one of ``CATEGORY_SOURCES``. A line without an item id is counted in the returned ``RawFile.bad``.
+    ``source`` is one of ``CATEGORY_SOURCES``. A line without an item id or with a number that is none is counted in the
+    returned ``RawFile.bad``.
     """
     file, metadata = RawFile(path), Metadata()
     for line, record in file.objects():
-        item = record.get("asin")
-        if not isinstance(item, str | int) or not str(item).strip():
-            file.bad.add("lacks item (asin)", line)
-        elif str(item) in metadata.texts:
-            metadata.repeated += 1
-        elif str(item) in wanted:
-            metadata.add(str(item), record, source, root)
+        try:
+            item = _item(record)
+            metadata.repeated += item in metadata.texts
+            if item in wanted and not any(metadata.texts.get(item, ())):
+                metadata.add(item, record, source, root)
+        except BadLineError as error:
+            file.bad.add(str(error), line)
     return metadata, file
+
+
+def _item(record: dict[str, Any]) -> str:
+    item = record.get("asin")
+    if not isinstance(item, str | int) or not str(item).strip():
+        raise BadLineError("lacks item (asin)")
+    return str(item)

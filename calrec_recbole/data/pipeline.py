@@ -39,12 +39,12 @@ class PrepareSettings:
     def __post_init__(self) -> None:
         if not self.name or self.name != file_name(self.name):
             raise ConfigError(f"--name={self.name!r} is not a folder name; use letters, digits, '-' and '_'")
-        must_be_one_of("--category-source", self.category_source, CATEGORY_SOURCES)
+        must_be_one_of("--category_source", self.category_source, CATEGORY_SOURCES)
         must_be_one_of("--ties", self.ties, DEDUP)
         if not 0 < self.user_fraction <= 1:
             raise ConfigError(f"prepare.user_fraction={self.user_fraction} must be above 0 and at most 1")
         if self.min_user_events < 1:
-            raise ConfigError(f"--min-user-events={self.min_user_events} must be at least 1")
+            raise ConfigError(f"--min_user_events={self.min_user_events} must be at least 1")
 
 
 def summary_file(folder: Path) -> Path:
@@ -79,7 +79,7 @@ def _require_events(counts: dict[str, int], reviews: RawFile, settings: PrepareS
     bad = ", ".join(f"{n} {reason}" for reason, n in reviews.bad.counts.items()) or "none"
     raise DataError(
         f"nothing is left of {reviews.path}: {what} (bad lines: {bad}), "
-        f"no user with --min-user-events={settings.min_user_events}; check that it is a reviews file"
+        f"no user with --min_user_events={settings.min_user_events}; check that it is a reviews file"
     )
 
 
@@ -113,7 +113,17 @@ def _require_ours(folder: Path) -> None:
         raise DataError(f"{folder} exists and was not made by `calrec prepare`; move it away or choose another --name")
 
 
-def prepare(reviews: Path, metadata: Path | None, out: Path, settings: PrepareSettings) -> dict[str, Any]:
+def _refuse_damaged(file: RawFile) -> None:
+    if file.damaged:
+        raise DataError(
+            f"{file.path} is cut off or damaged behind line {file.lines}: fetch it again, or add --accept_damaged to "
+            "prepare what comes before"
+        )
+
+
+def prepare(
+    reviews: Path, metadata: Path | None, out: Path, settings: PrepareSettings, accept_damaged: bool = False
+) -> dict[str, Any]:
     """Writes `out/<name>/<name>.inter`, `.item` and `.prepare.json`; returns the summary that the latter holds.
 
     One pass over each raw file. The folder appears whole under its name, or not at all; an older one of ours is
@@ -121,18 +131,22 @@ def prepare(reviews: Path, metadata: Path | None, out: Path, settings: PrepareSe
     "Unknown").
 
     Raises:
-        DataError: nothing is left, or the folder holds something else.
+        DataError: nothing is left, the folder holds something else, or a gzip file is damaged and not accepted.
     """
     folder = out / settings.name
     _require_ours(folder)
     sweep(folder)
     events, reviews_file = read_reviews(reviews)
+    if not accept_damaged:
+        _refuse_damaged(reviews_file)
     table, counts = _selected(events, settings)
     _require_events(counts, reviews_file, settings)
     items = [events.items[code] for code in _item_order(table)]
     texts, metadata_file = Metadata(), None
     if metadata is not None:
         texts, metadata_file = read_metadata(metadata, set(items), settings.category_source, settings.root)
+        if not accept_damaged:
+            _refuse_damaged(metadata_file)
     empty = ("",) * len(ATTRIBUTES)
     with replacing_folder(folder) as temporary:
         inter, item = temporary / f"{settings.name}.inter", temporary / f"{settings.name}.item"

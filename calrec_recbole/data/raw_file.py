@@ -121,10 +121,13 @@ def _lines(file: io.BufferedReader) -> Iterator[bytes]:
 
 
 class RawFile:
-    """One pass over a raw file; ``lines``, ``bad``, ``size`` (bytes on disk) and ``sha256`` are complete after it."""
+    """One pass over a raw file; ``lines``, ``bad``, ``size`` (bytes on disk) and ``sha256`` are complete after it.
+
+    ``damaged``: its gzip data are cut off or damaged behind ``lines``.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.bad, self.lines = path, BadLines(), 0
+        self.path, self.bad, self.lines, self.damaged = path, BadLines(), 0, False
         self.size, self.sha256 = 0, ""
 
     def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -138,6 +141,7 @@ class RawFile:
                     except BadLineError as error:
                         self.bad.add(str(error), self.lines)
             except (EOFError, zlib.error, gzip.BadGzipFile):
+                self.damaged = True
                 self.bad.add("gzip data cut off or damaged from here on", self.lines + 1)
             while hashed.read(CHUNK):  # what lies behind damaged data still belongs to the hash
                 pass

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
+from calrec_recbole.evaluation.summary import tie_summary
 from calrec_recbole.runs.curves import CURVES_FILE, Curve, read_curve
 from calrec_recbole.setting_files import read_settings
 from calrec_recbole.stored_files import NUMBER, misfit, read_json
@@ -17,19 +19,21 @@ from calrec_recbole.stored_files import NUMBER, misfit, read_json
 __all__ = ["CONFIG_SHAPE", "ENVIRONMENT_SHAPE", "METRICS_SHAPE", "Run", "data_name", "find_runs", "read_run"]
 
 FINISHED = "metrics.json"
+RANKS = "ranks.parquet"
 LEAVE_ONE_OUT = "leave_one_out"
 SHARES = (0.8, 0.1, 0.1)  # of configs/overall.yaml
 AGAIN = "run it again, or leave it out"
 
 CONFIG_SHAPE: dict[Any, Any] = {  # of what a report reads of them; see ``misfit``
     **{"model": str, "dataset": str, "seed": int, "split?": str, "global_time_shares?": [NUMBER]},
-    **{"valid_metric?": str, "data_path?": (str, type(None)), ...: object},
+    **{"valid_metric?": str, "data_path?": (str, type(None)), "train_steps?": NUMBER, ...: object},
 }
-METRICS_SHAPE = {"test": {...: NUMBER}, "valid?": {...: NUMBER}, "left?": int}
+METRICS_SHAPE = {"test": {...: NUMBER}, "valid?": {...: NUMBER}, "left?": int, "ties?": {...: NUMBER}}
 ENVIRONMENT_SHAPE = {
     **{"command?": str, "versions?": {...: str}, "data_sha256?": {...: str}, "users?": {...: int}},
     **{"seconds?": {...: {...: NUMBER}}, "peak_memory_mib?": {...: NUMBER}, "samples?": {...: NUMBER}},
     **{"seconds_before_resume?": NUMBER, "sampling_seconds_before_resume?": NUMBER, "devices?": {...: object}},
+    "parameters?": (int, type(None)),
 }
 
 
@@ -51,7 +55,7 @@ class Run:
 
     @property
     def has_ranks(self) -> bool:
-        return bool(self.test) and (self.folder / "ranks.parquet").is_file()
+        return bool(self.test) and (self.folder / RANKS).is_file()
 
     def on(self, users: pd.Index) -> "Run":
         """The run as if only ``users``, some of its own, had been tested; itself where these are all."""
@@ -77,9 +81,24 @@ class Run:
     def seed(self) -> int:
         return int(self.config["seed"])
 
-    @property
+    @cached_property
     def test(self) -> Mapping[str, float]:
-        return self.metrics["test"]
+        """Those of metrics.json; what a run of before the expected metrics lacks of them comes from its ranks."""
+        found = self.metrics["test"]
+        names = [name.replace("_opt", "_exp") for name in found if "_opt" in name]
+        lacking = [name for name in names if name not in found]
+        if not lacking or not (self.folder / RANKS).is_file():
+            return found
+        means = metric_vectors(self.ranks, lacking).mean()
+        return {**found, **{str(name): float(value) for name, value in means.items()}}
+
+    @cached_property
+    def ties(self) -> Mapping[str, float]:
+        """See ``tie_summary``; empty where neither metrics.json nor ranks have it."""
+        if not (self.folder / RANKS).is_file():
+            return self.metrics.get("ties", {})
+        pair = (torch.from_numpy(self.ranks[case].to_numpy()) for case in ("optimistic", "pessimistic"))
+        return tie_summary(*pair)
 
     @property
     def tested(self) -> int:

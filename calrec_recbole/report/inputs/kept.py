@@ -12,7 +12,7 @@ from calrec_recbole.errors import DataError
 from calrec_recbole.report.csv_frames import read_frame
 from calrec_recbole.report.inputs.finished_runs import CONFIG_SHAPE, ENVIRONMENT_SHAPE, FINISHED, METRICS_SHAPE, Run
 from calrec_recbole.report.inputs.manifest import AGAIN, Manifest
-from calrec_recbole.report.rows import KEYS
+from calrec_recbole.report.rows import METRICS
 from calrec_recbole.runs.curves import Curve
 from calrec_recbole.stored_files import NUMBER, read_json, reading
 
@@ -24,10 +24,16 @@ OVER_ALL = "all, units are "  # before the unit, in the dataset column of tests.
 
 TESTS = ("dataset", "model", "metric")  # columns of texts
 SLICES = ("dataset", "label", "by", "slice")
+BOUNDS = tuple(key for metric in METRICS for key in (metric.opt, metric.pes))  # older tables have no others
 COMPARED = ("difference_low", "difference_high", "t_p_holm", "permutation_p_holm", "cohens_d")
 
 _NUMBER_TEXT = {"text": str, "mark": str, "spread": str}
-_ROW = {"label": str, "kind": str, "error": str, "cells": [{"opt": _NUMBER_TEXT, "pes": _NUMBER_TEXT}]}
+_ROW = {
+    "label": str,
+    "kind": str,
+    "error": str,
+    "cells": [{"opt": _NUMBER_TEXT, "pes": _NUMBER_TEXT, "exp?": _NUMBER_TEXT}],
+}
 SHAPE = {
     "runs": {
         ...: {
@@ -35,7 +41,9 @@ SHAPE = {
             "curve": {"minutes": [NUMBER], "steps": [int], "values": [NUMBER]},
         }
     },
-    "datasets": {...: {"users_note?": str, "notes?": [str], "masked?": [_ROW], "masked_note?": str}},
+    "datasets": {
+        ...: {"users_note?": str, "notes?": [str], "masked?": [_ROW], "masked_note?": str, "equivalent?": [_ROW]}
+    },
     "data": [{"name": str, "values": {...: str}, "paper?": bool, "missing?": str}],
 }
 
@@ -54,13 +62,14 @@ class KeptRun(Run):
 @dataclass(frozen=True)
 class KeptDataset:
     """What a section says beside its numbers. ``users_note``: on which users; ``masked``: the rows of the table
-    without the last item, as JSON, and the note below it.
+    without the last item, as JSON, and the note below it; ``equivalent``: those of the table of equivalent items.
     """
 
     users_note: str = ""
     notes: Sequence[str] = ()
     masked: Sequence[Mapping[str, Any]] = ()
     masked_note: str = ""
+    equivalent: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ def write_kept(
         str(run.folder): {
             "config": {key: value for key, value in run.config.items() if key not in PLACES},
             "environment": run.environment,
-            "metrics": run.metrics,
+            "metrics": {**run.metrics, "test": run.test, **({"ties": run.ties} if run.ties else {})},
             "curve": asdict(run.curve),
         }
         for run in runs
@@ -125,7 +134,7 @@ def read_kept(folder: Path) -> Kept:
         datasets = {name: KeptDataset(**one) for name, one in found["datasets"].items()}
     tests = _frame(folder / "tests.csv", TESTS, ("mean", "low", "high"))
     _check_tests(tests, folder / "tests.csv")
-    return Kept(runs, datasets, found["data"], tests, _frame(folder / "slices.csv", SLICES, ("users", *KEYS)))
+    return Kept(runs, datasets, found["data"], tests, _frame(folder / "slices.csv", SLICES, ("users", *BOUNDS)))
 
 
 def _run(name: str, one: Mapping[str, Any]) -> Run:
@@ -147,7 +156,7 @@ def _check_tests(tests: pd.DataFrame, file: Path) -> None:
     if lacking:
         raise DataError(f"{file} lacks the column(s) {', '.join(lacking)}: {AGAIN}")
     for (dataset, model), own in tests.groupby(["dataset", "model"]):
-        if not own["metric"].is_unique or not set(KEYS) <= set(own["metric"]):
+        if not own["metric"].is_unique or not set(BOUNDS) <= set(own["metric"]):
             raise DataError(f"{file} has not each metric of {model} on {dataset} once: {AGAIN}")
 
 
