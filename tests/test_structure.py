@@ -183,9 +183,11 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
     "plugin.reranking.candidate_source": "plugin/reranking/test_reranker.py",
     "plugin.reranking.choose_mix": "plugin/reranking/test_reranker.py",
     "baselines.recformer.stage_resume": "baselines/recformer/test_trainer.py",
-    "report.contents": "results/test_kept_results.py",
+    "report.contents": "results/test_committed_configs.py",
+    "results/test_kept_results.py",
     "report.dataset_section": "report/test_write.py",
-    "report.inputs.kept": "results/test_kept_results.py",
+    "report.inputs.kept": "results/test_committed_configs.py",
+    "results/test_kept_results.py",
     "report.plots.all_plots": "report/test_write.py",
     # nothing that could be wrong alone: names, a protocol
     "training.micro_batches.passes": "training/micro_batches/test_padded.py",
