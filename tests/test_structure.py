@@ -183,11 +183,9 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
     "plugin.reranking.candidate_source": "plugin/reranking/test_reranker.py",
     "plugin.reranking.choose_mix": "plugin/reranking/test_reranker.py",
     "baselines.recformer.stage_resume": "baselines/recformer/test_trainer.py",
-    "report.contents": "results/test_committed_configs.py",
-    "results/test_kept_results.py",
+    "report.contents": "results/test_kept_results.py",
     "report.dataset_section": "report/test_write.py",
-    "report.inputs.kept": "results/test_committed_configs.py",
-    "results/test_kept_results.py",
+    "report.inputs.kept": "results/test_kept_results.py",
     "report.plots.all_plots": "report/test_write.py",
     # nothing that could be wrong alone: names, a protocol
     "training.micro_batches.passes": "training/micro_batches/test_padded.py",
@@ -203,7 +201,7 @@ OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several ro
     *("plugin/test_shipped_configs.py", "training/test_adapted_training.py"),
     *("plugin/test_foreign_files.py", "plugin/test_door.py", "plugin/test_run_ids.py"),
     *(f"docs/test_{name}.py" for name in ("api_pages", "manual_commands", "manual_examples", "manual_links")),
-    *("docs/test_paper_index.py", "results/test_kept_results.py"),
+    *("docs/test_paper_index.py", "results/test_kept_results.py", "results/test_committed_configs.py"),
     *(f"fuzz/test_fuzz_{name}.py" for name in ("checkpoints", "data", "results", "settings")),
 }
 
