@@ -183,6 +183,13 @@ def test_models_without_texts_need_no_item_file(command, folder, model):
     assert (code, told.count("\n"), "Tiny.item cannot be read" in told) == (2, 1, True)
 
 
+def test_dropped_rows_stand_in_environment_json(folder, tiny_settings):
+    rewritten(folder / "Tiny.inter", lambda text: text + "u0\ta\t\n")
+    rewritten(folder / "Tiny.item", lambda text: text + "x\n")
+    result = run("Pop", overrides=tiny_settings | {"bad_rows": "drop"}, show=False)
+    assert json.loads((result.folder / "environment.json").read_text())["dropped_rows"] == 2
+
+
 def test_items_without_a_row_are_counted(command):
     assert "Tiny.item: 1 of 8 items have no row, and so no text" in command("LIR", *FEATURES["LIR"])[1]  # g
 
