@@ -20,6 +20,7 @@ __all__ = [
     "StorageError",
     "did_you_mean",
     "must_be_one_of",
+    "nearest",
     "not_one_of",
 ]
 
@@ -50,9 +51,15 @@ class StorageError(CalrecError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` with the nearest of ``known``, or ``""`` where none is near."""
+    near = nearest(name, known)
+    return f"; did you mean '{near}'?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str], alike: float = 0.5) -> str:
+    """The word of ``known`` that is most like ``name``, from 0 to 1 at least ``alike``; empty where none is."""
     by_lower = {word.lower(): word for word in sorted(known)}
-    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    return f"; did you mean '{by_lower[near[0]]}'?" if near else ""
+    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=alike)
+    return by_lower[near[0]] if near else ""
 
 
 def must_be_one_of(setting: str, value: object, known: Iterable[object], hint: str = "") -> None:

@@ -15,7 +15,7 @@ from calrec_recbole.data.dedup import drop_consecutive_duplicates, drop_duplicat
 from calrec_recbole.data.filters import drop_short_users, sample_users
 from calrec_recbole.data.metadata import ATTRIBUTES, CATEGORY_SOURCES, Metadata, read_metadata
 from calrec_recbole.data.raw_file import RawFile
-from calrec_recbole.durable_files import replacing_folder, write_json
+from calrec_recbole.durable_files import file_name, replacing_folder, sweep, write_json
 from calrec_recbole.errors import ConfigError, DataError, must_be_one_of
 
 __all__ = ["PrepareSettings", "prepare", "summary_file"]
@@ -37,8 +37,8 @@ class PrepareSettings:
     ties: str = "file"
 
     def __post_init__(self) -> None:
-        if not self.name or self.name != Path(self.name).name or self.name.startswith("."):
-            raise ConfigError(f"--name={self.name} is not a folder name; use letters, digits, '-' and '_'")
+        if not self.name or self.name != file_name(self.name):
+            raise ConfigError(f"--name={self.name!r} is not a folder name; use letters, digits, '-' and '_'")
         must_be_one_of("--category_source", self.category_source, CATEGORY_SOURCES)
         must_be_one_of("--ties", self.ties, DEDUP)
         if not 0 < self.user_fraction <= 1:
@@ -107,6 +107,8 @@ def _file_facts(path: Path) -> dict[str, Any]:
 
 
 def _require_ours(folder: Path) -> None:
+    if folder.parent.exists() and not folder.parent.is_dir():
+        raise DataError(f"--out={folder.parent} is no folder; give another")
     if folder.exists() and not summary_file(folder).is_file():
         raise DataError(f"{folder} exists and was not made by `calrec prepare`; move it away or choose another --name")
 
@@ -133,6 +135,7 @@ def prepare(
     """
     folder = out / settings.name
     _require_ours(folder)
+    sweep(folder)
     events, reviews_file = read_reviews(reviews)
     if not accept_damaged:
         _refuse_damaged(reviews_file)

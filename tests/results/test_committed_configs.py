@@ -13,7 +13,7 @@ CONFIGS = sorted(RESULTS.glob("*/config.yaml"))
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.parent.name)
 def test_the_command_of_a_committed_run_can_be_given(file):
-    """``run_recbole --config_files=results/NAME/config.yaml``: each setting is known, and comes to the file's value."""
+    """``run_recbole --config_files=results/NAME/config.yaml``: its settings are known, and have the file's values."""
     written = read_settings(file)
     config = Config(config_file_list=[str(file)])
     assert (config["model"], config["dataset"]) == (written["model"], written["dataset"])
