@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoTokenizer, LongformerConfig, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from calrec_recbole.backbone import no_bars
+from calrec_recbole.backbone import names_nothing, no_bars
 from calrec_recbole.backbone.pretrained import NO_CODE, check_size, check_trained_size
 from calrec_recbole.baselines.recformer.longformer import RecformerNetwork
 from calrec_recbole.errors import BackboneError, ConfigError
@@ -114,6 +114,10 @@ def from_longformer(source: str, window: int, positions: int, max_tokens: int) -
 
     Raises ``BackboneError`` where it cannot be loaded, is no Longformer, or was made for fewer tokens.
     """
+    if names_nothing(source):
+        raise BackboneError(
+            f"recformer_backbone={source} cannot be loaded (no such folder, and no hub id): give another"
+        )
     with reading(f"recformer_backbone={source} cannot be loaded", OTHER, BackboneError):
         check_size(source)
         config = AutoConfig.from_pretrained(source, **NO_CODE)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils._validators import validate_repo_id
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -18,7 +20,7 @@ from calrec_recbole.errors import BackboneError
 from calrec_recbole.generation.probe import check_backbone
 from calrec_recbole.stored_files import reading
 
-__all__ = ["Backbone", "load_backbone", "no_bars", "read_backbone", "save_backbone"]
+__all__ = ["Backbone", "load_backbone", "names_nothing", "no_bars", "read_backbone", "save_backbone"]
 
 OTHER = "give 'scratch', a local folder, a .gguf file or a hub id"
 
@@ -63,9 +65,9 @@ def load_backbone(source: str, dtype: torch.dtype = torch.float32, *, samples: b
             raise BackboneError(f"backbone={source}: no such GGUF file; give the path of an existing one")
         backbone = _from_pretrained(str(path.parent), dtype, path.name, gguf_file=path.name)
         _forget_quantisation(backbone.model)
-    elif source.startswith(("/", ".", "~")) and not path.is_dir():
-        raise BackboneError(f"backbone={source}: no such folder; {OTHER}")
     else:
+        if names_nothing(source):
+            raise BackboneError(f"backbone={source} cannot be loaded (no such folder, and no hub id): {OTHER}")
         backbone = _from_pretrained(str(path) if path.is_dir() else source, dtype)
     return _checked(backbone, source, samples)
 
@@ -103,6 +105,17 @@ def _from_pretrained(source: str, dtype: torch.dtype, file: str = "", **where: A
         if found["missing_keys"]:  # transformers draws them at random
             raise ValueError(f"its weights lack {len(found['missing_keys'])} tensors: {min(found['missing_keys'])}")
     return Backbone(model, tokenizer)
+
+
+def names_nothing(source: str) -> bool:
+    """Whether ``source`` is no folder, and of a form that no hub id has."""
+    if Path(source).expanduser().is_dir():
+        return False
+    try:
+        validate_repo_id(source)
+    except HFValidationError:
+        return True
+    return False
 
 
 @contextmanager

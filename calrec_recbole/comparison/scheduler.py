@@ -65,7 +65,7 @@ def execute(
     with _sigterm_as_interrupt():
         while len(ended) < len(runs):
             waiting = [run for run in runs if run.name not in ended]
-            ready = [run for run in waiting if all(name in ended for name in _needed(run))]
+            ready = [run for run in waiting if all(name in ended for name in run.needs)]
             asked = waiting if first else ready  # at first all of them, to find settings that none knows
             answers = resolve([request(run, shared, _folders(run, ended)) for run in asked])
             if first:
@@ -78,37 +78,25 @@ def execute(
     return [ended[run.name] for run in runs]
 
 
-def _sources(run: PlannedRun) -> dict[str, list[str]]:
-    """Setting -> the names of the runs whose folders it takes: the same data set and seed."""
-    return {
-        key: [replace(run, row=replace(run.row, label=label)).name for label in labels]
-        for key, labels in run.row.sources.items()
-    }
-
-
-def _needed(run: PlannedRun) -> list[str]:
-    return [name for names in _sources(run).values() for name in names]
-
-
 def _folders(run: PlannedRun, ended: Mapping[str, PlannedRun]) -> dict[str, list[Path]]:
     """Setting -> folders, of the settings whose runs all have one."""
     known = {name: one.folder for name, one in ended.items() if one.folder is not None}
     return {
         key: [known[name] for name in names]
-        for key, names in _sources(run).items()
+        for key, names in run.sources.items()
         if all(name in known for name in names)
     }
 
 
 def _unless_orphaned(run: PlannedRun, names: set[str]) -> PlannedRun:
-    for label, name in zip(run.row.needs, _needed(run), strict=True):
+    for name in run.needs:
         if name not in names:
-            return replace(run, error=f"row {label!r}, which it starts from, is not run on it")
+            return replace(run, error=f"it starts from {name!r}, which is no run here: add its data set")
     return run
 
 
 def _unless_failed(run: PlannedRun, ended: Mapping[str, PlannedRun]) -> PlannedRun:
-    for name in _needed(run):
+    for name in run.needs:
         if name in ended and ended[name].error:
             return replace(run, error=f"it starts from {name!r}, which failed")
     return run

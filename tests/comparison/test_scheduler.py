@@ -170,7 +170,7 @@ def test_an_interrupt_stops_the_children(compare, monkeypatch):
 def test_a_row_without_its_stage_on_a_data_set(compare):
     first = Row("LIR", "first", {"name": "first"}, datasets=["B"])
     ended, _ = compare(row("second", after="first"), first)
-    assert ended["second"].error == "row 'first', which it starts from, is not run on it"
+    assert ended["second"].error == "it starts from 'first on B', which is no run here: add its data set"
     assert Path(compare.folder, "second").exists() is False
 
 

@@ -79,7 +79,8 @@ class _SameForAll:
         if source == FeatureSource.ITEM:
             return item_table(self.prepared.item_rows(self.inter_feat[self.iid_field]), self.prepared.atomic, keeps)
         table = feature_table(path, self.prepared.atomic, keeps, source == FeatureSource.INTERACTION)
-        self.prepared.tell(table.note)
+        for note in table.notes:
+            self.prepared.tell(note)
         self.prepared.dropped += table.dropped
         return table
 
