@@ -1,4 +1,4 @@
-"""Raw UCSD metadata -> the four attributes of an item (section 4: title, category, brand, price)."""
+"""Raw Amazon metadata -> the four attributes of an item (section 4: title, category, brand, price)."""
 
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.data.raw_file import RawFile
+from calrec_recbole.data.layouts.known_layouts import METADATA2018, MetadataLayout
+from calrec_recbole.data.raw_file import JSON_LINES, Container, RawFile
 from calrec_recbole.data.texts import Text, attribute_text
 
 __all__ = ["ATTRIBUTES", "CATEGORY_SOURCES", "Metadata", "read_metadata"]
@@ -69,18 +70,25 @@ class Metadata:
         self.texts[item] = tuple(found[name].text for name in ATTRIBUTES)
 
 
-def read_metadata(path: Path, wanted: Collection[str], source: str, root: str | None) -> tuple[Metadata, RawFile]:
+def read_metadata(
+    path: Path,
+    wanted: Collection[str],
+    source: str,
+    root: str | None,
+    layout: MetadataLayout = METADATA2018,
+    container: Container = JSON_LINES,
+) -> tuple[Metadata, RawFile]:
     """The attributes of the ``wanted`` items, in one pass; of an item's several lines the first counts.
 
     ``source`` is one of ``CATEGORY_SOURCES``. A line without an item id is counted in the returned ``RawFile.bad``.
     """
-    file, metadata = RawFile(path), Metadata()
+    file, metadata = RawFile(path, container), Metadata()
     for line, record in file.objects():
-        item = record.get("asin")
+        item = record.get(layout.item)
         if not isinstance(item, str | int) or not str(item).strip():
-            file.bad.add("lacks item (asin)", line)
+            file.bad.add(f"lacks item ({layout.item})", line)
         elif str(item) in metadata.texts:
             metadata.repeated += 1
         elif str(item) in wanted:
-            metadata.add(str(item), record, source, root)
+            metadata.add(str(item), layout.as_2018(record), source, root)
     return metadata, file

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from calrec_recbole.data.amazon import Events, read_reviews
+from calrec_recbole.data.amazon import Events, read_parts
 from calrec_recbole.data.atomic import write_inter, write_item
 from calrec_recbole.data.dedup import drop_consecutive_duplicates, drop_duplicates_of_regrouped_events
 from calrec_recbole.data.filters import drop_short_users, sample_users
+from calrec_recbole.data.layouts.known_layouts import LAYOUTS
+from calrec_recbole.data.layouts.official_split import compare_splits, parts_of
+from calrec_recbole.data.layouts.recognition import metadata_layout, reviews_layout
 from calrec_recbole.data.metadata import ATTRIBUTES, CATEGORY_SOURCES, Metadata, read_metadata
 from calrec_recbole.data.raw_file import RawFile
 from calrec_recbole.durable_files import replacing_folder, write_json
@@ -35,12 +38,15 @@ class PrepareSettings:
     min_user_events: int = 5  # section 4: the 5-core; users below it after dedup are dropped
     dedup: bool = True
     ties: str = "file"
+    layout: str | None = None  # None: told from the file
 
     def __post_init__(self) -> None:
         if not self.name or self.name != Path(self.name).name or self.name.startswith("."):
             raise ConfigError(f"--name={self.name} is not a folder name; use letters, digits, '-' and '_'")
         must_be_one_of("--category-source", self.category_source, CATEGORY_SOURCES)
         must_be_one_of("--ties", self.ties, DEDUP)
+        if self.layout is not None:
+            must_be_one_of("--layout", self.layout, LAYOUTS)
         if not 0 < self.user_fraction <= 1:
             raise ConfigError(f"prepare.user_fraction={self.user_fraction} must be above 0 and at most 1")
         if self.min_user_events < 1:
@@ -72,14 +78,16 @@ def _selected(events: Events, settings: PrepareSettings) -> tuple[pd.DataFrame, 
     }
 
 
-def _require_events(counts: dict[str, int], reviews: RawFile, settings: PrepareSettings) -> None:
+def _require_events(counts: dict[str, int], files: Sequence[RawFile], settings: PrepareSettings) -> None:
     if counts["events"]:
         return
-    what = f"{counts['raw_events']} usable events of {counts['raw_users']} users in {reviews.lines} lines"
-    bad = ", ".join(f"{n} {reason}" for reason, n in reviews.bad.counts.items()) or "none"
+    records = sum(file.lines for file in files)
+    read = f"{records} {files[0].container.counts}"
+    what = f"{counts['raw_events']} usable events of {counts['raw_users']} users in {read}"
+    bad = ", ".join(f"{n} {reason}" for file in files for reason, n in file.bad.counts.items()) or "none"
     raise DataError(
-        f"nothing is left of {reviews.path}: {what} (bad lines: {bad}), "
-        f"no user with --min-user-events={settings.min_user_events}; check that it is a reviews file"
+        f"nothing is left of {files[0].path}: {what} (bad {files[0].container.counts}: {bad}), "
+        f"no user with --min-user-events={settings.min_user_events}"
     )
 
 
@@ -101,6 +109,13 @@ def _texts_summary(metadata: Metadata, items: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def _official(table: pd.DataFrame, files: Sequence[RawFile]) -> dict[str, Any]:
+    """What the summary says of an official split; nothing of one file."""
+    if len(files) == 1:
+        return {}
+    return {"other_parts": [file.summary() for file in files[1:]], "official_split": compare_splits(table)}
+
+
 def _file_facts(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
@@ -114,22 +129,26 @@ def _require_ours(folder: Path) -> None:
 def prepare(reviews: Path, metadata: Path | None, out: Path, settings: PrepareSettings) -> dict[str, Any]:
     """Writes `out/<name>/<name>.inter`, `.item` and `.prepare.json`; returns the summary that the latter holds.
 
-    One pass over each raw file. The folder appears whole under its name, or not at all; an older one of ours is
-    replaced. The same raw files and settings give the same bytes. ``metadata`` None leaves every text empty (read as
-    "Unknown").
+    One pass over each raw file; of a part of an official split all three are read. The folder appears whole under its
+    name, or not at all; an older one of ours is replaced. The same raw files and settings give the same bytes.
+    ``metadata`` None leaves every text empty (read as "Unknown").
 
     Raises:
-        DataError: nothing is left, or the folder holds something else.
+        DataError: a raw file is of another kind, nothing is left, or the folder holds something else.
     """
     folder = out / settings.name
     _require_ours(folder)
-    events, reviews_file = read_reviews(reviews)
+    parts, found = parts_of(reviews), reviews_layout(reviews, settings.layout)
+    of_metadata = metadata_layout(metadata) if metadata else None
+    events, files = read_parts(parts, *found)
     table, counts = _selected(events, settings)
-    _require_events(counts, reviews_file, settings)
+    _require_events(counts, files, settings)
     items = [events.items[code] for code in _item_order(table)]
     texts, metadata_file = Metadata(), None
-    if metadata is not None:
-        texts, metadata_file = read_metadata(metadata, set(items), settings.category_source, settings.root)
+    if metadata and of_metadata:
+        texts, metadata_file = read_metadata(
+            metadata, set(items), settings.category_source, settings.root, *of_metadata
+        )
     empty = ("",) * len(ATTRIBUTES)
     with replacing_folder(folder) as temporary:
         inter, item = temporary / f"{settings.name}.inter", temporary / f"{settings.name}.item"
@@ -138,7 +157,8 @@ def prepare(reviews: Path, metadata: Path | None, out: Path, settings: PrepareSe
         summary = {
             "settings": asdict(settings),
             "counts": counts,
-            "reviews": reviews_file.summary(),
+            "reviews": files[0].summary(),
+            **_official(table, files),
             "metadata": metadata_file.summary() if metadata_file else None,
             "texts": _texts_summary(texts, items),
             "files": {path.name: _file_facts(path) for path in (inter, item)},
