@@ -13,15 +13,16 @@ from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean
 
 __all__ = ["main"]
 
-COMMANDS = (
-    "prepare",
-    "stats",
-    "compare",
-    "report",
-    "rank",
-    "recommend",
-    "demo",
-)  # modules of calrec_recbole.cli, each with add_parser and run
+COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
+    "import": "data_sets.import_data",
+    "prepare": "prepare",
+    "stats": "stats",
+    "compare": "compare",
+    "report": "report",
+    "rank": "rank",
+    "recommend": "recommend",
+    "demo": "demo",
+}
 USAGE_ERROR, INTERRUPTED = 2, 130
 
 
@@ -39,8 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"calrec-recbole {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for name in COMMANDS:
-        import_module(f"calrec_recbole.cli.{name}").add_parser(subparsers)
+    for module in COMMANDS.values():
+        import_module(f"calrec_recbole.cli.{module}").add_parser(subparsers)
     return parser
 
 

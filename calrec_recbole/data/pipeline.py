@@ -1,7 +1,7 @@
 """Raw reviews and metadata -> a folder with RecBole's `.inter` and `.item` and a summary of what was done."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,30 @@ from calrec_recbole.data.raw_file import RawFile
 from calrec_recbole.durable_files import replacing_folder, write_json
 from calrec_recbole.errors import ConfigError, DataError, must_be_one_of
 
-__all__ = ["PrepareSettings", "prepare", "summary_file"]
+__all__ = [
+    "PrepareSettings",
+    "check_minimum",
+    "check_name",
+    "item_order",
+    "prepare",
+    "require_ours",
+    "summary_file",
+    "write_prepared",
+]
 
 DEDUP = {"file": drop_consecutive_duplicates, "item": drop_duplicates_of_regrouped_events}
+
+
+def check_name(name: str) -> None:
+    """Raises ``ConfigError`` where ``name`` is no name of a folder."""
+    if not name or name != Path(name).name or name.startswith("."):
+        raise ConfigError(f"--name={name} is not a folder name; use letters, digits, '-' and '_'")
+
+
+def check_minimum(events: int) -> None:
+    """Raises ``ConfigError`` where the fewest ``events`` of a user are below 1."""
+    if events < 1:
+        raise ConfigError(f"--min-user-events={events} must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -41,16 +62,14 @@ class PrepareSettings:
     layout: str | None = None  # None: told from the file
 
     def __post_init__(self) -> None:
-        if not self.name or self.name != Path(self.name).name or self.name.startswith("."):
-            raise ConfigError(f"--name={self.name} is not a folder name; use letters, digits, '-' and '_'")
+        check_name(self.name)
+        check_minimum(self.min_user_events)
         must_be_one_of("--category-source", self.category_source, CATEGORY_SOURCES)
         must_be_one_of("--ties", self.ties, DEDUP)
         if self.layout is not None:
             must_be_one_of("--layout", self.layout, LAYOUTS)
         if not 0 < self.user_fraction <= 1:
             raise ConfigError(f"prepare.user_fraction={self.user_fraction} must be above 0 and at most 1")
-        if self.min_user_events < 1:
-            raise ConfigError(f"--min-user-events={self.min_user_events} must be at least 1")
 
 
 def summary_file(folder: Path) -> Path:
@@ -91,7 +110,7 @@ def _require_events(counts: dict[str, int], files: Sequence[RawFile], settings: 
     )
 
 
-def _item_order(events: pd.DataFrame) -> list[int]:
+def item_order(events: pd.DataFrame) -> list[int]:
     """Item codes in order of their first event in `.inter`."""
     order = np.argsort(events["timestamp"].to_numpy(), kind="stable")
     return [int(code) for code in pd.unique(events["item_id"].to_numpy()[order])]
@@ -121,7 +140,7 @@ def _file_facts(path: Path) -> dict[str, Any]:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def _require_ours(folder: Path) -> None:
+def require_ours(folder: Path) -> None:
     if folder.exists() and not summary_file(folder).is_file():
         raise DataError(f"{folder} exists and was not made by `calrec prepare`; move it away or choose another --name")
 
@@ -137,31 +156,50 @@ def prepare(reviews: Path, metadata: Path | None, out: Path, settings: PrepareSe
         DataError: a raw file is of another kind, nothing is left, or the folder holds something else.
     """
     folder = out / settings.name
-    _require_ours(folder)
+    require_ours(folder)
     parts, found = parts_of(reviews), reviews_layout(reviews, settings.layout)
     of_metadata = metadata_layout(metadata) if metadata else None
     events, files = read_parts(parts, *found)
     table, counts = _selected(events, settings)
     _require_events(counts, files, settings)
-    items = [events.items[code] for code in _item_order(table)]
+    items = [events.items[code] for code in item_order(table)]
     texts, metadata_file = Metadata(), None
     if metadata and of_metadata:
         texts, metadata_file = read_metadata(
             metadata, set(items), settings.category_source, settings.root, *of_metadata
         )
     empty = ("",) * len(ATTRIBUTES)
+    rows = ((name, *texts.texts.get(name, empty)) for name in items)
+    summary = {
+        "settings": asdict(settings),
+        "counts": counts,
+        "reviews": files[0].summary(),
+        **_official(table, files),
+        "metadata": metadata_file.summary() if metadata_file else None,
+        "texts": _texts_summary(texts, items),
+    }
+    return write_prepared(out, settings.name, table, events.users, events.items, rows, summary)
+
+
+def write_prepared(
+    out: Path,
+    name: str,
+    events: pd.DataFrame,
+    users: Sequence[str],
+    items: Sequence[str],
+    rows: Iterable[tuple[str, ...]],
+    summary: dict[str, Any],
+) -> dict[str, Any]:
+    """Writes the folder `out/<name>`, whole or not at all: events, one of ``rows`` an item, and the summary.
+
+    ``events`` holds codes into ``users`` and ``items``; a row is an item's id and its ``ATTRIBUTES``. Returns the
+    summary with size and hash of the files.
+    """
+    folder = out / name
     with replacing_folder(folder) as temporary:
-        inter, item = temporary / f"{settings.name}.inter", temporary / f"{settings.name}.item"
-        write_inter(inter, table, events.users, events.items)
-        write_item(item, ATTRIBUTES, ((name, *texts.texts.get(name, empty)) for name in items))
-        summary = {
-            "settings": asdict(settings),
-            "counts": counts,
-            "reviews": files[0].summary(),
-            **_official(table, files),
-            "metadata": metadata_file.summary() if metadata_file else None,
-            "texts": _texts_summary(texts, items),
-            "files": {path.name: _file_facts(path) for path in (inter, item)},
-        }
-        write_json(temporary / summary_file(folder).name, summary)
-    return summary
+        inter, item = temporary / f"{name}.inter", temporary / f"{name}.item"
+        write_inter(inter, events, users, items)
+        write_item(item, ATTRIBUTES, rows)
+        whole = summary | {"files": {path.name: _file_facts(path) for path in (inter, item)}}
+        write_json(temporary / summary_file(folder).name, whole)
+    return whole
