@@ -79,7 +79,7 @@ class _Found:
         self.bound = np.full(users, -np.inf)  # the k-th best so far
         self.cut = np.full(users, -np.inf)  # the most probable prefix that the width has cut off
 
-    def add(self, users: NDArray[np.int64], texts: NDArray[np.int64], nats: NDArray[np.float64]) -> None:
+    def add(self, users: NDArray[np.int64], texts: NDArray[np.int32], nats: NDArray[np.float64]) -> None:
         for user, text, value in zip(users.tolist(), texts.tolist(), nats.tolist(), strict=True):
             self.texts[user].append((value, text))
         for user in set(users.tolist()):

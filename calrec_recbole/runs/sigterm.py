@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, NoReturn
 __all__ = ["EXIT", "Terminated", "sigterm_raises", "sigterm_waits"]
 
 EXIT = 128 + signal.SIGTERM
+AGAIN = 0.05  # seconds after which a signal whose exception was dropped comes again
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +31,29 @@ class Terminated(SystemExit):
 class _Raise:
     """A signal handler that raises ``Terminated``, and remembers it.
 
-    C code that calls Python back, as numba's compiler does, drops an exception that is raised there.
+    C code that calls Python back, as numba's compiler does, drops an exception that is raised there and hands it to
+    ``sys.unraisablehook``: `dropped` takes that hook's place and sends the signal again when the callback is over.
     """
 
-    came = False
+    def __init__(self) -> None:
+        self.came = False
+        self.hook = sys.unraisablehook
 
     def __call__(self, *_: Any) -> NoReturn:
         self.came = True
         raise Terminated
+
+    def dropped(self, lost: Any) -> None:
+        if not isinstance(lost.exc_value, Terminated):
+            self.hook(lost)
+            return
+        again = threading.Timer(AGAIN, self.send)
+        again.daemon = True
+        again.start()
+
+    def send(self) -> None:
+        if signal.getsignal(signal.SIGTERM) is self:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)  # also ends a sleep of it
 
 
 @contextmanager
@@ -48,7 +65,9 @@ def sigterm_raises(*states: Path) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _Raise())
+    handler = _Raise()
+    before = signal.signal(signal.SIGTERM, handler)
+    sys.unraisablehook = handler.dropped
     try:
         yield
     except Terminated:
@@ -57,6 +76,7 @@ def sigterm_raises(*states: Path) -> Iterator[None]:
         logger.info("ended by SIGTERM")
         raise Terminated(f"the run is unfinished; the same command {advice}") from None
     finally:
+        sys.unraisablehook = handler.hook
         signal.signal(signal.SIGTERM, before)
 
 

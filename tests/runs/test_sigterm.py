@@ -47,21 +47,44 @@ def test_it_waits_for_the_end_of_an_inner_block(tmp_path):
     assert seen == [False, True]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_one_that_c_code_dropped_is_not_lost(tmp_path):
-    callback = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.SIGTERM))  # raises inside: C cannot
+def drop_in_c():
+    """A SIGTERM within a callback of C code, which drops the exception that is raised there."""
+    ctypes.CFUNCTYPE(None)(send)()
+
+
+def test_one_that_c_code_dropped_ends_a_following_step(tmp_path, capfd):
     reached = []
 
     def work():
-        callback()
-        reached.append("after the callback")
+        drop_in_c()
         with sigterm_waits() as came:
             reached.append(came())
         reached.append("after the block")
 
     with pytest.raises(Terminated), sigterm_raises(tmp_path):
         work()
-    assert reached == ["after the callback", True]
+    assert reached == [True]
+    assert capfd.readouterr().err == ""
+
+
+def test_one_that_c_code_dropped_comes_again_where_nothing_waits(tmp_path, capfd):
+    def work():
+        drop_in_c()
+        time.sleep(60)
+
+    with pytest.raises(Terminated), sigterm_raises(tmp_path):
+        work()
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_other_exceptions_that_c_code_drops_are_told_as_ever(tmp_path, monkeypatch):
+    told, callback = [], ctypes.CFUNCTYPE(None)(lambda: 1 / 0)
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with sigterm_raises(tmp_path):
+        callback()
+    assert [type(one.exc_value) for one in told] == [ZeroDivisionError]
+    assert sys.unraisablehook == told.append
 
 
 def test_without_a_run_or_outside_the_main_thread_nothing_changes(tmp_path):
