@@ -16,11 +16,14 @@ install: $(INSTALLED)
 # --no-deps: constraints.txt is the complete list. Pyserini would pull fifty packages more for the one jar that is used.
 $(INSTALLED): constraints.txt setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "calrec-recbole needs Python 3.11 or later; set PYTHON=")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet $(TORCH)
-	$(BIN)/pip install --quiet --no-deps -r constraints.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $(INSTALLED)
+	@echo "install 1/3: $(TORCH), the largest download"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet $(TORCH)
+	@echo "install 2/3: $$(grep -c == constraints.txt) packages of constraints.txt"
+	@$(BIN)/pip install --quiet --no-deps -r constraints.txt
+	@echo "install 3/3: calrec-recbole itself"
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(INSTALLED)
 
 demo: $(INSTALLED)  ## CALRec, Last Item Repeater and popularity on RecBole's ml-100k, one table at the end
 	$(BIN)/calrec demo

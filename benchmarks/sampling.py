@@ -208,7 +208,7 @@ def parsed() -> argparse.Namespace:
     source.add_argument("--backbone", help="a local folder, a .gguf file or a hub id, with --dataset")
     parser.add_argument("--dataset", help="whose test users give the prompts for --backbone")
     parser.add_argument("--max-input-length", type=int, help="tokens of a prompt for --backbone; default: CALRec's")
-    parser.add_argument("--data-path", default=None, help="where the prepared data sets lie now")
+    parser.add_argument("--data_path", "--data-path", default=None, help="where the prepared data sets lie now")
     parser.add_argument("--peers", default=",".join(PEERS), help=f"of {', '.join(PEERS)}")
     parser.add_argument("--llama-dtype", default="f32", choices=["f32", "f16", "bf16"], help="the matrices' type there")
     parser.add_argument("--llama-file", type=Path, nargs="+", default=[], help="GGUF files to time as they are")

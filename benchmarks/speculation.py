@@ -48,7 +48,7 @@ def same(left: Draw, right: Draw) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", required=True, help="folder of a finished CALRec run")
-    parser.add_argument("--data-path", default=None, help="where its prepared data set lies now")
+    parser.add_argument("--data_path", "--data-path", default=None, help="where its prepared data set lies now")
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--longest", type=int, default=16, help="tokens of a chain")

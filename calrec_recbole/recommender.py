@@ -1,6 +1,6 @@
 """History -> next-item texts -> scores of all items -> top items: the whole of section 3.5 for an application."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -113,26 +113,30 @@ class Recommender(_Fuses):
             )
         object.__setattr__(self, "settings", self.settings.for_items(self.items.items))
 
-    def predictions(self, prompts: Sequence[NDArray[np.int64]], seeds: Sequence[int]) -> list[list[tuple[str, float]]]:
+    def predictions(
+        self, prompts: Sequence[NDArray[np.int64]], seeds: Sequence[int], tell: Callable[[int], object] | None = None
+    ) -> list[list[tuple[str, float]]]:
         """Token prompts -> per prompt the texts with their log-probabilities, of samples not yet merged where equal.
 
         ``seeds`` holds one number a prompt: what is drawn for a user does not depend on who else is in the batch.
+        ``tell`` is called with the number of prompts each time that some are done.
         """
         if self.settings.decoding == CONSTRAINED:
-            return [self.pairs(best) for best in self.best(prompts)]
-        samples = self._sampled([prompt.tolist() for prompt in prompts], seeds)
+            return [self.pairs(best) for best in self.best(prompts, tell)]
+        samples = self._sampled([prompt.tolist() for prompt in prompts], seeds, tell)
         decoded = iter(self._texts(one.token_ids for user in samples for one in user))
         return [[(next(decoded), one.logprob) for one in user] for user in samples]
 
-    def _sampled(self, prompts: list[list[int]], seeds: Sequence[int]) -> list[list[Sample]]:
+    def _sampled(
+        self, prompts: list[list[int]], seeds: Sequence[int], tell: Callable[[int], object] | None
+    ) -> list[list[Sample]]:
         model, settings = self.backbone.model, self.settings
         wanted = settings.n_gen, settings.temperature, settings.steps
         if self.draw:
             return self.draw(prompts, *wanted, seeds=seeds)
         dtype = decode_dtype(settings.decode_precision, model)
-        samples = sample(
-            model, prompts, *wanted, seeds=seeds, proposer=self._proposer, dtype=dtype, graphs=settings.cuda_graphs
-        )
+        graphs, proposer = settings.cuda_graphs, self._proposer
+        samples = sample(model, prompts, *wanted, seeds=seeds, proposer=proposer, dtype=dtype, graphs=graphs, tell=tell)
         if dtype == model.dtype:
             return samples
         return score_again(model, prompts, samples, self._taken, settings.steps)
@@ -146,10 +150,13 @@ class Recommender(_Fuses):
             best.setdefault(texts[place], place)
         return [best[text] for text in chosen]
 
-    def best(self, prompts: Sequence[NDArray[np.int64]]) -> list[BestTexts]:
+    def best(
+        self, prompts: Sequence[NDArray[np.int64]], tell: Callable[[int], object] | None = None
+    ) -> list[BestTexts]:
         """The ``n_pred`` most probable texts of the catalogue after each prompt, as numbers for `pairs`."""
         token_ids = [prompt.tolist() for prompt in prompts]
-        return best_texts(self.backbone.model, token_ids, self._trie[0], self.settings.n_pred, self.settings.beams)
+        wanted = self.settings.n_pred, self.settings.beams
+        return best_texts(self.backbone.model, token_ids, self._trie[0], *wanted, tell=tell)
 
     def pairs(self, best: BestTexts) -> list[tuple[str, float]]:
         """The texts of one prompt with their log-probabilities."""

@@ -25,6 +25,8 @@ __all__ = [
 
 CONFIGS = files("calrec_recbole.configs")
 
+SEPARATORS = ("field_separator", "seq_separator")  # any text, "," and "|" too; quoted, it is YAML
+
 INTERVALS = ("user_inter_num_interval", "item_inter_num_interval")  # "[5,inf)" in RecBole's way, which is not YAML
 
 EITHER_KIND: dict[str, tuple[type, ...]] = {  # settings that RecBole takes in more than one form
@@ -88,6 +90,8 @@ def parse_value(text: str, name: str = "value") -> Any:
     """
     if name.removeprefix("--") in INTERVALS:
         return text.strip("\"'")
+    if name.removeprefix("--") in SEPARATORS and not (len(text) > 2 and text[0] == text[-1] and text[0] in "\"'"):
+        return text.replace("\\t", "\t")
     try:
         return yaml.load(text, SettingsLoader)
     except yaml.YAMLError as problem:

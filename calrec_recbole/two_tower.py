@@ -1,4 +1,8 @@
-"""Fig. 1: a pass over the whole sequence, a pass over the target alone, and mean-pooled features of both."""
+"""Fig. 1: a pass over the whole sequence, a pass over the target alone, and mean-pooled features of both.
+
+Where the tokenizer puts a start token before a text, v^U pools it with the rest of the prompt; v^TU and v^T are means
+over the target's own tokens. The paper does not say; with SmolLM2 and from scratch there is none.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

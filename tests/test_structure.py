@@ -199,9 +199,9 @@ OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several ro
     *(f"plugin/test_{name}.py" for name in ("calrec_adapters", "device", "every_model", "full_disk", "kill", "plan")),
     *(f"plugin/test_{name}.py" for name in ("generation_engine", "no_retrieval", "samples_before", "smollm2")),
     *("plugin/test_shipped_configs.py", "training/test_adapted_training.py"),
-    *("plugin/test_door.py", "plugin/test_run_ids.py", "results/test_kept_results.py"),
+    *("plugin/test_foreign_files.py", "plugin/test_door.py", "plugin/test_run_ids.py"),
     *(f"docs/test_{name}.py" for name in ("api_pages", "manual_commands", "manual_examples", "manual_links")),
-    "docs/test_paper_index.py",
+    *("docs/test_paper_index.py", "results/test_kept_results.py"),
 }
 
 

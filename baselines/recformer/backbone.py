@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoTokenizer, LongformerConfig, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
+from calrec_recbole.backbone import no_bars
 from calrec_recbole.baselines.recformer.longformer import RecformerNetwork
 from calrec_recbole.errors import BackboneError, ConfigError
 
@@ -173,15 +174,13 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without transformers' progress bars and its table of the tensors that begin anew."""
-    level, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     try:
-        yield
+        with no_bars():
+            yield
     finally:
         transformers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()
 
 
 def _unreadable(source: str, problem: Exception) -> BackboneError:

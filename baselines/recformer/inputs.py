@@ -3,6 +3,7 @@
 https://arxiv.org/abs/2305.13731
 """
 
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,14 +14,16 @@ from torch import Tensor
 __all__ = ["CLS", "KEY", "PAD", "VALUE", "FlatItem", "FlatSequence", "Tokens", "collate", "flatten", "tokenise_item"]
 
 CLS, KEY, VALUE, PAD = range(4)  # token types
+SPACE = "Ġ"  # how byte-level BPE writes it
+PUNCTUATION = frozenset(string.punctuation)
 
 
 class FlatItem(NamedTuple):
-    """One item: token ids, their types (``KEY`` or ``VALUE``), and the number of the word, from 0, each belongs to."""
+    """One item: token ids, their types (``KEY`` or ``VALUE``), and whether each begins a word."""
 
     tokens: tuple[int, ...]
     types: tuple[int, ...]
-    words: tuple[int, ...]
+    begins: tuple[bool, ...]
 
 
 class FlatSequence(NamedTuple):
@@ -46,28 +49,27 @@ def tokenise_item(attributes: Mapping[str, str], tokenizer: Any, limit: int) -> 
     """Name and value of every attribute, in order, each pair cut at ``limit`` tokens, its name included.
 
     Names and values are tokenised apart, with no space before them, as the authors do. A value that is missing leaves
-    its name alone. A word is what the tokenizer itself splits a text into before it looks for pieces.
+    its name alone. A word begins with a space or is a punctuation mark, and goes on until the next one begins, as the
+    authors have it: a value's first piece belongs to the word of its name.
     """
     tokens: list[int] = []
     types: list[int] = []
-    words: list[int] = []
+    begins: list[bool] = []
     for name, value in attributes.items():
         pair = [(KEY, *token) for token in _pieces(name, tokenizer)]
         pair += [(VALUE, *token) for token in _pieces(value, tokenizer)]
         for kind, token, starts in pair[:limit]:
             tokens.append(token)
             types.append(kind)
-            words.append((words[-1] if words else -1) + starts)
-    return FlatItem(tuple(tokens), tuple(types), tuple(words))
+            begins.append(starts)
+    return FlatItem(tuple(tokens), tuple(types), tuple(begins))
 
 
 def _pieces(text: str, tokenizer: Any) -> Iterable[tuple[int, bool]]:
     """Each token of ``text`` and whether it begins a word."""
-    encoded = tokenizer(text, add_special_tokens=False)
-    words = encoded.word_ids(0)
-    return zip(
-        encoded["input_ids"], [place == 0 or word != words[place - 1] for place, word in enumerate(words)], strict=True
-    )
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    pieces = tokenizer.convert_ids_to_tokens(ids)
+    return zip(ids, [piece.startswith(SPACE) or piece in PUNCTUATION for piece in pieces], strict=True)
 
 
 def flatten(history: Sequence[FlatItem], start: int, max_items: int, max_tokens: int) -> FlatSequence:
@@ -76,16 +78,21 @@ def flatten(history: Sequence[FlatItem], start: int, max_items: int, max_tokens:
     Cut at ``max_tokens`` tokens, in the midst of an item where it falls there, as the authors do.
     """
     flat = FlatSequence([start], [CLS], [0], [-1])
-    words = 0
     for position, item in enumerate(reversed(history[-max_items:]), 1):
         flat.tokens.extend(item.tokens)
         flat.types.extend(item.types)
         flat.items.extend([position] * len(item.tokens))
-        flat.words.extend(words + word for word in item.words)
-        words = flat.words[-1] + 1
+        flat.words.extend(_numbered(item.begins, flat.words[-1]))
         if len(flat.tokens) >= max_tokens:
             break
     return FlatSequence(*(part[:max_tokens] for part in flat))
+
+
+def _numbered(begins: Sequence[bool], last: int) -> Iterable[int]:
+    """The numbers of words of an item's tokens, after the word ``last``; the first of all is 0."""
+    for starts in begins:
+        last = max(0, last + starts)
+        yield last
 
 
 def collate(sequences: Sequence[FlatSequence], pad: int, last_position: int, multiple: int, device: Any) -> Tokens:

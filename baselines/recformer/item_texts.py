@@ -24,15 +24,15 @@ def attributes_of(prepared: Prepared, wanted: Sequence[str]) -> list[dict[str, s
     read; empty, all of them. The names are the labels in lower case: the authors' "title", "brand", "category".
     """
     known = {attribute.field: attribute for attribute in prepared.template}
-    wanted = wanted or list(known)
-    lacking = [field for field in wanted if field not in known]
+    columns = list(prepared.columns_of(wanted, "recformer_attributes").values()) or list(known)
+    lacking = [field for field in columns if field not in known]
     if lacking:
         raise ConfigError(
             f"recformer_attributes={wanted} names {lacking[0]!r}, which is not in item_attributes, {list(known)}: "
             "name some of these, or none for all"
         )
-    rows = prepared.attributes(wanted)
-    return [{known[field].label.lower(): row[field].strip() for field in wanted} for row in rows]
+    rows = prepared.attributes(columns)
+    return [{known[field].label.lower(): row[field].strip() for field in columns} for row in rows]
 
 
 def distinct_items(attributes: Sequence[Mapping[str, str]], tokenizer: Any, limit: int) -> DistinctItems:

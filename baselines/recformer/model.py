@@ -110,8 +110,8 @@ class Recformer(SequentialRecommender):
     # Vectors and scores
 
     def encode(self, sequences: Sequence[FlatSequence]) -> Tensor:
-        """(N, D) float32, the state of each sequence's first token, in the run's precision."""
-        with autocast(self.precision, self.network.device):
+        """(N, D) float32, the state of each sequence's first token; in float32 but where it learns, as the authors'."""
+        with autocast(self.precision if torch.is_grad_enabled() else torch.float32, self.network.device):
             states: Tensor = self.network.encode(sequences, self.tokens_at_once)
         return states
 

@@ -102,9 +102,12 @@ def _token_ids(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[li
 def _load(folder: Path, settings: TextSettings) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer  # seconds that a filled cache does not cost
 
+    from calrec_recbole.backbone import no_bars
+
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        with no_bars():
+            model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     except (OSError, ValueError, ImportError) as problem:
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise ConfigError(

@@ -1,12 +1,14 @@
 """One vector an item from its text, by a frozen encoder, cached on disk. Items of equal text share one, bit for bit.
 
-The text is plain, as UniSRec's: ``text_attributes`` joined by a space, without labels or word limits. It is another
-text than CALRec's template (labels, limits, price): items may tie under one and differ under the other.
+The text is plain, as UniSRec's official code makes it: ``text_attributes``, each ending in a full stop, joined by a
+space, without labels or word limits. It is another text than CALRec's template (labels, limits, price): items may tie
+under one and differ under the other.
 """
 
 import hashlib
+import html
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,9 @@ from calrec_recbole.plugin.data.prepared import Prepared
 from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.setting_groups import settings_of
 
-__all__ = ["encode_texts", "item_features", "plain_catalogue", "text_settings"]
+__all__ = ["encode_texts", "item_features", "plain_catalogue", "plain_text", "text_settings"]
+
+TOO_LONG = 2000  # characters, official code
 
 
 def item_features(prepared: Prepared, settings: TextSettings) -> Tensor:
@@ -38,7 +42,18 @@ def item_features(prepared: Prepared, settings: TextSettings) -> Tensor:
 def plain_catalogue(prepared: Prepared, settings: TextSettings) -> Catalogue:
     """Every item's plain text: ``texts[i]`` belongs to internal id ``i + 1``; nothing known is the empty text."""
     rows = prepared.attributes(settings.attributes, setting="text_attributes")
-    return Catalogue(tuple(prepared.items[1:]), tuple(" ".join(" ".join(row.values()).split()) for row in rows))
+    return Catalogue(tuple(prepared.items[1:]), tuple(plain_text(row.values()) for row in rows))
+
+
+def plain_text(descriptions: Iterable[str]) -> str:
+    """The descriptions of one item as UniSRec reads them: entities unescaped, no double quotes, white space as one
+    space, one full stop at the end of each; one of ``TOO_LONG`` characters or more is left out, as a missing one is.
+
+    >>> plain_text(["Nuts &amp; Bolts, 3/4&quot;", "", "Acme Inc."])
+    'Nuts & Bolts, 3/4. Acme Inc.'
+    """
+    cleaned = (" ".join(html.unescape(one).replace('"', "").split()).rstrip(".") for one in descriptions)
+    return " ".join(f"{one}." for one in cleaned if one and len(one) + 1 < TOO_LONG)
 
 
 def text_settings(config: Any) -> TextSettings:

@@ -36,9 +36,9 @@ class TextTableSettings:
 
 
 class TextTable(nn.Module):
-    """Items -> vectors of the model's size: (...) ids -> (..., H), by a frozen table and a two-layer adapter.
+    """Items -> vectors of the model's size: (...) ids -> (..., H), by a frozen table and a trained adapter.
 
-    UniSRec's comparison names the adapter of its baselines "MLP"; its depth here, two layers with gelu, is ours.
+    The adapter is one linear map with ReLU, as ``adapter_layers`` has it in the official comparison (UniSRec's).
     """
 
     vectors: Tensor
@@ -46,9 +46,7 @@ class TextTable(nn.Module):
     def __init__(self, vectors: Tensor, hidden_size: int) -> None:
         super().__init__()
         self.register_buffer("vectors", vectors)  # a buffer: RecBole's _init_weights re-draws embeddings
-        self.adapter = nn.Sequential(
-            nn.Linear(vectors.shape[1], hidden_size), nn.GELU(), nn.Linear(hidden_size, hidden_size)
-        )
+        self.adapter = nn.Sequential(nn.Linear(vectors.shape[1], hidden_size), nn.ReLU())
 
     def forward(self, items: Tensor) -> Tensor:
         adapted: Tensor = self.adapter(self.vectors[items])

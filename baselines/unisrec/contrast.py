@@ -25,12 +25,14 @@ def in_batch_contrast(sequences: Tensor, others: Tensor, positives: Tensor, temp
 
 
 def drop_items(item_seq: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
-    """The items of (B, L) right-padded histories where ``keep`` (B, L) says so, moved together -> (B, L), lengths (B,).
+    """What the draws ``keep`` (B, L) leave of (B, L) right-padded histories, moved together -> (B, L), lengths (B,).
 
-    The oldest item always stays, as in the official code: no history becomes empty.
+    The newest item always stays, another one where the draw of its successor says so. It is the official code's rule:
+    that one keeps the oldest item and then writes every dropped item over the kept one before it, so that of each run
+    the newest is left.
     """
-    keep = keep & (item_seq != 0)
-    keep[:, 0] = True
+    there = item_seq != 0
+    keep = keep.roll(-1, dims=1).scatter(1, there.sum(dim=1, keepdim=True) - 1, True) & there
     order = torch.argsort(keep.int(), dim=1, descending=True, stable=True)
     return (item_seq * keep).gather(1, order), keep.sum(dim=1)
 

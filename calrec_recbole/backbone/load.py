@@ -1,19 +1,23 @@
 """A causal language model with its tokenizer, from wherever it lies."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
 
 from calrec_recbole.backbone.lora import merged_weights
 from calrec_recbole.errors import BackboneError
 from calrec_recbole.generation.probe import check_backbone
 
-__all__ = ["Backbone", "load_backbone", "read_backbone", "save_backbone"]
+__all__ = ["Backbone", "load_backbone", "no_bars", "read_backbone", "save_backbone"]
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,16 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
     if backbone.model.device.type not in ("cpu", "cuda"):  # safetensors reads the memory of these, and finds ties in it
         tied = backbone.model.all_tied_weights_keys
         weights = {name: value.cpu() for name, value in weights.items() if name not in tied}
-    backbone.model.save_pretrained(folder, state_dict=weights)
+    with no_bars():
+        backbone.model.save_pretrained(folder, state_dict=weights)
     backbone.tokenizer.save_pretrained(folder)
 
 
 def _from_pretrained(source: str, dtype: torch.dtype, **where: Any) -> Backbone:
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **where)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, output_loading_info=True, **where)
+        with no_bars():
+            loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, output_loading_info=True, **where)
         model, found = loaded
         if found["missing_keys"]:  # transformers draws them at random
             raise ValueError(f"its weights lack {len(found['missing_keys'])} tensors: {min(found['missing_keys'])}")
@@ -92,6 +98,22 @@ def _from_pretrained(source: str, dtype: torch.dtype, **where: Any) -> Backbone:
             f"backbone={source} cannot be loaded ({reason}): give 'scratch', a local folder, a .gguf file or a hub id"
         ) from problem
     return Backbone(model, tokenizer)
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """Within the block transformers shows no bars of reading and writing weights; those of downloads stay."""
+    shown, downloads = transformers_logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
+    transformers_logging.disable_progress_bar()
+    if downloads:
+        enable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+            if not downloads:
+                disable_progress_bars()
 
 
 def _forget_quantisation(model: Any) -> None:

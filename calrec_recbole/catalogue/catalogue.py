@@ -1,18 +1,16 @@
 """All candidate items as text, in the order of their internal ids; groups of items whose texts are equal."""
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from calrec_recbole.errors import DataError
+from calrec_recbole.data.atomic import AtomicSettings, ItemRows, read_item_rows
 from calrec_recbole.prompts import AMAZON, Attribute, item_text, parse_item_text
 
-__all__ = ["Catalogue", "read_attributes", "read_catalogue"]
+__all__ = ["Catalogue", "catalogue_of", "read_catalogue"]
 
 
 @dataclass(frozen=True)
@@ -49,51 +47,10 @@ def read_catalogue(item_file: Path, item_ids: Sequence[str], template: Sequence[
     An item without a row reads "Unknown" in every attribute. Raises ``DataError`` for a missing file, a missing
     column or a row of the wrong length.
     """
-    wanted = set(item_ids)
-    rows = _rows(item_file, [attribute.field for attribute in template], "item_attributes")
-    texts = {item: item_text(row, template) for item, row in rows if item in wanted}
-    nothing_known = item_text({}, template)
-    return Catalogue(tuple(item_ids), tuple(texts.get(item, nothing_known) for item in item_ids), tuple(template))
+    return catalogue_of(read_item_rows(item_file, AtomicSettings(), set(item_ids)), item_ids, template)
 
 
-def read_attributes(
-    item_file: Path, item_ids: Sequence[str], fields: Sequence[str], setting: str = "item_attributes"
-) -> list[dict[str, str]]:
-    """The descriptions of ``fields`` for each of ``item_ids``, whole; "" for what is missing.
-
-    ``setting`` is the one that names the fields, for the ``DataError`` of a missing column.
-    """
-    wanted = set(item_ids)
-    found = {item: row for item, row in _rows(item_file, fields, setting) if item in wanted}
-    return [{field: found.get(item, {}).get(field, "") for field in fields} for item in item_ids]
-
-
-def _rows(item_file: Path, columns: Iterable[str], setting: str) -> Iterator[tuple[str, dict[str, str]]]:
-    try:
-        file = open(item_file, encoding="utf-8", newline="")  # noqa: SIM115 - closed by the with below
-    except OSError as problem:
-        raise DataError(
-            f"item file {item_file} cannot be read ({problem.strerror}): prepare the data set again"
-        ) from None
-    with file:
-        reader = csv.reader(file, delimiter="\t")
-        try:
-            yield from _records(reader, item_file, columns, setting)
-        except csv.Error as problem:
-            raise DataError(
-                f"item file {item_file} line {reader.line_num}: {problem}; prepare the data set again"
-            ) from None
-
-
-def _records(
-    reader: Any, item_file: Path, columns: Iterable[str], setting: str
-) -> Iterator[tuple[str, dict[str, str]]]:
-    names = [column.partition(":")[0] for column in next(reader, [])]
-    lacking = [name for name in ("item_id", *columns) if name not in names]
-    if lacking:
-        raise DataError(f"item file {item_file} has no column {lacking[0]!r}, only {names}: mend {setting}")
-    for row in reader:
-        if len(row) != len(names):
-            raise DataError(f"item file {item_file} line {reader.line_num}: {len(row)} fields, expected {len(names)}")
-        fields = dict(zip(names, row, strict=True))
-        yield fields["item_id"], fields
+def catalogue_of(rows: ItemRows, item_ids: Sequence[str], template: Sequence[Attribute] = AMAZON) -> Catalogue:
+    """``read_catalogue`` from rows that are read."""
+    attributes = rows.columns(item_ids, [attribute.field for attribute in template], "item_attributes")
+    return Catalogue(tuple(item_ids), tuple(item_text(one, template) for one in attributes), tuple(template))

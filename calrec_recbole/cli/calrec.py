@@ -11,11 +11,12 @@ from typing import NoReturn
 from calrec_recbole import __version__
 from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean
 
-__all__ = ["main"]
+__all__ = ["main", "say_loading"]
 
 COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
     "import": "data_sets.import_data",
     "prepare": "prepare",
+    "check": "data_sets.check",
     "stats": "stats",
     "compare": "compare",
     "report": "report",
@@ -24,6 +25,7 @@ COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
     "demo": "demo",
 }
 USAGE_ERROR, INTERRUPTED = 2, 130
+AGAIN = "the same command starts again"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = build_parser()
     given = list(sys.argv[1:] if argv is None else argv)
-    arguments, unknown = parser.parse_known_args(given)
+    arguments, unknown = parser.parse_known_args(spelled(parser, given))
     arguments.command_line = shlex.join(["calrec", *given])
     if getattr(arguments, "takes_settings", False):  # its --key=value are settings of the models
         arguments.settings = unknown
@@ -59,10 +61,33 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
+def spelled(parser: argparse.ArgumentParser, given: Sequence[str]) -> list[str]:
+    """``given`` with options of the subcommand as they are declared: a dash and an underscore mean the same."""
+    (commands,) = (action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    asked = next((commands[word] for word in given if word in commands), parser)
+    known = {option for action in asked._actions for option in action.option_strings}
+    alike = {_plain(option): option for option in known}
+
+    def declared(word: str) -> str:
+        name, is_set, value = word.partition("=")
+        return alike.get(_plain(name), name) + is_set + value if name.startswith("--") else word
+
+    return [declared(word) for word in given]
+
+
+def _plain(option: str) -> str:
+    return "--" + option.removeprefix("--").replace("-", "_")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one subcommand; the exit code. What a user can mend is one line on stderr and code 2; Ctrl-C is 130."""
+    """Runs one subcommand; the exit code. What a user can mend is one line on stderr and code 2; Ctrl-C is 130.
+
+    After Ctrl-C a line says how to go on, in the words that the subcommand set as ``goes_on``.
+    """
+    goes_on = AGAIN
     try:
         arguments = _parse(argv)
+        goes_on = getattr(arguments, "goes_on", AGAIN)
         arguments.run(arguments)
         sys.stdout.flush()
     except CalrecError as error:
@@ -75,9 +100,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print(f"\ninterrupted: {goes_on}", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def say_loading() -> None:
+    """Says on stderr that torch and RecBole are being loaded, which takes seconds, unless they are there already."""
+    if not {"torch", "recbole"} <= set(sys.modules):
+        print("loading torch and RecBole ...", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

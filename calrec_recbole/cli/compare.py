@@ -40,13 +40,14 @@ def add_parser(subparsers: Any) -> None:
     add("--models", metavar="A,B,...", help="see run_recbole --help for the names")
     add("--experiment", metavar="NAME", help="a comparison of configs/experiment (table2) or a YAML file of yours")
     add("--seeds", metavar="S,S2,...", help="one run a seed (default: the seed of the settings)")
-    add("--config_files", "--config-files", metavar="F,F2", help="YAML files for all models that know their settings")
+    add("--config_files", metavar="F,F2", help="YAML files for all models that know their settings")
     add("--reference", metavar="LABEL", help="what the tests compare with (default: the best baseline)")
     add("--out", metavar="DIR", type=Path, help="the results folder (default: results/<experiment or data sets>)")
     add("--jobs", metavar="N", type=int, help="runs at once (default: 1, with --gpus one a GPU)")
     add("--cores", metavar="N", type=int, help="cores shared among them (default: all that this process may use)")
     add("--gpus", metavar="I,J", help="GPUs shared among them, by number (default: none is assigned)")
-    parser.set_defaults(run=run, parser=parser, takes_settings=True)
+    goes_on = "the runs were stopped; the same command goes on where they stood"
+    parser.set_defaults(run=run, parser=parser, takes_settings=True, goes_on=goes_on)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -61,19 +62,15 @@ def run(arguments: argparse.Namespace) -> None:
     out = arguments.out or Path("results") / experiment.name
     planned, shared = plan(experiment), shared_settings(experiment)
     memory = Path(str(shared.get("output_dir", "runs"))) / ".compare"
-    try:
-        with Progress([one.name for one in planned]) as progress:
-            ended = execute(
-                planned,
-                shared,
-                lambda requests: resolve_all(requests, memory),
-                machine_of(arguments),
-                progress,
-                memory / "output",
-            )
-    except KeyboardInterrupt:
-        print("\nthe runs were stopped; the same command goes on where they stood", flush=True)
-        raise
+    with Progress([one.name for one in planned]) as progress:
+        ended = execute(
+            planned,
+            shared,
+            lambda requests: resolve_all(requests, memory),
+            machine_of(arguments),
+            progress,
+            memory / "output",
+        )
     _report(arguments, experiment, ended, out, Path(str(shared.get("data_path", "dataset"))))
     _end(ended)
 

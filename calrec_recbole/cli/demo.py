@@ -18,16 +18,20 @@ def add_parser(subparsers: Any) -> None:
         help="Pop, LIR and CALRec on ml-100k, one table (a few minutes on 2 cores)",
         description="A small CALRec, trained from nothing on RecBole's bundled ml-100k, beside two baselines.",
     )
-    parser.add_argument("--output-dir", default="runs", metavar="DIR", help="where the run folders go (default: runs)")
-    parser.set_defaults(run=run, parser=parser)
+    parser.add_argument("--out", default="runs", metavar="DIR", help="where the run folders go (default: runs)")
+    parser.add_argument("--output_dir", dest="out", default="runs", help=argparse.SUPPRESS)  # of old
+    goes_on = "the same command runs Pop and LIR anew and goes on with CALRec where it stood"
+    parser.set_defaults(run=run, parser=parser, goes_on=goes_on)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Runs the three models by the runner that `run_recbole` uses and prints their test metrics."""
+    """Runs the three models by the runner that `run_recbole` uses; prints the test metrics of each, then a table."""
+    from calrec_recbole.cli.calrec import say_loading
     from calrec_recbole.runs.sigterm import Terminated
 
+    say_loading()
     try:
-        results = _results(arguments.output_dir)
+        results = _results(arguments.out)
     except Terminated as end:
         print(f"\nterminated: {end}", file=sys.stderr)
         raise
@@ -44,8 +48,19 @@ def _results(output_dir: str) -> dict[str, Any]:
         settings = {"output_dir": output_dir, "state": "WARNING"}
         files = ["demo"] if name == "CALRec" else []
         print(f"{name} ...", flush=True)
-        results[name] = (run_model(name, "ml-100k", files, settings, show=False), time.monotonic() - started)
+        result = run_model(name, "ml-100k", files, settings, show=False)
+        results[name] = (result, time.monotonic() - started)
+        print(f"{name}: {_line(result.test)}, {results[name][1]:.0f} s", flush=True)
     return results
+
+
+def _line(test: dict[str, float]) -> str:
+    """``ndcg@10 0.5000 / 0.2500, ...``: each metric, optimistic / pessimistic."""
+    return ", ".join(f"{name.replace('_opt', '')} {_pair(test, name)}" for name in test if "_opt" in name)
+
+
+def _pair(test: dict[str, float], name: str) -> str:
+    return f"{test[name]:.4f} / {test[name.replace('_opt', '_pes')]:.4f}"
 
 
 def _print_table(results: dict[str, Any]) -> None:
@@ -59,7 +74,7 @@ def _print_table(results: dict[str, Any]) -> None:
         table.add_column(name.replace("_opt", ""), justify="right")
     table.add_column("seconds", justify="right")
     for model, (result, seconds) in results.items():
-        pairs = (f"{result.test[name]:.4f} / {result.test[name.replace('_opt', '_pes')]:.4f}" for name in columns)
+        pairs = (_pair(result.test, name) for name in columns)
         table.add_row(model, *pairs, f"{seconds:.0f}")
     console = Console()
     console.print(table)

@@ -29,20 +29,25 @@ def add_parser(subparsers: Any) -> None:
     add("--reviews", metavar="FILE", type=Path, help="a reviews file of any name, plain or .gz, instead of --raw")
     add("--meta", metavar="FILE", type=Path, help="its metadata; without one every text is Unknown")
     add("--name", help="name of the data set (default: the category's, or the stem of --reviews)")
-    add("--no-dedup", action="store_true", help="keep consecutive duplicates (Table 7 of the paper)")
+    add("--no_dedup", action="store_true", help="keep consecutive duplicates (Table 7 of the paper)")
     add("--ties", metavar="HOW", help="duplicates at one time: in the order of the file, or item by item (file | item)")
-    add("--min-user-events", metavar="N", type=int, default=5, help="users with fewer events are dropped (default: 5)")
+    add("--min_user_events", metavar="N", type=int, default=5, help="users with fewer events are dropped (default: 5)")
     add(
-        "--release", metavar="YEAR", type=int, help="2014 | 2018 | 2023 of the Amazon reviews (default: the category's)"
+        "--release",
+        metavar="YEAR",
+        type=int,
+        help="of the Amazon reviews: 2014 | 2018 | 2023 (default: the category's)",
     )
     add("--layout", metavar="NAME", help="of --reviews, where it is not recognised: see the manual, Data")
     add("--files", metavar="WHICH", help="of --release=2023: 5core (default) | last_out | timestamp | reviews")
-    add("--category-source", metavar="SOURCE", help="path_without_root (default) | path | main_cat")
+    add("--accept_damaged", action="store_true", help="prepare what comes before the damage of a gzip file")
+    add("--category_source", metavar="SOURCE", help="path_without_root (default) | path | main_cat")
     add(
         "--download", action="store_true", help="fetch missing raw files into --raw first; a broken download is resumed"
     )
-    add("--base-url", metavar="URL", help="where --download fetches from (default: the McAuley lab's address)")
-    parser.set_defaults(run=run, parser=parser)
+    add("--base_url", metavar="URL", help="where --download fetches from (default: the McAuley lab's address)")
+    goes_on = "nothing half-written is left; the same command starts again, a download where it stood"
+    parser.set_defaults(run=run, parser=parser, goes_on=goes_on)
 
 
 def _recognised(arguments: argparse.Namespace) -> "Reviews | None":
@@ -65,7 +70,7 @@ def _category(arguments: argparse.Namespace, release: int | None) -> "Category":
     from calrec_recbole.data.locate import raw_stem
     from calrec_recbole.errors import ConfigError
 
-    if arguments.category is None and arguments.reviews is None:
+    if arguments.category == "" or (arguments.category is None and arguments.reviews is None):
         raise ConfigError("give --category=NAME, for example --category=Scientific, or --reviews=FILE")
     own = arguments.category or raw_stem(arguments.reviews)
     try:
@@ -153,5 +158,5 @@ def run(arguments: argparse.Namespace) -> None:
     from calrec_recbole.cli.prepare_summary import print_summary
     from calrec_recbole.data.pipeline import prepare
 
-    summary = prepare(reviews, metadata, arguments.out, settings)
+    summary = prepare(reviews, metadata, arguments.out, settings, arguments.accept_damaged)
     print_summary(summary, arguments.out / settings.name, time.perf_counter() - start)

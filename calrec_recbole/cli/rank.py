@@ -24,18 +24,15 @@ def add_parser(subparsers: Any) -> None:
     add("--run", dest="run_dir", required=True, type=Path, metavar="DIR", help="folder of the run")
     names = "lucene, okapi, milvus or hierarchical"
     add("--retrieval", default="", metavar="NAME", help=f"{names} (default: the run's own; lucene where that is none)")
-    add(
-        "--data_path",
-        "--data-path",
-        type=Path,
-        metavar="DIR",
-        help="prepared data sets (default: where the run had them)",
-    )
+    add("--data_path", type=Path, metavar="DIR", help="prepared data sets (default: where the run had them)")
     add("--out", type=Path, metavar="DIR", help="a new run folder for the results (default: the run's own)")
-    parser.set_defaults(run=run, parser=parser)
+    parser.set_defaults(run=run, parser=parser, goes_on="nothing was written; the same command starts again")
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from calrec_recbole.cli.calrec import say_loading
+
+    say_loading()
     from calrec_recbole.plugin.calrec.rank_samples import rank
     from calrec_recbole.runs.results import print_result
 

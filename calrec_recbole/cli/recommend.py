@@ -17,13 +17,15 @@ def add_parser(subparsers: Any) -> None:
         help="top items after a history, with the generated texts behind them",
         description="Recommends items after a history, oldest item first, with a finished CALRec run.",
     )
-    parser.add_argument("--run", dest="run_dir", required=True, type=Path, metavar="DIR", help="folder of the run")
+    add = parser.add_argument
+    add("--run", dest="run_dir", required=True, type=Path, metavar="DIR", help="folder of the run")
+    add("--data_path", type=Path, metavar="DIR", help="prepared data sets (default: where the run had them)")
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--history", metavar="ID,ID,...", help="item ids, oldest first")
     given.add_argument("--text", action="append", metavar="TEXT", help="an item as free text; once for each item")
-    parser.add_argument("--top", type=int, default=10, metavar="K", help="how many items (default: 10)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the samples (default: 0)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add("--top", type=int, default=10, metavar="K", help="how many items (default: 10)")
+    add("--seed", type=int, default=0, help="seed of the samples (default: 0)")
+    add("--json", action="store_true", help="print JSON instead of a table")
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -32,9 +34,12 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.top < 1:
         raise ConfigError(f"--top={arguments.top} must be at least 1")
     history = arguments.text or [item.strip() for item in arguments.history.split(",") if item.strip()]
+    from calrec_recbole.cli.calrec import say_loading
+
+    say_loading()
     from calrec_recbole.plugin.reload import load_run
 
-    model = load_run(arguments.run_dir)[1]
+    model = load_run(arguments.run_dir, arguments.data_path)[1]
     if not hasattr(model, "recommender"):
         raise ConfigError(
             f"--run={arguments.run_dir} is a run of {type(model).__name__}; recommend needs one of CALRec"

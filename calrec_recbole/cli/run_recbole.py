@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from calrec_recbole.cli.calrec import say_loading
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.runs.sigterm import EXIT, Terminated
 
-__all__ = ["main"]
+__all__ = ["main", "named_files"]
 
 HELP = """\
 usage: run_recbole --model=NAME --dataset=NAME [--config_files="a.yaml b.yaml"] [--key=value ...]
@@ -32,7 +33,7 @@ settings, later wins:
   {configs}/dataset/<Dataset>.yaml
   your YAML files, in the order given; several are separated by spaces or commas; a bare name (demo, smollm2-135m)
   is one of {configs}/experiment/
-  --key=value; values are YAML (--topk=[1,10] --learning_rate=1e-4 --gpu_id= for the CPU)
+  --key=value; values are YAML (--topk=[1,10] --learning_rate=1e-4 --gpu_id= for the CPU); --out=DIR is output_dir
 
 examples:
   run_recbole --model=SASRec --dataset=ml-100k
@@ -71,18 +72,24 @@ def _run(arguments: list[str]) -> None:
     from calrec_recbole.setting_files import parse_arguments
 
     given = parse_arguments(arguments)
-    files = _config_files(given.pop("config_files", None))
+    if {"out", "output_dir"} <= set(given):
+        raise ConfigError("--out and --output_dir are one setting: give one of them")
+    if "out" in given:
+        given["output_dir"] = given.pop("out")
+    files = named_files(given.pop("config_files", None))
     lacking = [f"--{name}=NAME" for name in ("model", "dataset") if not given.get(name) and not files]
     if lacking:
         raise ConfigError(f"{' and '.join(lacking)} missing; see run_recbole --help")
     if given.get("model"):
         known_model(str(given["model"]))
+    say_loading()
     from calrec_recbole.plugin.runner import run  # RecBole and torch take seconds: after the checks
 
     run(config_files=files, overrides=given)
 
 
-def _config_files(value: Any) -> list[str]:
+def named_files(value: Any) -> list[str]:
+    """The files of ``config_files``: a list, or names between blanks and commas."""
     names = value if isinstance(value, list) else re.split(r"[\s,]+", str(value or "").strip())
     return [str(name) for name in names if name]
 

@@ -29,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
         "stats", help="Table 1 of a prepared data set", description=__doc__, allow_abbrev=False
     )
     parser.add_argument("--dataset", metavar="NAME", required=True, help="for example Scientific")
-    parser.add_argument("--data-path", metavar="DIR", type=Path, default=Path("dataset"), help="default: dataset")
+    parser.add_argument("--data_path", metavar="DIR", type=Path, default=Path("dataset"), help="default: dataset")
     parser.set_defaults(run=run, parser=parser)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from calrec_recbole.data.atomic.cell_values import LARGEST, LATEST
 from calrec_recbole.data.layouts.known_layouts import AMAZON2018, Layout
 from calrec_recbole.data.raw_file import JSON_LINES, BadLineError, Container, RawFile
 
@@ -44,7 +45,7 @@ def _identifier(record: dict[str, Any], key: str, what: str) -> str:
         value = str(value)
     if not isinstance(value, str) or not value.strip():
         raise BadLineError(f"lacks {what} ({key})")
-    if NOT_AN_ID.search(value) or READ_AS_MISSING.fullmatch(value):
+    if len(value) > LONGEST_ID or NOT_AN_ID.search(value) or READ_AS_MISSING.fullmatch(value):
         raise BadLineError(f"{what} id ({key}) that a table cannot hold")
     return value
 
@@ -68,6 +69,9 @@ def _text_hash(text: Any) -> int:
     return int.from_bytes(digest, "little", signed=True)
 
 
+LONGEST_ID = 131_072  # characters; what the csv module reads back
+
+
 class _Columns:
     """The growing columns: 29 bytes an event, and every id once."""
 
@@ -83,12 +87,13 @@ class _Columns:
         user = _identifier(record, layout.user, "user")
         item = _identifier(record, layout.item, "item")
         time = _number(record.get(layout.time)) / layout.units_a_second
-        if math.isnan(time):
+        if not abs(time) < LATEST:
             raise BadLineError(f"lacks time ({layout.time})")
         self.user.append(self.users.setdefault(user, len(self.users)))
         self.item.append(self.items.setdefault(item, len(self.items)))
         self.time.append(time)
-        self.rating.append(_number(record.get(layout.rating)))
+        rating = _number(record.get(layout.rating))
+        self.rating.append(rating if abs(rating) < LARGEST else math.nan)
         self.text.append(_text_hash(record.get(layout.text)))
         self.part.append(part)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from calrec_recbole.data.atomic import read_atomic
+from calrec_recbole.data.atomic import AtomicSettings, read_atomic, read_item_rows
 from calrec_recbole.data.pipeline import summary_file
 from calrec_recbole.errors import DataError
 
@@ -56,9 +56,9 @@ def _duplicates(folder: Path) -> float | None:
 def _item_texts(file: Path, items: set[str]) -> Iterable[str]:
     """Every text of every candidate item; an item's id is not text."""
     if file.is_file():
-        for row in read_atomic(file):
-            if row.pop("item_id") in items:
-                yield from row.values()
+        rows = read_item_rows(file, AtomicSettings(), items)
+        for cells in rows.cells.values():
+            yield from (cell for name, cell in zip(rows.names, cells, strict=True) if name != "item_id")
 
 
 def statistics(folder: Path) -> Statistics:

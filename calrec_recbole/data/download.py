@@ -79,7 +79,7 @@ def _attempt(url: str, part: Path) -> None:
             raise _BrokenOffError("the part on disk does not fit") from None
         if error.code >= 500:
             raise _BrokenOffError(f"HTTP {error.code}") from None
-        raise DataError(f"{url}: HTTP {error.code} {error.reason}; check --base-url and the category's stem") from None
+        raise DataError(f"{url}: HTTP {error.code} {error.reason}; check --base_url and the category's stem") from None
     except (HTTPException, OSError) as error:  # URLError is an OSError
         raise _BrokenOffError(str(getattr(error, "reason", error)) or type(error).__name__) from None
     size = part.stat().st_size

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from calrec_recbole.data.layouts.known_layouts import METADATA2018, MetadataLayout
-from calrec_recbole.data.raw_file import JSON_LINES, Container, RawFile
-from calrec_recbole.data.texts import Text, attribute_text
+from calrec_recbole.data.raw_file import JSON_LINES, BadLineError, Container, RawFile
+from calrec_recbole.data.texts import Text, attribute_text, price_text
 
 __all__ = ["ATTRIBUTES", "CATEGORY_SOURCES", "Metadata", "read_metadata"]
 
@@ -63,8 +63,9 @@ class Metadata:
     repeated: int = 0
 
     def add(self, item: str, record: dict[str, Any], source: str, root: str | None) -> None:
-        found = {name: attribute_text(record.get(name)) for name in ATTRIBUTES if name != "category"}
-        found["category"] = CATEGORY_SOURCES[source](record, root)
+        """The attributes of ``item`` in place of what was known; ``BadLineError`` for a number that is none."""
+        found = {name: attribute_text(record.get(name)) for name in ("title", "brand")}
+        found |= {"category": CATEGORY_SOURCES[source](record, root), "price": price_text(record.get("price"))}
         self.markup.update(name for name in ATTRIBUTES if found[name].was_markup)
         self.cut.update(name for name in ATTRIBUTES if found[name].was_cut)
         self.texts[item] = tuple(found[name].text for name in ATTRIBUTES)
@@ -78,17 +79,25 @@ def read_metadata(
     layout: MetadataLayout = METADATA2018,
     container: Container = JSON_LINES,
 ) -> tuple[Metadata, RawFile]:
-    """The attributes of the ``wanted`` items, in one pass; of an item's several lines the first counts.
+    """The attributes of the ``wanted`` items, in one pass; of an item's several lines the first with a text counts.
 
-    ``source`` is one of ``CATEGORY_SOURCES``. A line without an item id is counted in the returned ``RawFile.bad``.
+    ``source`` is one of ``CATEGORY_SOURCES``. A line without an item id or with a number that is none is counted in the
+    returned ``RawFile.bad``.
     """
     file, metadata = RawFile(path, container), Metadata()
     for line, record in file.objects():
-        item = record.get(layout.item)
-        if not isinstance(item, str | int) or not str(item).strip():
-            file.bad.add(f"lacks item ({layout.item})", line)
-        elif str(item) in metadata.texts:
-            metadata.repeated += 1
-        elif str(item) in wanted:
-            metadata.add(str(item), layout.as_2018(record), source, root)
+        try:
+            item = _item(record, layout.item)
+            metadata.repeated += item in metadata.texts
+            if item in wanted and not any(metadata.texts.get(item, ())):
+                metadata.add(item, layout.as_2018(record), source, root)
+        except BadLineError as error:
+            file.bad.add(str(error), line)
     return metadata, file
+
+
+def _item(record: dict[str, Any], key: str) -> str:
+    item = record.get(key)
+    if not isinstance(item, str | int) or not str(item).strip():
+        raise BadLineError(f"lacks item ({key})")
+    return str(item)

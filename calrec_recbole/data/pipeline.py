@@ -44,7 +44,7 @@ def check_name(name: str) -> None:
 def check_minimum(events: int) -> None:
     """Raises ``ConfigError`` where the fewest ``events`` of a user are below 1."""
     if events < 1:
-        raise ConfigError(f"--min-user-events={events} must be at least 1")
+        raise ConfigError(f"--min_user_events={events} must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class PrepareSettings:
     def __post_init__(self) -> None:
         check_name(self.name)
         check_minimum(self.min_user_events)
-        must_be_one_of("--category-source", self.category_source, CATEGORY_SOURCES)
+        must_be_one_of("--category_source", self.category_source, CATEGORY_SOURCES)
         must_be_one_of("--ties", self.ties, DEDUP)
         if self.layout is not None:
             must_be_one_of("--layout", self.layout, LAYOUTS)
@@ -106,7 +106,7 @@ def _require_events(counts: dict[str, int], files: Sequence[RawFile], settings: 
     bad = ", ".join(f"{n} {reason}" for file in files for reason, n in file.bad.counts.items()) or "none"
     raise DataError(
         f"nothing is left of {files[0].path}: {what} (bad {files[0].container.counts}: {bad}), "
-        f"no user with --min-user-events={settings.min_user_events}"
+        f"no user with --min_user_events={settings.min_user_events}"
     )
 
 
@@ -145,7 +145,18 @@ def require_ours(folder: Path) -> None:
         raise DataError(f"{folder} exists and was not made by `calrec prepare`; move it away or choose another --name")
 
 
-def prepare(reviews: Path, metadata: Path | None, out: Path, settings: PrepareSettings) -> dict[str, Any]:
+def _refuse_damaged(files: Sequence[RawFile]) -> None:
+    for file in files:
+        if file.damaged:
+            raise DataError(
+                f"{file.path} is cut off or damaged behind {file.container.counts[:-1]} {file.lines}: fetch it again, "
+                "or add --accept_damaged to prepare what comes before"
+            )
+
+
+def prepare(
+    reviews: Path, metadata: Path | None, out: Path, settings: PrepareSettings, accept_damaged: bool = False
+) -> dict[str, Any]:
     """Writes `out/<name>/<name>.inter`, `.item` and `.prepare.json`; returns the summary that the latter holds.
 
     One pass over each raw file; of a part of an official split all three are read. The folder appears whole under its
@@ -153,13 +164,16 @@ def prepare(reviews: Path, metadata: Path | None, out: Path, settings: PrepareSe
     ``metadata`` None leaves every text empty (read as "Unknown").
 
     Raises:
-        DataError: a raw file is of another kind, nothing is left, or the folder holds something else.
+        DataError: a raw file is of another kind, or damaged and not accepted; nothing is left; the folder holds
+            something else.
     """
     folder = out / settings.name
     require_ours(folder)
     parts, found = parts_of(reviews), reviews_layout(reviews, settings.layout)
     of_metadata = metadata_layout(metadata) if metadata else None
     events, files = read_parts(parts, *found)
+    if not accept_damaged:
+        _refuse_damaged(files)
     table, counts = _selected(events, settings)
     _require_events(counts, files, settings)
     items = [events.items[code] for code in item_order(table)]
@@ -168,6 +182,8 @@ def prepare(reviews: Path, metadata: Path | None, out: Path, settings: PrepareSe
         texts, metadata_file = read_metadata(
             metadata, set(items), settings.category_source, settings.root, *of_metadata
         )
+        if not accept_damaged:
+            _refuse_damaged([metadata_file])
     empty = ("",) * len(ATTRIBUTES)
     rows = ((name, *texts.texts.get(name, empty)) for name in items)
     summary = {

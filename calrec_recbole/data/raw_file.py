@@ -176,11 +176,12 @@ def first_lines(path: Path, count: int) -> list[bytes]:
 class RawFile:
     """One pass over a raw file; ``lines``, ``bad``, ``size`` (bytes on disk) and ``sha256`` are complete after it.
 
-    ``lines`` and the numbers of ``bad`` count what the container counts.
+    ``lines`` and the numbers of ``bad`` count what the container counts. ``damaged``: the gzip data are cut off or
+    damaged behind ``lines``.
     """
 
     def __init__(self, path: Path, container: Container = JSON_LINES) -> None:
-        self.path, self.container, self.bad, self.lines = path, container, BadLines(), 0
+        self.path, self.container, self.bad, self.lines, self.damaged = path, container, BadLines(), 0, False
         self.size, self.sha256 = 0, ""
 
     def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -195,6 +196,7 @@ class RawFile:
                     else:
                         yield number, record
             except DAMAGE:
+                self.damaged = True
                 self.bad.add("gzip data cut off or damaged from here on", self.lines + 1)
             while hashed.read(CHUNK):  # what lies behind damaged data still belongs to the hash
                 pass

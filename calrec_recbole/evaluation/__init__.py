@@ -1,19 +1,37 @@
 """Tie-honest evaluation: a pair of ranks for each user, metrics per user, then their means, intervals and tests."""
 
-from calrec_recbole.evaluation.metrics import METRICS, ndcg, recall, reciprocal_rank
+from calrec_recbole.evaluation.equivalent_items import TextGroups
+from calrec_recbole.evaluation.metrics import METRICS, expected, ndcg, recall, reciprocal_rank
 from calrec_recbole.evaluation.paired_comparison import category_means, compare, user_vectors
-from calrec_recbole.evaluation.per_user import align, metric_vector, metric_vectors, read_ranks, without_last_item
+from calrec_recbole.evaluation.per_user import (
+    align,
+    equivalent_items,
+    metric_vector,
+    metric_vectors,
+    read_ranks,
+    without_last_item,
+)
 from calrec_recbole.evaluation.rank_table import RankTable
 from calrec_recbole.evaluation.ranks import lowered_ranks, ranks_without, tie_ranks
-from calrec_recbole.evaluation.summary import EvaluationSettings, metric_names, metric_value, parse_metric, summary
+from calrec_recbole.evaluation.summary import (
+    EvaluationSettings,
+    metric_names,
+    metric_value,
+    parse_metric,
+    summary,
+    tie_summary,
+)
 
 __all__ = [
     "METRICS",
     "EvaluationSettings",
     "RankTable",
+    "TextGroups",
     "align",
     "category_means",
     "compare",
+    "equivalent_items",
+    "expected",
     "lowered_ranks",
     "metric_names",
     "metric_value",
@@ -27,6 +45,7 @@ __all__ = [
     "reciprocal_rank",
     "summary",
     "tie_ranks",
+    "tie_summary",
     "user_vectors",
     "without_last_item",
 ]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["METRICS", "ndcg", "recall", "reciprocal_rank"]
+__all__ = ["METRICS", "expected", "ndcg", "recall", "reciprocal_rank"]
 
 Ranks = Tensor | NDArray[np.int64]
 
@@ -48,6 +48,27 @@ def reciprocal_rank(ranks: Ranks, k: int | None = None) -> Tensor:
 
 
 METRICS: dict[str, Callable[..., Tensor]] = {"ndcg": ndcg, "recall": recall, "mrr": reciprocal_rank}
+
+
+def expected(metric: Callable[..., Tensor], optimistic: Ranks, pessimistic: Ranks, k: int | None = None) -> Tensor:
+    """(B,) and (B,) ranks -> (B,) float64: the mean of ``metric`` over all orders of the items that tie.
+
+    Each place from the optimistic to the pessimistic rank is as likely for the target, so the mean over these places is
+    exact (McSherry and Najork 2008). It is not the metric of the middle rank: a target tied over the ranks 1 to 19 has
+    the middle rank 10, a certain Recall@10, yet ten orders of nineteen put it below.
+
+    >>> expected(recall, torch.tensor([1, 9, 10]), torch.tensor([19, 12, 10]), k=10)
+    tensor([0.5263, 0.5000, 1.0000], dtype=torch.float64)
+    """
+    first, last = (torch.as_tensor(ranks).to(torch.int64) for ranks in (optimistic, pessimistic))
+    if len(first) and bool((last < first).any()):
+        raise ValueError("a pessimistic rank lies above the optimistic one")
+    best = metric(first, k)
+    if not len(first):
+        return best
+    at = metric(torch.arange(1, int(last.max()) + 1), k)
+    below = torch.cat([at.new_zeros(1), at.cumsum(0)])  # the sum over all ranks up to and with each
+    return torch.where(first == last, best, (below[last] - below[first - 1]) / (last - first + 1))
 
 
 def _checked(ranks: Ranks, k: int | None) -> Tensor:

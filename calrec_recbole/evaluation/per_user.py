@@ -9,13 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.evaluation.metrics import METRICS
-from calrec_recbole.evaluation.summary import metric_names, parse_metric
+from calrec_recbole.evaluation.summary import metric_names, metric_values
 
-__all__ = ["align", "metric_vector", "metric_vectors", "read_ranks", "without_last_item"]
+__all__ = ["align", "equivalent_items", "metric_vector", "metric_vectors", "read_ranks", "without_last_item"]
 
 COLUMNS = ("item_id", "optimistic", "pessimistic")
-MASKED = ("optimistic_masked", "pessimistic_masked")
+CASES = ("optimistic", "pessimistic")
 
 _MEAN = re.compile(r"_mean(?=@|$)")
 
@@ -23,9 +22,8 @@ _MEAN = re.compile(r"_mean(?=@|$)")
 def read_ranks(run: Path) -> pd.DataFrame:
     """The ranks of a run's test users, sorted by user: index ``user_id``, columns as in ``ranks.parquet``.
 
-    ``run`` is the run's folder or the file itself. Runs of before the masked ranks lack ``optimistic_masked`` and
-    ``pessimistic_masked``. Raises ``DataError`` for a file that is missing, lacks a column, holds a user twice or
-    holds ranks that cannot be.
+    ``run`` is the run's folder or the file itself. Old runs lack the masked or the equivalent ranks. Raises
+    ``DataError`` for a file that is missing, lacks a column, holds a user twice or holds ranks that cannot be.
     """
     file = run / "ranks.parquet" if run.is_dir() else run
     if not file.is_file():
@@ -66,15 +64,14 @@ def align(runs: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 
 def metric_vector(name: str, ranks: pd.DataFrame) -> NDArray[np.float64]:
-    """(n_users,) values of a metric by its name, such as ``ndcg_opt@10``, ``recall_pes@1`` or ``mrr_opt``.
+    """(n_users,) values of a metric by its name, such as ``ndcg_opt@10``, ``recall_exp@1`` or ``mrr_pes``.
 
     ``_mean`` in the place of ``_opt`` is the mean of the two cases, user by user: (opt + pes) / 2 of Table 8.
     """
     if _MEAN.search(name):
         return (metric_vector(_MEAN.sub("_opt", name), ranks) + metric_vector(_MEAN.sub("_pes", name), ranks)) / 2
-    metric, case, k = parse_metric(name)
-    column = ranks["optimistic" if case == "opt" else "pessimistic"]
-    return METRICS[metric](column.to_numpy(dtype=np.int64), k).numpy()
+    pair = (ranks[case].to_numpy(dtype=np.int64) for case in ("optimistic", "pessimistic"))
+    return metric_values(name, *pair).numpy()
 
 
 def metric_vectors(ranks: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
@@ -89,7 +86,20 @@ def without_last_item(ranks: pd.DataFrame) -> pd.DataFrame:
     They are left out: ``len(ranks) - len(without_last_item(ranks))`` says how many. Raises ``DataError`` for ranks
     that a run of before the masked ranks left.
     """
-    if any(name not in ranks for name in MASKED):
-        raise DataError("the ranks hold no *_masked columns: run the model again to get the last-item-masked metrics")
-    kept = ranks.dropna(subset=list(MASKED))
-    return kept.assign(**{name: kept[f"{name}_masked"].astype(np.int64) for name in ("optimistic", "pessimistic")})
+    return _in_place(ranks, "masked", "to get the last-item-masked metrics")
+
+
+def equivalent_items(ranks: pd.DataFrame) -> pd.DataFrame:
+    """``ranks`` as if any item of the target's text were the target.
+
+    Raises ``DataError`` for ranks that a run of before these ranks left; users without them (no ``.item``) go.
+    """
+    return _in_place(ranks, "equivalent", "to get the metrics of equivalent items")
+
+
+def _in_place(ranks: pd.DataFrame, view: str, purpose: str) -> pd.DataFrame:
+    columns = {case: f"{case}_{view}" for case in CASES}
+    if any(name not in ranks for name in columns.values()):
+        raise DataError(f"the ranks hold no *_{view} columns: run the model again {purpose}")
+    kept = ranks.dropna(subset=list(columns.values()))
+    return kept.assign(**{case: kept[column].astype(np.int64) for case, column in columns.items()})

@@ -20,7 +20,8 @@ __all__ = ["RankTable"]
 class RankTable:
     """One row a user: internal ids of the user and of the target, and its ranks; (B,) int64 tensors.
 
-    The masked ranks are those without the history's last item as a candidate; 0 where the target is that item.
+    The masked ranks are those without the history's last item as a candidate; 0 where the target is that item. The
+    equivalent ranks are those of the best item of the target's text; 0 where the texts are not known.
     """
 
     users: Tensor
@@ -29,6 +30,8 @@ class RankTable:
     pessimistic: Tensor
     optimistic_masked: Tensor
     pessimistic_masked: Tensor
+    optimistic_equivalent: Tensor
+    pessimistic_equivalent: Tensor
 
     def __len__(self) -> int:
         return len(self.users)
@@ -50,18 +53,16 @@ class RankTable:
         return summary(self.optimistic, self.pessimistic, names)
 
     def write(self, path: Path, user_ids: Sequence[str], item_ids: Sequence[str]) -> None:
-        """A Parquet file ``user_id, item_id, optimistic, pessimistic, optimistic_masked, pessimistic_masked``.
+        """A Parquet file ``user_id, item_id, optimistic, pessimistic``, and masked and equivalent ranks likewise.
 
-        The sequences give the original ids. A masked rank that does not exist is null.
+        The sequences give the original ids. A masked or an equivalent rank that does not exist is null.
         """
-        last = self.optimistic_masked.numpy() == 0
         columns = {
             "user_id": pa.array(np.asarray(user_ids, dtype=object)[self.users.numpy()], pa.string()),
             "item_id": pa.array(np.asarray(item_ids, dtype=object)[self.items.numpy()], pa.string()),
-            "optimistic": self.optimistic.numpy(),
-            "pessimistic": self.pessimistic.numpy(),
-            "optimistic_masked": pa.array(self.optimistic_masked.numpy(), mask=last),
-            "pessimistic_masked": pa.array(self.pessimistic_masked.numpy(), mask=last),
         }
+        for name in [field.name for field in fields(self)][2:]:
+            ranks = getattr(self, name).numpy()
+            columns[name] = pa.array(ranks, mask=ranks == 0)
         with replacing_file(path) as temporary:
             pq.write_table(pa.table(columns), temporary)

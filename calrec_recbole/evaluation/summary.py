@@ -1,4 +1,4 @@
-"""Averages ranks per user into the numbers of a table: ``{"ndcg_opt@10": ..., "mrr_pes": ...}``."""
+"""Averages ranks per user into the numbers of a table: ``{"ndcg_opt@10": ..., "mrr_exp": ..., "mrr_pes": ...}``."""
 
 import re
 from collections.abc import Sequence
@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
-from calrec_recbole.evaluation.metrics import METRICS
+from calrec_recbole.evaluation.metrics import METRICS, Ranks, expected
 
 __all__ = [
+    "CASES",
     "DEFAULT_METRICS",
     "DEFAULT_TOPK",
     "EvaluationSettings",
     "metric_names",
     "metric_value",
+    "metric_values",
     "parse_metric",
     "summary",
+    "tie_summary",
 ]
 
 DEFAULT_METRICS = ("ndcg", "recall", "mrr")
 DEFAULT_TOPK = (1, 10)  # paper, Table 2
-CASES = ("opt", "pes")
+CASES = ("opt", "exp", "pes")  # ties won, broken at random, lost
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,17 @@ class EvaluationSettings:
         return metric_names([name.lower() for name in self.metrics], self.topk)
 
 
-_NAME = re.compile(r"(?P<metric>[a-z]+)_(?P<case>opt|pes)(?:@(?P<k>[1-9]\d*))?")
+_NAME = re.compile(r"(?P<metric>[a-z]+)_(?P<case>opt|exp|pes)(?:@(?P<k>[1-9]\d*))?")
 
 
 def metric_names(metrics: Sequence[str] = DEFAULT_METRICS, topk: Sequence[int] = DEFAULT_TOPK) -> list[str]:
-    """Names in the order of reports: metric by metric, optimistic before pessimistic, then by K.
+    """Names in the order of reports: metric by metric; optimistic, expected, pessimistic; then by K.
 
     NDCG@1 equals Recall@1 and is left out beside it; MRR has no cut-off.
 
     >>> metric_names()  # doctest: +NORMALIZE_WHITESPACE
-    ['ndcg_opt@10', 'ndcg_pes@10', 'recall_opt@1', 'recall_opt@10', 'recall_pes@1', 'recall_pes@10',
-     'mrr_opt', 'mrr_pes']
+    ['ndcg_opt@10', 'ndcg_exp@10', 'ndcg_pes@10', 'recall_opt@1', 'recall_opt@10', 'recall_exp@1', 'recall_exp@10',
+     'recall_pes@1', 'recall_pes@10', 'mrr_opt', 'mrr_exp', 'mrr_pes']
     """
     names = []
     for metric in metrics:
@@ -67,15 +70,35 @@ def parse_metric(name: str) -> tuple[str, str, int | None]:
         return found["metric"], found["case"], int(found["k"]) if found["k"] else None
     examples = metric_names()
     raise ConfigError(
-        f"metric {name!r} is unknown: write ndcg, recall or mrr with _opt or _pes and a cut-off, such as ndcg_pes@10"
-        + did_you_mean(name, examples)
+        f"metric {name!r} is unknown: write ndcg, recall or mrr with _opt, _exp or _pes and a cut-off, such as "
+        "ndcg_pes@10" + did_you_mean(name, examples)
     )
 
 
-def metric_value(name: str, optimistic: Tensor, pessimistic: Tensor) -> float:
-    """Mean over users of the metric ``name``."""
+def metric_values(name: str, optimistic: Ranks, pessimistic: Ranks) -> Tensor:
+    """(B,) and (B,) ranks -> (B,) float64: the metric ``name`` of each user."""
     metric, case, k = parse_metric(name)
-    return float(METRICS[metric](optimistic if case == "opt" else pessimistic, k).mean())
+    if case == "exp":
+        return expected(METRICS[metric], optimistic, pessimistic, k)
+    return METRICS[metric](optimistic if case == "opt" else pessimistic, k)
+
+
+def metric_value(name: str, optimistic: Ranks, pessimistic: Ranks) -> float:
+    """Mean over users of the metric ``name``."""
+    return float(metric_values(name, optimistic, pessimistic).mean())
+
+
+def tie_summary(optimistic: Tensor, pessimistic: Tensor) -> dict[str, float]:
+    """(B,) and (B,) ranks -> ``tied``: the share of targets that tie; ``tied_items``: the mean over these of the items
+    of the target's score, the target included, 1 where none ties.
+
+    >>> import torch
+    >>> tie_summary(torch.tensor([1, 1, 7, 2]), torch.tensor([1, 4, 12, 2]))
+    {'tied': 0.5, 'tied_items': 5.0}
+    """
+    items = (pessimistic - optimistic + 1).double()
+    tied = items > 1
+    return {"tied": float(tied.double().mean()), "tied_items": float(items[tied].mean()) if tied.any() else 1.0}
 
 
 def summary(optimistic: Tensor, pessimistic: Tensor, names: Sequence[str] | None = None) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Constrained decoding: the most probable texts of a catalogue, by a beam search that walks a trie."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +36,7 @@ def best_texts(
     beams: int = 32,
     *,
     memory_bytes: int | None = None,
+    tell: Callable[[int], object] | None = None,
 ) -> list[BestTexts]:
     """The ``k`` most probable texts of ``trie`` after each prompt, by log P(text, end token | prompt) at temperature 1.
 
@@ -44,7 +45,7 @@ def best_texts(
     probable than its beginning; by the same bound ``exact`` says for each prompt whether a prefix that the width cut
     off could have led to a better text. With as many beams as the trie has texts nothing is ever cut.
 
-    ``memory_bytes`` is that of `sample`. Raises ConfigError, DataError or BackboneError, as `sample` does.
+    ``memory_bytes`` and ``tell`` are those of `sample`, as is what it raises: ConfigError, DataError, BackboneError.
     """
     for name, value in (("k", k), ("beams", beams)):
         if value < 1:
@@ -64,6 +65,8 @@ def best_texts(
         best = _search(budget, [rows[index] for index in batch], trie, k, ends)
         for index, one in zip(batch, best, strict=True):
             found[index] = one
+        if tell is not None:
+            tell(len(batch))
 
     with torch.inference_mode(), decoder.passing():
         in_halves(budget.batches([len(row) for row in rows]), run)

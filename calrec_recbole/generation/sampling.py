@@ -1,6 +1,6 @@
 """Samples from a language model: n independent draws a prompt at the price of one forward row a distinct prefix."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -51,6 +51,7 @@ def sample(
     work: list[Work] | None = None,
     dtype: torch.dtype | None = None,
     graphs: bool = False,
+    tell: Callable[[int], object] | None = None,
 ) -> list[list[Sample]]:
     """``n`` independent samples of each prompt (token ids, not empty); per prompt the distinct ones.
 
@@ -68,6 +69,7 @@ def sample(
     no sample but by float rounding. ``work`` is a list that takes what each prompt cost, in their order.
     ``dtype`` is the precision of the passes, by default the model's: in a lower one a copy of the weights is read.
     ``graphs`` records passes as CUDA graphs, of decoders built like Llama where there is the variable-length kernel.
+    ``tell`` is called with the number of prompts of each batch that is done, for a bar.
 
     Raises ConfigError (a setting), DataError (a prompt) or BackboneError (a model that cannot share prompts).
     """
@@ -99,6 +101,8 @@ def sample(
         for index, *of_prompt in zip(batch, *(part.tolist() for part in drawn), strict=True):
             ids, nats, *cost = of_prompt
             results[index], costs[index] = distinct_samples(ids, nats), Work(*cost)
+        if tell is not None:
+            tell(len(batch))
 
     with torch.inference_mode(), decoder.passing():
         in_halves(budget.batches([len(row) for row in rows]), run)

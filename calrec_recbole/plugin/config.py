@@ -18,6 +18,7 @@ import torch
 from recbole.config import Config as RecBoleConfig
 from recbole.utils import ModelType
 
+from calrec_recbole.data.atomic import AtomicSettings
 from calrec_recbole.engines.xla.lazy_graph import XLA, xla_device
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import METRICS, EvaluationSettings, parse_metric
@@ -59,7 +60,7 @@ EVALUATION: dict[str, list[Any]] = {  # paper 4; the first of each is how we wri
     "mode": ["full", {"valid": "full", "test": "full"}],
 }
 
-EVERY_RUN = (RunSettings, DataSettings, SplitSettings, EvaluationSettings)
+EVERY_RUN = (RunSettings, DataSettings, AtomicSettings, SplitSettings, EvaluationSettings)
 OF_RECBOLES = {"SASRec": (TrimSettings,), "BERT4Rec": (TrimSettings,)}  # our models name their own groups
 AUTO = "auto"
 UNLISTED = {"model", "dataset", "encoding"}  # of RecBole's, besides its lists of arguments and its YAML files
@@ -163,6 +164,7 @@ class Config(RecBoleConfig):
         final: dict[str, Any] = copy.deepcopy({**self.internal_config_dict, **self.external_config_dict})
         if final.get("loss_type") == "CE" and "train_neg_sample_args" not in self.external_config_dict:
             final["train_neg_sample_args"] = None  # cross-entropy over all items takes no negatives
+        _load_named_fields(final)
         _load_named_features(final)
         final["data_path"] = str(Path(final["data_path"]).absolute())
         self.settings = copy.deepcopy({key: value for key, value in final.items() if key not in DERIVED})
@@ -204,6 +206,17 @@ def _parsed(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, 
     }
 
 
+def _load_named_fields(final: dict[str, Any]) -> None:
+    """Of events the columns that USER_ID_FIELD, ITEM_ID_FIELD and TIME_FIELD name, where nobody chose others."""
+    usual = settings_of(AtomicSettings, {})
+    if isinstance(final.get("load_col"), dict) and final["load_col"].get("inter") == list(_fields(usual)):
+        final["load_col"]["inter"] = list(_fields(settings_of(AtomicSettings, final)))
+
+
+def _fields(atomic: AtomicSettings) -> tuple[str, str, str]:
+    return atomic.USER_ID_FIELD, atomic.ITEM_ID_FIELD, atomic.TIME_FIELD
+
+
 def _load_named_features(final: dict[str, Any]) -> None:
     """Adds the item columns that the model names (FDSA's ``selected_features``) to ``load_col``."""
     named: list[str] = []
@@ -211,7 +224,7 @@ def _load_named_features(final: dict[str, Any]) -> None:
         value = final.get(setting) or []
         named += [value] if isinstance(value, str) else value
     if named and isinstance(final.get("load_col"), dict) and final["load_col"].get("item") != "*":
-        present = final["load_col"].get("item") or ["item_id"]
+        present = final["load_col"].get("item") or [final["ITEM_ID_FIELD"]]
         final["load_col"]["item"] = [*present, *(column for column in named if column not in present)]
 
 
@@ -226,6 +239,10 @@ def _check_evaluation(model: str, final: Mapping[str, Any]) -> None:
         parse_metric(final["valid_metric"])
     except ConfigError as problem:
         found.append(f"valid_metric: {problem}")
+    try:
+        settings_of(AtomicSettings, final)
+    except ConfigError as problem:
+        found.append(str(problem))
     found += check_split(model, settings_of(SplitSettings, final), final.get("train_stage"))
     given = final["eval_args"] if isinstance(final["eval_args"], dict) else {}
     for key, (value, *alike) in EVALUATION.items():

@@ -21,7 +21,7 @@ from calrec_recbole.plugin.training.epoch_resume import LAST
 from calrec_recbole.plugin.training.several_processes import claimed, joined
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 from calrec_recbole.plugin.training.trim_padding import TrimSettings, trimmed
-from calrec_recbole.runs.environment import Cost, environment
+from calrec_recbole.runs.environment import Cost, device_text, devices, environment
 from calrec_recbole.runs.log_file import logging_to
 from calrec_recbole.runs.results import RunResult, print_result, write_results
 from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE, PARTS, run_id
@@ -90,11 +90,16 @@ def _run(prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Pr
     cost, show_progress = Cost(), settings.show_progress and processes.first
     with cost.phase("data"):
         init_seed(settings.seed, settings.reproducibility)
-        logger.info(prepared.dataset)
+        for name in prepared.edited:
+            logger.warning("%s was edited since prepare: run calrec check --dataset=%s", name, prepared.name)
         data = prepared.loaders
+        logger.info(_data_line(prepared))
     with cost.phase("model"):
         model = build_model(config, data.train.dataset)
-        logger.info(model)
+        logger.info("%s: %s on %s", settings.model, _size(model), device_text(devices(config["device"])))
+        logger.debug(model)
+    if prepared.item_problem:
+        logger.warning("%s; left out: ties of text, equivalent items, slices by text", prepared.item_problem)
     with cost.phase("train"):
         trainer = trainer_for(settings.model)(config, model)
         score, valid = trainer.train_once(data.train, data.valid, show_progress)
@@ -110,15 +115,38 @@ def _run(prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Pr
         return result
     found = environment(settings.seed, trainer.device, hashes, cost)
     found["devices"]["processes"] = processes.world
+    found["parameters"] = sum(part.numel() for part in parameters(model))
     found |= {"users": users, "seconds_before_resume": trainer.resumed_seconds, **trainer.diagnostics}
-    logger.info("valid %s", result.valid)
-    logger.info("test %s", result.test)
+    for part, metrics in (("valid", result.valid), ("test", result.test)):
+        logger.info("%s: %s", part, ", ".join(f"{name} {value:.5f}" for name, value in metrics.items()))
     trainer.log_test(result.test)
     # results of a shorter evaluation: what a kill leaves is consistent or unfinished
     (folder / METRICS_FILE).unlink(missing_ok=True)
     write_results(folder, ranks, (prepared.users, prepared.items), found, result)
     trainer.finished()
     return result
+
+
+def _data_line(prepared: Prepared) -> str:
+    """The data set in numbers, the pad user and the pad item not counted."""
+    _, valid, test = prepared.splits
+    return (
+        f"{prepared.name}: {len(prepared.users) - 1:,} users, {len(prepared.items) - 1:,} items, "
+        f"{len(prepared.events.users):,} events; {len(valid):,} users to validate on, {len(test):,} to test on"
+    )
+
+
+def parameters(model: Any) -> list[Any]:
+    """Those that say something: RecBole gives models without any, such as Pop, a ``fake_loss``."""
+    return [part for name, part in model.named_parameters() if name != "fake_loss"]
+
+
+def _size(model: Any) -> str:
+    size = sum(part.numel() for part in parameters(model))
+    learnt = sum(part.numel() for part in parameters(model) if part.requires_grad)
+    if not size:
+        return "no parameters"
+    return f"{size:,} parameters" + (f", {learnt:,} of them trained," if learnt < size else "")
 
 
 def build_model(config: Config, train_dataset: Any) -> Any:

@@ -44,7 +44,7 @@ def from_runs(manifest: Manifest, out: Path) -> Contents:
     read = {name: read_facts(out, own.rows) for name, own in of_dataset.items()}
     sections = [section_of(name, own, manifest, read[name]) for name, own in of_dataset.items()]
     reference = reference_of(rows, manifest.reference)
-    overall = Overall(_average(manifest, rows), over_datasets(rows, reference), reference)
+    overall = Overall(_average(manifest, rows), over_datasets(rows, reference), reference, _unfinished(rows))
     facts = {name: known for name, known in read.items() if known is not None}
     return Contents(rows, sections, overall, data_table(manifest.data), facts)
 
@@ -55,12 +55,20 @@ def from_kept(manifest: Manifest, kept: Kept) -> Contents:
     sections = [
         kept_section(name, [row for row in rows if row.dataset == name], manifest, kept) for name in _datasets(rows)
     ]
-    overall = Overall(_average(manifest, rows), kept.overall, reference_of(rows, manifest.reference))
+    reference = reference_of(rows, manifest.reference)
+    overall = Overall(_average(manifest, rows), kept.overall, reference, _unfinished(rows))
     return Contents(rows, sections, overall, [DataColumn(**column) for column in kept.data])
 
 
 def _datasets(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(row.dataset for row in rows))
+
+
+def _unfinished(rows: Sequence[Row]) -> list[str]:
+    """Labels without a run on one of the data sets."""
+    finished = {(row.dataset, row.label) for row in rows if row.runs}
+    labels = dict.fromkeys(row.label for row in rows)
+    return [label for label in labels if not all((name, label) in finished for name in _datasets(rows))]
 
 
 def _average(manifest: Manifest, rows: Sequence[Row]) -> list[TableRow]:

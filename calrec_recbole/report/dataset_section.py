@@ -13,7 +13,13 @@ from calrec_recbole.report.rows import Row
 from calrec_recbole.report.slice_metrics import sliced
 from calrec_recbole.report.statistics import compared, reference_of
 from calrec_recbole.report.tables.cells import TableRow, table_row
-from calrec_recbole.report.tables.metric_tables import change_table, masked_table, metric_table
+from calrec_recbole.report.tables.metric_tables import (
+    change_table,
+    equivalent_table,
+    gain_note,
+    masked_table,
+    metric_table,
+)
 from calrec_recbole.report.tables.paper_rows import MAIN, PaperRows, paper_rows
 
 __all__ = ["Section", "kept_section", "section_of"]
@@ -24,7 +30,8 @@ class Section:
     """``tests``: rows of ``evaluation.compare`` against ``reference`` (empty: no test).
 
     ``slices``: see ``report.slice_metrics``. ``changes``: in %, against a reference asked for. ``masked``: the table
-    without the last item, and its footnote. ``notes``: what is left out, and why. ``users_note``: on which users.
+    without the last item, and its footnote. ``equivalent``: the one where any item of the target's text counts.
+    ``notes``: what is left out, and why. ``users_note``: on which users.
     """
 
     dataset: str
@@ -35,9 +42,22 @@ class Section:
     slices: pd.DataFrame
     changes: Sequence[TableRow] = ()
     masked: tuple[Sequence[TableRow], str] = ((), "")
+    equivalent: Sequence[TableRow] = ()
     reference: str = ""
     notes: Sequence[str] = field(default_factory=list)
     users_note: str = ""
+
+    @property
+    def gain_note(self) -> str:
+        return gain_note(self.rows)
+
+    @property
+    def masked_note(self) -> str:
+        """On the users that the table without the last item leaves out, and on the rows that are not in it."""
+        there = {row.label for row in self.masked[0]}
+        labels = [row.label for row in self.finished if row.label not in there]
+        missing = f" No ranks without that item were kept of {', '.join(labels)}." if labels else ""
+        return self.masked[1] + missing
 
     @property
     def finished(self) -> list[Row]:
@@ -62,9 +82,8 @@ def section_of(dataset: str, found: Shared, manifest: Manifest, facts: pd.DataFr
     label = reference if "difference" in tests else ""
     changes = change_table(rows, manifest.reference)
     table = metric_table(rows, paper, whole=manifest.paper > 0)
-    return Section(
-        dataset, rows, table, paper, tests, slices, changes, masked_table(rows), label, notes, found.users_note
-    )
+    views = masked_table(rows), equivalent_table(rows)
+    return Section(dataset, rows, table, paper, tests, slices, changes, *views, label, notes, found.users_note)
 
 
 def kept_section(dataset: str, rows: Sequence[Row], manifest: Manifest, kept: Kept) -> Section:
@@ -82,6 +101,7 @@ def kept_section(dataset: str, rows: Sequence[Row], manifest: Manifest, kept: Ke
         kept.slices_of(dataset),
         change_table(rows, manifest.reference),
         ([table_row(one) for one in told.masked], told.masked_note),
+        [table_row(one) for one in told.equivalent],
         reference if "difference" in tests else "",
         told.notes,
         told.users_note,

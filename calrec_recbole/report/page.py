@@ -13,9 +13,12 @@ from calrec_recbole.report.inputs.finished_runs import Run
 from calrec_recbole.report.inputs.kept import PLACES
 from calrec_recbole.report.inputs.manifest import Manifest
 from calrec_recbole.report.plots.all_plots import Drawing
+from calrec_recbole.report.plots.looks import Look
+from calrec_recbole.report.plots.slice_plot import LEAST_USERS
 from calrec_recbole.report.plots.style import SERIES
-from calrec_recbole.report.rows import METRICS, Row
+from calrec_recbole.report.rows import METRICS
 from calrec_recbole.report.tables.cells import TableRow
+from calrec_recbole.report.tables.cost_table import TITLES, cost_table
 from calrec_recbole.report.tables.dataset_table import FIELDS, DataColumn
 from calrec_recbole.report.tables.differences import LEVEL, differences
 
@@ -31,11 +34,14 @@ SHARES = {  # of environment.json's samples -> the title of its column
 
 @dataclass(frozen=True)
 class Overall:
-    """Over all data sets: the table of the means, and per unit the tests against ``reference``."""
+    """Over all data sets: the table of the means, per unit the tests against ``reference``, and the labels that have
+    not finished on every data set.
+    """
 
     average: Sequence[TableRow]
     tests: Mapping[str, pd.DataFrame]
     reference: str
+    unfinished: Sequence[str] = ()
 
 
 def page(
@@ -44,6 +50,7 @@ def page(
     plots: Mapping[str, Sequence[Drawing]],
     overall: Overall,
     data: Sequence[DataColumn],
+    looks: Mapping[str, Look],
 ) -> str:
     """The whole document.
 
@@ -56,22 +63,24 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "mebibytes": mebibytes}
     return environment.get_template("report.html").render(
         manifest=manifest,
-        sections=[_view(section, plots[section.dataset]) for section in sections],
+        sections=[_view(section, plots[section.dataset], looks) for section in sections],
         metrics=METRICS,
         average=overall.average,
         over=[(unit, differences(tests, overall.reference)) for unit, tests in overall.tests.items()],
         reference=overall.reference,
+        unfinished=overall.unfinished,
         series=SERIES,
         level=LEVEL,
         data=data,
         titles=[title for title, _ in FIELDS.values()],
+        costs=TITLES,
+        least_users=LEAST_USERS,
     )
 
 
-def _view(section: Section, drawings: Sequence[Drawing]) -> dict[str, object]:
+def _view(section: Section, drawings: Sequence[Drawing], looks: Mapping[str, Look]) -> dict[str, object]:
     return {
         "section": section,
         "anchor": "".join(c if c.isalnum() else "-" for c in section.dataset),
@@ -81,9 +90,11 @@ def _view(section: Section, drawings: Sequence[Drawing]) -> dict[str, object]:
         },
         "differences": differences(section.tests, section.reference),
         "failed": [row for row in section.rows if row.error],
-        "costs": [_cost(row) for row in section.finished],
+        "costs": cost_table(section.finished),
+        "legend": [(row.label, looks[row.label]) for row in section.finished],
         "configs": [(row.label, run, _settings(run)) for row in section.finished for run in row.runs],
         "lead": lead(section),
+        "ties": [(row.label, row.runs[0].ties) for row in section.finished if row.runs[0].ties],
         "samples": [
             (row.label, _samples(row.runs[0])) for row in section.finished if row.runs[0].environment.get("samples")
         ],
@@ -96,17 +107,10 @@ def lead(section: Section) -> str:
     if len(rows) < 2:
         return ""
     first, second = (row.value(METRICS[0].pes) for row in rows[:2])
-    ahead = f", {100 * (first / second - 1):.1f} % ahead of {rows[1].label}" if second > 0 else ""
+    percent = f"{100 * (first / second - 1):.1f} %" if second > 0 else ""
+    ahead = f", {percent} ahead of {rows[1].label}" if percent else ""
+    ahead = f", level with {rows[1].label}" if percent == "0.0 %" else ahead
     return f"{rows[0].label} has the highest {METRICS[0].title} (pessimistic){ahead}."
-
-
-def _cost(row: Row) -> dict[str, object]:
-    environment = row.runs[0].environment
-    devices = environment.get("devices", {})
-    device = str(devices.get("device", ""))
-    place = f"{devices.get('threads', '?')} threads" if device == "cpu" else str(devices.get("name", device))
-    users = environment.get("users", {})
-    return {"row": row, "device": place, "valid": users.get("valid"), "test": users.get("test")}
 
 
 def _settings(run: Run) -> str:
@@ -120,24 +124,3 @@ def _samples(run: Run) -> dict[str, str]:
     found = run.environment["samples"]
     shares = {title: f"{100 * found[key]:.2f} %" for key, title in SHARES.items() if key in found}
     return {"Distinct texts a user": f"{found['texts_per_user']:.1f}"} | shares if "texts_per_user" in found else shares
-
-
-def duration(seconds: float) -> str:
-    """
-    >>> duration(0.62), duration(48), duration(857), duration(5171)
-    ('0.6 s', '48 s', '14 min 17 s', '1 h 26 min')
-    """
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if not minutes:
-        return f"{rest} s"
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def mebibytes(size: float) -> str:
-    """
-    >>> mebibytes(809.5), mebibytes(3957.5)
-    ('810 MiB', '3.9 GiB')
-    """
-    return f"{size:.0f} MiB" if size < 1024 else f"{size / 1024:.1f} GiB"

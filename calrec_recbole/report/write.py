@@ -60,7 +60,13 @@ def _write_numbers(contents: "Contents", out: Path) -> None:
     _write_frame(_joined(tests), out / "tests")
     _write_frame(_joined([(one.dataset, one.slices) for one in sections]), out / "slices")
     told = {
-        one.dataset: KeptDataset(one.users_note, list(one.notes), [asdict(row) for row in one.masked[0]], one.masked[1])
+        one.dataset: KeptDataset(
+            one.users_note,
+            list(one.notes),
+            [asdict(row) for row in one.masked[0]],
+            one.masked[1],
+            [asdict(row) for row in one.equivalent],
+        )
         for one in sections
     }
     runs = [run for row in contents.rows for run in row.runs]
@@ -71,6 +77,7 @@ def _write_numbers(contents: "Contents", out: Path) -> None:
 def _write_pages(manifest: Manifest, contents: "Contents", out: Path) -> None:
     from calrec_recbole.report.page import page
     from calrec_recbole.report.plots.all_plots import draw_plots
+    from calrec_recbole.report.plots.looks import looks_of
     from calrec_recbole.report.tables.text_tables import latex, markdown
 
     (out / "plots").mkdir(parents=True, exist_ok=True)
@@ -83,12 +90,14 @@ def _write_pages(manifest: Manifest, contents: "Contents", out: Path) -> None:
         tables["Average"] = contents.overall.average
     told = {one.dataset: one.users_note for one in sections}
     below = {
-        one.dataset: [f"{line.removesuffix('.')}." for line in (one.users_note, *one.notes) if line] for one in sections
+        one.dataset: [f"{line.removesuffix('.')}." for line in (one.users_note, one.gain_note, *one.notes) if line]
+        for one in sections
     }
     write_text(out / "table.md", markdown(tables, manifest.title, manifest.command, manifest.notes, below))
     write_text(out / "table.tex", latex(tables, manifest.title, manifest.command, told))
-    plots = {one.dataset: draw_plots(one, out / "plots") for one in sections}
-    write_text(out / LAST, page(manifest, sections, plots, contents.overall, contents.data))
+    looks = looks_of(contents.rows)
+    plots = {one.dataset: draw_plots(one, out / "plots", looks) for one in sections}
+    write_text(out / LAST, page(manifest, sections, plots, contents.overall, contents.data, looks))
 
 
 def _write_frame(frame: pd.DataFrame, file: Path, parquet: bool = False) -> None:

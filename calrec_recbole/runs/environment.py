@@ -6,7 +6,7 @@ import resource
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["Cost", "environment", "peak_memory"]
+__all__ = ["Cost", "device_text", "devices", "environment", "peak_memory"]
 
 PACKAGES = (
     "calrec-recbole",
@@ -59,15 +59,33 @@ def environment(seed: int, device: torch.device, hashes: dict[str, str], cost: C
         "versions": {"python": platform.python_version(), **_versions()},
         "data_sha256": hashes,
         "seed": seed,
-        "devices": {
-            "device": str(device),
-            "name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
-            "cpus": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-        },
+        "devices": devices(device),
         "seconds": cost.seconds,
         "peak_memory_mib": {name: round(size, 1) for name, size in peak_memory(device).items()},
     }
+
+
+def devices(device: torch.device) -> dict[str, Any]:
+    """What the run is computed on: torch's ``device``, its name, the machine's CPUs and torch's threads."""
+    return {
+        "device": str(device),
+        "name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def device_text(found: Mapping[str, Any]) -> str:
+    """``devices`` of an environment in words; a dash where they were not recorded.
+
+    >>> device_text({"device": "cpu", "threads": 1}), device_text({"device": "cuda:0", "name": "NVIDIA H100"})
+    ('CPU, 1 thread', 'NVIDIA H100')
+    """
+    kind = str(found.get("device", ""))
+    if kind != "cpu":
+        return str(found.get("name") or kind or "–")
+    threads = found.get("threads")
+    return f"CPU, {threads} thread{'s' if threads != 1 else ''}" if threads else "CPU"
 
 
 def peak_memory(device: torch.device) -> dict[str, float]:

@@ -3,22 +3,29 @@
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from calrec_recbole.durable_files import writing
+from calrec_recbole.errors import CalrecError
 
 __all__ = ["logging_to"]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LONG = re.compile(r"\b\d+\.\d{7,}(?:e[-+]?\d+)?\b")  # a float in all its digits
 
 
 class _Plain(logging.Formatter):
+    """Without colours; RecBole's metrics in the line of their name, with five digits of seventeen."""
+
     def format(self, record: logging.LogRecord) -> str:
-        return _COLOUR.sub("", super().format(record))
+        text = _COLOUR.sub("", super().format(record)).replace(": \n", ": ")
+        return _LONG.sub(lambda number: f"{float(number[0]):.5g}", text)
 
 
 class _File(logging.FileHandler):
@@ -45,8 +52,34 @@ def _of_a_run(record: logging.LogRecord) -> bool:
 
 
 @contextmanager
+def _warnings_logged() -> Iterator[None]:
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            if warnings.showwarning is not show:  # somebody inside listens on his own
+                shown(message, category, *place)
+                return
+            name = "" if category is UserWarning else f"{category.__name__}: "
+            logging.getLogger().warning("%s%s", name, " ".join(str(message).split()))
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+def _tell_end(to_file: logging.Handler, problem: BaseException) -> None:
+    reason = " ".join(str(problem).split()) or type(problem).__name__
+    record = logging.LogRecord("calrec_recbole", logging.ERROR, __file__, 0, "ended by: %s", (reason,), None)
+    with suppress(OSError, CalrecError):  # the disk is full
+        to_file.handle(record)
+
+
+@contextmanager
 def logging_to(file: Path, level: str = "INFO") -> Iterator[None]:
-    """Within the block the root logger also writes to ``file`` and to the terminal; afterwards it is as before."""
+    """Within the block the root logger also writes to ``file`` and to the terminal; afterwards it is as before.
+
+    Python's warnings go there too, and an error that ends the block to ``file``: whoever catches it tells the user.
+    """
     root = logging.getLogger()
     before = root.level
     to_file = _File(file, encoding="utf-8")
@@ -59,7 +92,11 @@ def logging_to(file: Path, level: str = "INFO") -> Iterator[None]:
         root.addHandler(handler)
     root.setLevel(getattr(logging, str(level).upper(), logging.INFO))
     try:
-        yield
+        with _warnings_logged():
+            yield
+    except (Exception, KeyboardInterrupt) as problem:
+        _tell_end(to_file, problem)
+        raise
     finally:
         root.setLevel(before)
         for handler in handlers:

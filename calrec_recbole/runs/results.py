@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from calrec_recbole.durable_files import write_json
-from calrec_recbole.evaluation import RankTable
+from calrec_recbole.evaluation import RankTable, tie_summary
+from calrec_recbole.evaluation.summary import CASES
 from calrec_recbole.runs.run_folder import LEFT, METRICS_FILE
 from calrec_recbole.training.progress import NATS
 
@@ -45,18 +46,19 @@ def write_results(
         (folder / RANKS_FILE).unlink(missing_ok=True)
     write_json(folder / ENVIRONMENT_FILE, found)
     left = {LEFT: result.left} if result.left else {}
-    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, **left})
+    ties = {"ties": tie_summary(ranks.optimistic, ranks.pessimistic)} if len(ranks) else {}
+    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, **ties, **left})
 
 
 def print_result(result: RunResult) -> None:
-    """Valid and test metrics beside each other, optimistic and pessimistic, and the run's folder."""
+    """Valid and test metrics beside each other, in the three cases of ties, and the run's folder."""
     table = Table("metric", title=" ".join(result.folder.parts[-3:-1]))
-    for column in ("valid opt", "valid pes", "test opt", "test pes"):
+    for column in (f"{part}\n{case}" for part in ("valid", "test") for case in CASES):
         table.add_column(column, justify="right")
     absent = float("nan")
     for name in result.test:
         if "_opt" in name:
-            names = (name, name.replace("_opt", "_pes"))
+            names = [name.replace("_opt", f"_{case}") for case in CASES]
             values = (part.get(key, absent) for part in (result.valid, result.test) for key in names)
             table.add_row(name.replace("_opt", ""), *("" if value != value else f"{value:.4f}" for value in values))
     console = Console(soft_wrap=True)

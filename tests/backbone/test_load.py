@@ -16,6 +16,7 @@ from calrec_recbole.backbone import (
     ScratchSizes,
     add_dropout,
     load_backbone,
+    no_bars,
     read_backbone,
     save_backbone,
     scratch_model,
@@ -123,3 +124,20 @@ def test_a_backbone_that_cannot_be_sampled_is_refused_when_it_is_loaded(saved, n
 def test_opt_is_sampled(saved):
     backbone = load_backbone(saved("opt"))
     assert sample(backbone.model, [[5, 6, 7]], n=4, max_new_tokens=3)
+
+
+def test_transformers_shows_no_bars_and_downloads_still_do():
+    from huggingface_hub.utils import are_progress_bars_disabled
+    from transformers.utils import logging as transformers_logging
+
+    with no_bars():
+        assert not transformers_logging.is_progress_bar_enabled()
+        assert not are_progress_bars_disabled()
+    assert transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # somebody wants none at all
+    try:
+        with no_bars():
+            assert are_progress_bars_disabled()
+        assert not transformers_logging.is_progress_bar_enabled()
+    finally:
+        transformers_logging.enable_progress_bar()

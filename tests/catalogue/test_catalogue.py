@@ -1,6 +1,6 @@
 import pytest
 
-from calrec_recbole.catalogue import Catalogue, read_attributes, read_catalogue
+from calrec_recbole.catalogue import Catalogue, read_catalogue
 from calrec_recbole.errors import DataError
 from calrec_recbole.prompts import Attribute
 
@@ -57,11 +57,3 @@ def test_a_broken_file_is_named(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="prepare the data set again"):
         read_catalogue(tmp_path / "none.item", ["a"], TEMPLATE)
-
-
-def test_attributes_are_whole_and_empty_where_missing(tmp_path):
-    file = write(tmp_path, "item_id:token\ttitle:token\tbrand:token\nb\tA blue ink pen\t\n")
-    assert read_attributes(file, ["a", "b"], ["title", "brand"]) == [
-        {"title": "", "brand": ""},
-        {"title": "A blue ink pen", "brand": ""},
-    ]

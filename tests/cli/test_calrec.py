@@ -1,11 +1,13 @@
 """`calrec` itself: help is quick, light and complete."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
-from calrec_recbole.cli.calrec import main
+from calrec_recbole.cli import stats
+from calrec_recbole.cli.calrec import COMMANDS, build_parser, main, spelled
 
 LIGHT = """
 import sys
@@ -39,10 +41,35 @@ def test_wrong_usage_is_one_line(argv, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_are_spelled_alike_in_all_commands(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert not re.findall(r"--[a-z]+-[a-z]", shown)
+    assert "--output" not in shown
+
+
+def test_a_dash_means_an_underscore_in_options_of_ours():
+    given = ["compare", "--config-files=a-b", "--dataset", "ml-100k", "--LIR.some-key=1", "--no-such=1"]
+    expected = ["compare", "--config_files=a-b", "--dataset", "ml-100k", "--LIR.some-key=1", "--no-such=1"]
+    assert spelled(build_parser(), given) == expected
+    assert spelled(build_parser(), ["prepare", "--no-dedup"]) == ["prepare", "--no_dedup"]
+
+
+def test_ctrl_c_is_130_and_says_how_to_go_on(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stats, "run", interrupted)
+    assert main(["stats", "--dataset=Tiny"]) == 130
+    assert capsys.readouterr().err == "\ninterrupted: the same command starts again\n"
+
+
 def test_an_error_of_the_system_is_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "r.json").write_text('{"reviewerID": "u", "asin": "a", "unixReviewTime": 1}\n', encoding="utf-8")
     (tmp_path / "taken").write_text("a file, not a folder", encoding="utf-8")
-    assert main(["prepare", "--reviews=r.json", "--out=taken", "--min-user-events=1"]) == 2
+    assert main(["prepare", "--reviews=r.json", "--out=taken", "--min_user_events=1"]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith(("error", "Traceback"))]
     assert len(lines) == 1

@@ -1,5 +1,6 @@
 """`calrec prepare` as a user meets it: options, messages, exit codes."""
 
+import gzip
 import json
 import os
 import signal
@@ -77,10 +78,11 @@ def test_name_and_metadata_of_ones_own(tmp_path, capsys):
     [
         (["--category=Scientfic"], "error: --category=Scientfic is not a known category; did you mean 'Scientific'?"),
         ([], "error: give --category=NAME, for example --category=Scientific, or --reviews=FILE"),
+        (["--category="], "error: give --category=NAME, for example --category=Scientific, or --reviews=FILE"),
         (["--category=Pet"], "error: --raw=raw is not a folder; give the one that holds Pet_Supplies_5.json.gz"),
         (["--reviews=none.json"], "error: --reviews=none.json is not a file"),
         (["--category=Pet", "--categry-source=path"], "error: unknown argument --categry-source=path; did you mean"),
-        (["--category=Pet", "--min-user-events=x"], "error: argument --min-user-events: invalid int value: 'x'"),
+        (["--category=Pet", "--min-user-events=x"], "error: argument --min_user_events: invalid int value: 'x'"),
         (
             ["--category=Beauty2014", "--download"],
             "error: --download knows the releases 2018 and 2023; fetch Beauty2014",
@@ -101,6 +103,21 @@ def test_errors_are_one_line_and_code_2(capsys, argv, message):
     assert code == 2
     assert len(errors) == 1
     assert errors[0].startswith(message)
+
+
+@pytest.mark.parametrize("damaged", ["r.json.gz", "meta_r.json.gz"])
+def test_a_damaged_gzip_is_accepted_only_where_asked(tmp_path, capsys, damaged):
+    lines = [json.dumps(one) for one in reviews(200)], [json.dumps({"asin": one, "title": one}) for one in "abcde"]
+    for name, text in zip(("r.json.gz", "meta_r.json.gz"), lines, strict=True):
+        packed = gzip.compress("\n".join(text).encode())
+        (tmp_path / name).write_bytes(packed[: -9 if name == damaged else None])
+    code, _, errors = run(capsys, "prepare", "--reviews=r.json.gz")
+    assert (code, len(errors), os.path.exists("dataset/r")) == (2, 1, False)
+    assert f"{damaged} is cut off or damaged behind line" in errors[0]
+    assert "--accept_damaged" in errors[0]
+    code, out, errors = run(capsys, "prepare", "--reviews=r.json.gz", "--accept_damaged")
+    assert (code, errors, os.path.exists("dataset/r")) == (0, [], True)
+    assert f"skipped 1 in {damaged}: gzip data cut off or damaged" in out
 
 
 def test_download_then_prepare(tmp_path, capsys):
@@ -177,6 +194,7 @@ def test_ctrl_c_is_one_line_code_130_and_leaves_nothing(tmp_path):
     write(tmp_path / "meta_r.json", [{"asin": "a", "title": "Saw"}])
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60)
     assert done.returncode == 128 + signal.SIGINT
-    assert done.stderr.splitlines()[-1] == "interrupted"
+    told = "interrupted: nothing half-written is left; the same command starts again, a download where it stood"
+    assert done.stderr.splitlines()[-1] == told
     assert "Traceback" not in done.stderr
     assert os.listdir("dataset") == []

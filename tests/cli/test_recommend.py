@@ -1,6 +1,7 @@
 """`calrec recommend` with a run that is there at once."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -25,7 +26,7 @@ def asked(monkeypatch):
         return FOUND[:k]
 
     model = SimpleNamespace(recommender=SimpleNamespace(recommend=recommend), reranker=None)
-    monkeypatch.setattr(reload, "load_run", lambda folder: (None, model))
+    monkeypatch.setattr(reload, "load_run", lambda folder, data_path: (None, model))
     return calls
 
 
@@ -34,6 +35,14 @@ def test_a_history_of_ids_gives_a_table(asked, capsys):
     assert asked == [(["a", "b"], 10, 3, False)]
     told = capsys.readouterr().out
     assert all(words in told for words in ("0.7500", "the same text", "[Pen]", "-2.00"))
+
+
+def test_the_data_may_lie_elsewhere_by_now(asked, monkeypatch):
+    given = []
+    load = reload.load_run
+    monkeypatch.setattr(reload, "load_run", lambda *where: given.append(where) or load(*where))
+    assert main(["recommend", "--run=here", "--history=a", "--data_path=/data"]) == 0
+    assert given == [(Path("here"), Path("/data"))]
 
 
 def test_free_texts_and_json(asked, capsys):
@@ -45,6 +54,6 @@ def test_free_texts_and_json(asked, capsys):
 def test_no_item_and_another_model_are_refused_in_one_line(asked, monkeypatch, capsys):
     assert main(["recommend", "--run=here", "--history=a", "--top=0"]) == 2
     assert "--top=0 must be at least 1" in capsys.readouterr().err
-    monkeypatch.setattr(reload, "load_run", lambda folder: (None, object()))
+    monkeypatch.setattr(reload, "load_run", lambda folder, data_path: (None, object()))
     assert main(["recommend", "--run=here", "--history=a"]) == 2
     assert "--run=here is a run of object; recommend needs one of CALRec" in capsys.readouterr().err

@@ -21,6 +21,23 @@ def test_a_run_by_command(tiny_settings, capsys):
     assert "run folder:" in shown
 
 
+def test_out_is_output_dir_as_in_the_other_commands(tiny_settings, tmp_path, capsys):
+    given = arguments(tiny_settings)
+    assert main([*given, f"--out={tmp_path}"]) == 2
+    assert "--out and --output_dir are one setting" in capsys.readouterr().err
+    given = [one for one in given if not one.startswith("--output_dir")]
+    assert main([*given, f"--out={tmp_path}/there"]) == 0
+    assert list((tmp_path / "there" / "Tiny" / "Pop").glob("*/metrics.json"))
+
+
+def test_something_is_said_before_torch_is_loaded():
+    code = "import sys\nfrom calrec_recbole.cli.run_recbole import main\nsys.exit(main(sys.argv[1:]))"
+    given = ["--model=SASRec", "--dataset=Scientifik", "--data_path=/nowhere"]
+    done = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True)
+    assert done.stderr.splitlines()[0] == "loading torch and RecBole ..."
+    assert done.stderr.splitlines()[1].startswith("error: ")
+
+
 def test_files_lie_below_arguments(tiny_settings, tmp_path):
     (tmp_path / "a.yaml").write_text("model: Pop\nseed: 1\n")
     (tmp_path / "b.yaml").write_text("seed: 2\n")

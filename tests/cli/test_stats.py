@@ -13,7 +13,7 @@ def prepared(folder, name):
 
 def test_with_the_papers_row(tmp_path, capsys):
     prepared(tmp_path, "Scientific")
-    assert main(["stats", "--dataset=Scientific", f"--data-path={tmp_path}"]) == 0
+    assert main(["stats", "--dataset=Scientific", f"--data_path={tmp_path}"]) == 0
     out = capsys.readouterr().out
     assert "9,461" in out
     assert "66,644" in out
@@ -24,12 +24,12 @@ def test_with_the_papers_row(tmp_path, capsys):
 
 def test_without_one(tmp_path, capsys):
     prepared(tmp_path, "Mine")
-    assert main(["stats", "--dataset=Mine", f"--data-path={tmp_path}"]) == 0
+    assert main(["stats", "--dataset=Mine", f"--data_path={tmp_path}"]) == 0
     assert "paper" not in capsys.readouterr().out
 
 
 def test_missing_data_says_what_to_run(tmp_path, capsys):
-    assert main(["stats", "--dataset=Games", f"--data-path={tmp_path}"]) == 2
+    assert main(["stats", "--dataset=Games", f"--data_path={tmp_path}"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: --dataset=Games: no ")
     assert "calrec prepare --category=Games" in error

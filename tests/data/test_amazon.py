@@ -54,16 +54,20 @@ def test_what_lacks_user_item_or_time_is_counted(tmp_path):
         "{",
         review(user="a\tb"),
         review(item="NA"),
-        review(time=101),
+        review(time=1e308),
+        review(time=10**401),
+        review(user="u" * 131_073),
+        review(time=101, overall=1e308),
     ]
     events, file = read_reviews(write(tmp_path / "r.json", records))
     assert len(events.table) == 2
+    assert events.table["rating"].isna().all()
     assert file.bad.summary() == {
         "lacks user (reviewerID)": {"lines": 3, "first": [2, 3, 9]},
         "lacks item (asin)": {"lines": 1, "first": [4]},
-        "lacks time (unixReviewTime)": {"lines": 4, "first": [5, 6, 7, 8]},
+        "lacks time (unixReviewTime)": {"lines": 6, "first": [5, 6, 7, 8, 13]},
         "not JSON": {"lines": 1, "first": [10]},
-        "user id (reviewerID) that a table cannot hold": {"lines": 1, "first": [11]},
+        "user id (reviewerID) that a table cannot hold": {"lines": 2, "first": [11, 15]},
         "item id (asin) that a table cannot hold": {"lines": 1, "first": [12]},
     }
 

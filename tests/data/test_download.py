@@ -104,7 +104,7 @@ def test_without_a_size_the_end_of_the_body_is_the_end(server, tmp_path):
 
 
 def test_refusals_name_the_address(server, tmp_path):
-    with pytest.raises(DataError, match=r"/absent_5.json.gz: HTTP 404 Not Found; check --base-url"):
+    with pytest.raises(DataError, match=r"/absent_5.json.gz: HTTP 404 Not Found; check --base_url"):
         fetch(server, tmp_path, "absent_5.json.gz")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(DataError, match="broken off"):

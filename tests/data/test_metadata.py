@@ -37,17 +37,30 @@ def test_path_and_main_cat():
 
 def test_read_metadata(tmp_path):
     lines = [
-        {"asin": "a", "title": "<span class=", "brand": "B", "price": ".x{color:red}", "category": [ROOT, "C"]},
+        {"asin": "a", "title": "<span class=", "brand": "B", "price": ".x{color:red}", "category": ["C"]},
         {"asin": "a", "title": "second line of a"},
         {"asin": "other", "title": "not wanted"},
         {"title": "no id"},
         {"asin": "b", "title": "T", "price": 2.5},
         {"asin": None},
+        {"asin": "c", "title": "None", "category": [7, None, float("nan"), "Leaf"], "price": float("nan")},
+        {"asin": "c", "title": "again"},
+        {"asin": "d", "title": None, "brand": "nan"},
+        {"asin": "d", "title": 1984, "brand": 3},
+        {"asin": "e", "title": "T", "price": 10**401},
     ]
     path = tmp_path / "meta.json"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    metadata, file = read_metadata(path, {"a", "b", "c"}, "path_without_root", ROOT)
-    assert metadata.texts == {"a": ("", "C", "B", ""), "b": ("T", "", "", "$2.50")}
-    assert metadata.repeated == 1
+    metadata, file = read_metadata(path, set("abcde"), "path", ROOT)
+    assert metadata.texts == {
+        "a": ("", "C", "B", ""),
+        "b": ("T", "", "", "$2.50"),
+        "c": ("", "7 Leaf", "", ""),
+        "d": ("1984", "", "3", ""),
+    }
+    assert metadata.repeated == 3
     assert metadata.markup == {"title": 1, "price": 1}
-    assert file.bad.summary() == {"lacks item (asin)": {"lines": 2, "first": [4, 6]}}
+    assert file.bad.summary() == {
+        "lacks item (asin)": {"lines": 2, "first": [4, 6]},
+        "number beyond 10^18 in a text field": {"lines": 1, "first": [11]},
+    }

@@ -91,7 +91,7 @@ def test_the_same_input_gives_the_same_bytes(raw, tmp_path):
 def test_an_empty_result_is_an_error_and_leaves_nothing(tmp_path):
     path = write(tmp_path / "r.json", [review("u", "a", 1), {"asin": "a"}])
     message = (
-        r"1 usable events of 1 users in 2 lines \(bad lines: 1 lacks user \(reviewerID\)\), no user with --min-user"
+        r"1 usable events of 1 users in 2 lines \(bad lines: 1 lacks user \(reviewerID\)\), no user with --min_user"
     )
     with pytest.raises(DataError, match=message):
         prepare(path, None, tmp_path / "out", PrepareSettings("Tiny"))
@@ -111,10 +111,10 @@ def test_a_folder_that_is_not_ours_is_left_alone(raw, tmp_path):
     [
         ({"name": "../x"}, "--name=../x is not a folder name"),
         ({"name": ".x"}, "--name=.x is not a folder name"),
-        ({"category_source": "main_cats"}, r"--category-source=main_cats must be one of .*; did you mean 'main_cat'\?"),
+        ({"category_source": "main_cats"}, r"--category_source=main_cats must be one of .*; did you mean 'main_cat'\?"),
         ({"ties": "x"}, "--ties=x must be one of file, item"),
         ({"user_fraction": 0.0}, "user_fraction=0.0 must be above 0"),
-        ({"min_user_events": 0}, "--min-user-events=0 must be at least 1"),
+        ({"min_user_events": 0}, "--min_user_events=0 must be at least 1"),
     ],
 )
 def test_settings_are_checked(setting, message):

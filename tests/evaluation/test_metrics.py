@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calrec_recbole.evaluation import METRICS, ndcg, recall, reciprocal_rank, tie_ranks
+from calrec_recbole.evaluation import METRICS, expected, ndcg, recall, reciprocal_rank, tie_ranks
 
 
 def test_ndcg_by_hand():
@@ -72,3 +72,36 @@ def test_without_ties_both_ranks_give_recboles_own_numbers(k):
     for ranks in tie_ranks(scores, targets):
         for name, metric in METRICS.items():
             assert float(metric(ranks, k).mean()) == pytest.approx(theirs[f"{name}@{k}"], abs=1e-7)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("k", [1, 10])
+def test_expected_is_the_mean_over_the_places_of_the_tie(name, k):
+    pairs = [(1, 1), (1, 19), (9, 12), (10, 10), (11, 40), (3, 7)]
+    optimistic, pessimistic = torch.tensor(pairs).T
+    by_hand = [np.mean([float(METRICS[name](torch.tensor([rank]), k)) for rank in range(a, b + 1)]) for a, b in pairs]
+    assert expected(METRICS[name], optimistic, pessimistic, k).tolist() == pytest.approx(by_hand, abs=1e-15)
+
+
+def test_expected_is_the_mean_of_200_random_tie_breaks():
+    """Scores of six values, broken by noise."""
+    rng = np.random.default_rng(5)
+    scores, targets = rng.integers(0, 6, (300, 60)), rng.integers(0, 60, 300)
+    pair = tie_ranks(torch.from_numpy(scores), torch.from_numpy(targets))
+    drawn = {name: [] for name in METRICS}
+    for _ in range(200):
+        broken = scores + 0.5 * rng.random(scores.shape)
+        ranks = torch.from_numpy(1 + (broken > broken[np.arange(300), targets][:, None]).sum(1))
+        for name, metric in METRICS.items():
+            drawn[name].append(metric(ranks, 10).numpy())
+    for name, metric in METRICS.items():
+        users = np.array(drawn[name])  # (200, 300)
+        error = np.sqrt((users.var(axis=0, ddof=1) / 200).sum()) / 300
+        assert float(expected(metric, *pair, 10).mean()) == pytest.approx(users.mean(), abs=4 * error)
+
+
+def test_expected_of_no_user_and_of_crossed_ranks():
+    none = torch.empty(0, dtype=torch.int64)
+    assert expected(ndcg, none, none, 10).tolist() == []
+    with pytest.raises(ValueError, match="lies above"):
+        expected(ndcg, torch.tensor([3]), torch.tensor([2]), 10)

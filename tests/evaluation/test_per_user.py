@@ -47,7 +47,7 @@ def test_the_mean_of_both_cases_is_taken_user_by_user(ranks):
 def test_a_frame_holds_a_column_a_metric(ranks):
     found = metric_vectors(ranks, ["recall_opt@1", "mrr_pes"])
     assert found.loc["u1"].to_dict() == {"recall_opt@1": 0, "mrr_pes": pytest.approx(1 / 7)}
-    assert list(metric_vectors(ranks))[:2] == ["ndcg_opt@10", "ndcg_pes@10"]
+    assert list(metric_vectors(ranks))[:2] == ["ndcg_opt@10", "ndcg_exp@10"]
 
 
 @pytest.mark.parametrize("name", ["ndcg_mean", "ndcg_mid@10", "hit_mean@10"])

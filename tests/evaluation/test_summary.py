@@ -2,19 +2,20 @@ import pytest
 import torch
 
 from calrec_recbole.errors import ConfigError, DataError
-from calrec_recbole.evaluation import metric_names, parse_metric, summary
+from calrec_recbole.evaluation import metric_names, parse_metric, summary, tie_summary
 
 
 def test_default_names_in_their_order():
     assert metric_names() == [
-        *("ndcg_opt@10", "ndcg_pes@10"),
-        *("recall_opt@1", "recall_opt@10", "recall_pes@1", "recall_pes@10"),
-        *("mrr_opt", "mrr_pes"),
+        *("ndcg_opt@10", "ndcg_exp@10", "ndcg_pes@10"),
+        *("recall_opt@1", "recall_opt@10", "recall_exp@1", "recall_exp@10", "recall_pes@1", "recall_pes@10"),
+        *("mrr_opt", "mrr_exp", "mrr_pes"),
     ]
 
 
 def test_ndcg_at_1_stands_alone_only():
-    assert metric_names(["ndcg"], [1, 5]) == ["ndcg_opt@1", "ndcg_opt@5", "ndcg_pes@1", "ndcg_pes@5"]
+    names = [f"ndcg_{case}@{k}" for case in ("opt", "exp", "pes") for k in (1, 5)]
+    assert metric_names(["ndcg"], [1, 5]) == names
 
 
 def test_means_by_hand():
@@ -23,6 +24,7 @@ def test_means_by_hand():
     assert found["recall_opt@1"] == found["recall_pes@1"] == pytest.approx(1 / 3)
     assert found["recall_opt@10"] == found["recall_pes@10"] == pytest.approx(2 / 3)
     assert found["mrr_opt"] == pytest.approx((1 + 1 / 2 + 1 / 20) / 3)
+    assert found["mrr_exp"] == pytest.approx((1 + (1 / 2 + 1 / 3 + 1 / 4) / 3 + 1 / 20) / 3)
     assert found["mrr_pes"] == pytest.approx((1 + 1 / 4 + 1 / 20) / 3)
     assert found["ndcg_pes@10"] == pytest.approx((1 + 0.43067655807339306) / 3)  # 1 / log2(5)
 
@@ -49,3 +51,9 @@ def test_the_nearest_name_is_given():
 def test_no_user_is_an_error():
     with pytest.raises(DataError, match="no user"):
         summary(torch.empty(0).long(), torch.empty(0).long())
+
+
+def test_ties_are_counted():
+    found = tie_summary(torch.tensor([1, 3, 5]), torch.tensor([1, 4, 8]))
+    assert found == {"tied": pytest.approx(2 / 3), "tied_items": 3}
+    assert tie_summary(torch.tensor([2]), torch.tensor([2])) == {"tied": 0, "tied_items": 1}

@@ -52,6 +52,14 @@ def test_prompts_may_be_tensors_and_the_same_prompt_twice_is_drawn_twice(llama):
     assert first != second
 
 
+def test_each_batch_of_prompts_is_told_once_it_is_done(llama):
+    together, alone = [], []
+    sample(llama, PROMPTS, n=4, max_new_tokens=STEPS, generator=seeded(), tell=together.append)
+    sample(llama, PROMPTS, n=4, max_new_tokens=STEPS, generator=seeded(), memory_bytes=1, tell=alone.append)
+    assert together == [4]
+    assert alone == [1, 1, 1, 1]
+
+
 def test_no_prompts_no_samples(llama):
     assert sample(llama, []) == []
 

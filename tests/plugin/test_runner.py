@@ -57,6 +57,13 @@ def test_a_run_leaves_one_folder(model, tiny_settings, tmp_path, monkeypatch, ca
     shown = capsys.readouterr().out
     assert f"{metrics['test']['mrr_pes']:.4f}" in shown
     assert str(result.folder) in shown
+    log = (result.folder / "log.txt").read_text()
+    assert "Tiny: 8 users, 8 items, 45 events; 8 users to validate on, 8 to test on" in log
+    assert re.search(rf"{model}: (no|[\d,]+) parameters on CPU, \d+ threads?\n", log)
+    assert "(item_embedding)" not in log
+    assert not re.search(r"\d\.\d{7}", log)
+    recorded = json.loads((result.folder / "environment.json").read_text())["parameters"]
+    assert (recorded > 0) == (model in ("SASRec", "GRU4Rec"))
 
 
 @pytest.mark.parametrize("model", SIZES)
@@ -133,7 +140,7 @@ def test_the_log_has_no_colours_and_is_the_runs_own(tiny_settings):
         log = (folder / "log.txt").read_text()
         assert str(folder) in log
         assert "\x1b" not in log
-        assert len(re.findall("The number of users", log)) == 1
+        assert len(re.findall("8 users to validate on", log)) == 1
 
 
 def test_pop_equals_counting_by_hand(tiny_settings):

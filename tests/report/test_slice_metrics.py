@@ -1,11 +1,13 @@
 """Metrics by slice of the test users, by hand."""
 
+import math
+
 import pandas as pd
 import pytest
 
 from calrec_recbole.report.inputs.manifest import Entry, Manifest
 from calrec_recbole.report.rows import rows_of
-from calrec_recbole.report.slice_metrics import sliced
+from calrec_recbole.report.slice_metrics import HIGH, LOW, sliced
 
 
 @pytest.fixture
@@ -24,6 +26,17 @@ def test_the_mean_of_a_slice_is_over_its_users(rows, facts):
     # pessimistic ranks of LIR: u1 2, u2 2, u3 30, u4 4; u1's target is unseen
     assert by.loc["unseen", "mrr_pes"] == pytest.approx(1 / 2)
     assert by.loc["1-5", "mrr_pes"] == pytest.approx((1 / 2 + 1 / 30 + 1 / 4) / 3)
+
+
+def test_the_interval_of_a_slice_is_the_bootstraps(rows, facts):
+    by = sliced(rows, facts)
+    by = by[by["by"] == "target's training events"].set_index("slice")
+    one = by.loc["unseen"]
+    assert one[LOW] == one[HIGH] == one["ndcg_pes@10"]  # of one user every resample is the same
+    # pessimistic ranks 2, 30, 4: NDCG@10 1/log2(3), 0, 1/log2(5); of 27 resamples one holds the first alone, one the 0
+    three = by.loc["1-5"]
+    assert three[LOW] == 0
+    assert three[HIGH] == pytest.approx(1 / math.log2(3))
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_readers_see_the_model_minus_the_reference():
     lines = [row | {"metric": metric} for metric in [*metrics, "mrr_opt"]]
     lines += [row | {"metric": "mrr_pes", "permutation_p_holm": 0.06}]
     found = differences(pd.DataFrame(lines), "SASRec")["LIR"]
-    first, last = found[0][0], found[3][1]
+    first, last = found[0]["optimistic"], found[3]["pessimistic"]
     assert (first.value, first.interval) == ("−.0117", "−.0149 to −.0086")
     assert (first.t_p, first.permutation_p, first.effect) == ("< .001", ".002", "-.08")
     assert first.verdict == "worse"

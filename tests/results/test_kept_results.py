@@ -10,7 +10,7 @@ from calrec_recbole.report.inputs.kept import read_kept
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 TABLES = sorted(file.parent for file in RESULTS.glob("*/comparison.json"))
-KINDS = {".csv", ".json", ".yaml", ".md", ".txt", ".svg"}
+KINDS = {".csv", ".json", ".yaml", ".md", ".txt"}
 MOST_BYTES, MOST_WITH_RANKS = 3_000_000, 8_000_000
 
 

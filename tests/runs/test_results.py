@@ -7,7 +7,7 @@ import torch
 from calrec_recbole.evaluation import RankTable
 from calrec_recbole.runs.results import RunResult, print_result, write_results
 
-METRICS = {"ndcg_opt@10": 0.5, "ndcg_pes@10": 0.25}
+METRICS = {"ndcg_opt@10": 0.5, "ndcg_exp@10": 0.375, "ndcg_pes@10": 0.25}
 
 
 def result(folder, **changes):
@@ -19,14 +19,20 @@ def result(folder, **changes):
 
 def ranks():
     ones = torch.ones(2, dtype=torch.int64)
-    return RankTable(torch.tensor([1, 2]), torch.tensor([2, 1]), ones, ones, ones, ones)
+    last = torch.tensor([1, 4])
+    return RankTable(torch.tensor([1, 2]), torch.tensor([2, 1]), ones, last, ones, last, ones, last)
 
 
 def test_metrics_come_last_and_say_how_many_are_left(tmp_path):
     tokens = ["[PAD]", "u", "v"], ["[PAD]", "a", "b"]
     write_results(tmp_path, ranks(), tokens, {"seed": 7}, result(tmp_path, left=3))
     assert {file.name for file in tmp_path.iterdir()} == {"ranks.parquet", "environment.json", "metrics.json"}
-    assert json.loads((tmp_path / "metrics.json").read_text()) == {"valid": METRICS, "test": METRICS, "left": 3}
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {
+        "valid": METRICS,
+        "test": METRICS,
+        "ties": {"tied": 0.5, "tied_items": 4.0},
+        "left": 3,
+    }
     assert json.loads((tmp_path / "environment.json").read_text()) == {"seed": 7}
 
 
@@ -37,12 +43,13 @@ def test_without_ranks_those_of_before_go(tmp_path):
     assert "left" not in json.loads((tmp_path / "metrics.json").read_text())
 
 
-def test_the_table_has_both_cases_of_both_parts_in_four_digits(tmp_path, capsys):
+def test_the_table_has_the_three_cases_of_both_parts_in_four_digits(tmp_path, capsys):
     print_result(result(tmp_path / "Tiny" / "Pop" / "1-ab"))
     told = capsys.readouterr().out
     assert "Tiny Pop" in told
     (row,) = [line for line in told.splitlines() if "ndcg@10" in line]
-    assert [cell.strip() for cell in row.strip("│").split("│")] == ["ndcg@10", "0.5000", "0.2500", "0.5000", "0.2500"]
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells == ["ndcg@10", *["0.5000", "0.3750", "0.2500"] * 2]
     assert "users: 3 valid, 2 test\n" in told
 
 

@@ -8,7 +8,7 @@ __all__ = ["add_parser", "run"]
 
 DESCRIPTION = """Turns a table of events and a table of items (csv, tsv, JSON lines or Parquet) into OUT/NAME/NAME.inter
 and NAME.item, which `run_recbole --dataset=NAME` reads. Times are recognised: numbers in s, ms, us or ns, or dates. A
-row that cannot be used is an error that names it, or dropped and counted with --bad-rows=drop."""
+row that cannot be used is an error that names it, or dropped and counted with --bad_rows=drop."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -22,16 +22,16 @@ def add_parser(subparsers: Any) -> None:
     add("--time", metavar="COLUMN", required=True, help="of --interactions: when")
     add("--rating", metavar="COLUMN", help="of --interactions: kept beside the events; no model here reads it")
     add("--items", metavar="FILE", type=Path, help="one row an item; without it every text is Unknown")
-    add("--items-item", metavar="COLUMN", help="of --items, where its items are not called as in --interactions")
+    add("--items_item", metavar="COLUMN", help="of --items, where its items are not called as in --interactions")
     for name in ("title", "category", "brand", "price"):
         add(f"--{name}", metavar="COLUMN", help=f"of --items (default: {name}, where it has such a column)")
     add("--name", required=True, help="name of the data set")
     add("--out", metavar="DIR", type=Path, default=Path("dataset"), help="where NAME/ is written (default: dataset)")
-    add("--time-format", metavar="FORMAT", help="of dates, as in strptime: %%d/%%m/%%Y")
-    add("--bad-rows", metavar="HOW", default="error", help="error (default) | drop")
-    add("--min-user-events", metavar="N", type=int, default=1, help="users with fewer events are dropped (default: 1)")
-    add("--no-header", action="store_true", help="the first row is data; columns are called 1, 2, ...")
-    add("--no-quotes", action="store_true", help="quotation marks are characters as others are")
+    add("--time_format", metavar="FORMAT", help="of dates, as in strptime: %%d/%%m/%%Y")
+    add("--bad_rows", metavar="HOW", default="error", help="error (default) | drop")
+    add("--min_user_events", metavar="N", type=int, default=1, help="users with fewer events are dropped (default: 1)")
+    add("--no_header", action="store_true", help="the first row is data; columns are called 1, 2, ...")
+    add("--no_quotes", action="store_true", help="quotation marks are characters as others are")
     parser.set_defaults(run=run, parser=parser)
 
 

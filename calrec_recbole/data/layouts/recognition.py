@@ -130,6 +130,8 @@ def _json_objects(path: Path) -> tuple[Container, list[dict[str, Any]]]:
     for container in (JSON_LINES, JSON_ARRAY):
         if objects := list(_records(container, lines)):
             return container, objects
+    if not lines and path.stat().st_size:
+        raise DataError(f"{path} is gzip data that is damaged from its start: fetch it again")
     what = "is empty" if not first else "is a page of HTML or XML" if first[:1] == b"<" else "holds no JSON object"
     raise DataError(f"{path} {what}: JSON and csv are read, plain or gzipped; {OWN}")
 

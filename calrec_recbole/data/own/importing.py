@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from calrec_recbole.data.amazon import NOT_AN_ID, READ_AS_MISSING
+from calrec_recbole.data.amazon import NOT_AN_ID
 from calrec_recbole.data.filters import drop_short_users
 from calrec_recbole.data.metadata import ATTRIBUTES
 from calrec_recbole.data.own.table_files import TableFile
@@ -58,7 +58,7 @@ def import_tables(
         DataError: rows that cannot be used, with their numbers, unless ``bad_rows`` is "drop"; nothing is left; the
             folder holds something else.
     """
-    must_be_one_of("--bad-rows", bad_rows, BAD_ROWS)
+    must_be_one_of("--bad_rows", bad_rows, BAD_ROWS)
     check_name(name)
     check_minimum(min_user_events)
     require_ours(out / name)
@@ -66,14 +66,14 @@ def import_tables(
     texts, bad_items = _texts(items, columns) if items else ({}, {})
     found = {file.shown: one for file, one in ((interactions, bad), (items, bad_items)) if file and one}
     if found and bad_rows == "error":
-        raise DataError("; ".join(f"{file}: {_said(one)}" for file, one in found.items()) + "; or add --bad-rows=drop")
+        raise DataError("; ".join(f"{file}: {_said(one)}" for file, one in found.items()) + "; or add --bad_rows=drop")
     users, codes = _coded(events["user_id"])
     item_ids, item_codes = _coded(events["item_id"])
     raw = len(events)
     events = drop_short_users(events.assign(user_id=codes, item_id=item_codes), min_user_events)
     if not len(events):
         raise DataError(
-            f"nothing is left of {interactions.shown}: {raw} events with --min-user-events={min_user_events}"
+            f"nothing is left of {interactions.shown}: {raw} events with --min_user_events={min_user_events}"
         )
     candidates = [item_ids[code] for code in item_order(events)]
     nothing = ("",) * len(ATTRIBUTES)
@@ -137,7 +137,7 @@ def _ids(values: pd.Series) -> pd.Series:
 
 
 def _is_no_id(text: str) -> bool:
-    return not text.strip() or bool(NOT_AN_ID.search(text)) or bool(READ_AS_MISSING.fullmatch(text))
+    return not text.strip() or bool(NOT_AN_ID.search(text))
 
 
 def _coded(ids: pd.Series) -> tuple[list[str], np.ndarray]:
@@ -148,7 +148,7 @@ def _coded(ids: pd.Series) -> tuple[list[str], np.ndarray]:
 
 def _texts(file: TableFile, columns: Columns) -> tuple[dict[str, tuple[str, ...]], dict[str, list[int]]]:
     """Item -> its attributes, "" where missing; and the numbers of the unusable rows by reason."""
-    option = "--items-item" if columns.item_key else "--item"
+    option = "--items_item" if columns.item_key else "--item"
     key = file.column(option, columns.item_key or columns.item)
     named = {name: file.column(f"--{name}", columns.attributes.get(name), name) for name in ATTRIBUTES}
     if not any(named.values()):

@@ -78,7 +78,7 @@ class TableFile:
         """Where the header looks like a row."""
         numbers = any(name.replace(".", "", 1).isdigit() for name in self.columns)
         return (
-            "; if that is a row already, add --no-header and give --user=1 and so on" if self.header and numbers else ""
+            "; if that is a row already, add --no_header and give --user=1 and so on" if self.header and numbers else ""
         )
 
     def read(self, columns: Sequence[str]) -> Table:
@@ -156,7 +156,7 @@ class TableFile:
                 if any(line.count(self.separator) >= len(self.columns) - 1 for line in cell.split("\n")):
                     raise DataError(
                         f"{self.shown}: a quotation mark opens the cell {cell[:30]!r} of {name} and swallows "
-                        "rows; mend it, or add --no-quotes"
+                        "rows; mend it, or add --no_quotes"
                     )
 
     # JSON

@@ -34,7 +34,7 @@ def seconds_of(times: pd.Series, option: str, time_format: str | None = None) ->
     ``strptime``, in which all are then read. A number of another unit than most is none.
 
     Raises:
-        DataError: nothing is a time, or day and month cannot be told apart; names ``option`` and ``--time-format``.
+        DataError: nothing is a time, or day and month cannot be told apart; names ``option`` and ``--time_format``.
     """
     if isinstance(times.dtype, pd.DatetimeTZDtype) or times.dtype.kind == "M":
         return _of_dates(pd.to_datetime(times, utc=True)), "dates"
@@ -81,11 +81,11 @@ def _of_text(text: pd.Series, option: str) -> tuple[NDArray[np.float64], str]:
     most = max((int(np.isfinite(dates).sum()) for dates in found.values()), default=0)
     if 2 * most < given.sum() or not most:
         example = next(iter(text.dropna()), "")
-        raise DataError(f"{option}: {example!r} is no number and no known date; give --time-format, as in strptime")
+        raise DataError(f"{option}: {example!r} is no number and no known date; give --time_format, as in strptime")
     best = {name: dates for name, dates in found.items() if np.isfinite(dates).sum() == most}
     name = next(iter(best))
     if not all(np.array_equal(dates, best[name], equal_nan=True) for dates in best.values()):
-        names = " or ".join(f"--time-format={one!r}" for one in best)
+        names = " or ".join(f"--time_format={one!r}" for one in best)
         raise DataError(f"{option}: whether the day or the month comes first cannot be told: give {names}")
     return best[name], "dates as ISO 8601 writes them" if name == ISO else f"dates as {name}"
 

@@ -15,7 +15,7 @@ from calrec_recbole.plugin.calrec.text_ranks import RanksTexts
 from calrec_recbole.plugin.data.user_rows import in_random_order
 from calrec_recbole.plugin.reranking.choose_mix import ChoosesMix
 from calrec_recbole.plugin.training.several_processes import in_order, share_of
-from calrec_recbole.plugin.training.tie_aware_trainer import Tested
+from calrec_recbole.plugin.training.tie_aware_trainer import TEST, VALIDATE, Tested
 from calrec_recbole.plugin.training.time_limit import Limited
 from calrec_recbole.runs.saved_samples import SavedSamples
 from calrec_recbole.runs.trained import Trained
@@ -85,7 +85,7 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
         if self.model.settings.training.train_steps:
             self._keep_samples(weights_name(self.best))
         self.model.split = "test"
-        tables = self._ranks_of_all(self._limited(ordered), show_progress)
+        tables = self._ranks_of_all(self._limited(ordered), show_progress, TEST)
         ranks = in_the_order_of(test_data, RankTable.concatenate(tables), self.columns.user)
         self._merge_samples()
         wanted, users = len(ordered._dataset), len(ranks) or self.model.sample_shares.users
@@ -114,14 +114,14 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
         if self.processes.first:
             saved.merge()
 
-    def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
+    def evaluate_ranks(self, eval_data: Any, show_progress: bool = False, part: str = VALIDATE) -> RankTable:
         """Each process ranks its share of the users; all answer with the whole table."""
-        return in_order(self._ranks_of_all(share_of(eval_data, self.processes), show_progress))
+        return in_order(self._ranks_of_all(share_of(eval_data, self.processes), show_progress, part))
 
-    def _ranks_of_all(self, own: Any, show_progress: bool) -> list[RankTable]:
+    def _ranks_of_all(self, own: Any, show_progress: bool, part: str) -> list[RankTable]:
         """The ranks of every process's ``own`` users."""
         shares = self.model.count_samples_anew()
-        table = super().evaluate_ranks(own, show_progress) if own else RankTable.concatenate([])
+        table = super().evaluate_ranks(own, show_progress, part) if own else RankTable.concatenate([])
         tables = self.processes.gather(table)
         shares.become_sum(self.processes.gather(shares.counts))
         self.diagnostics = {"validated_on": self.validated_on, **self.chosen}
@@ -129,8 +129,16 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
             self.diagnostics["sampling_seconds_before_resume"] = round(self.seconds_before, 3)
         if shares.users:  # a reranker by log-probability writes none
             self.diagnostics["samples"] = shares.summary()
-            self.logger.info(f"samples of {shares.users} users: {shares.summary()}")
+            told = ", ".join(f"{name} {value:.4g}" for name, value in shares.summary().items() if name != "users")
+            self.logger.info(f"samples of {shares.users} users: {told}")
         return tables
+
+    def _bar(self, part: str, eval_data: Any, shown: bool) -> Any:
+        """Hears of users within a batch too: one may take minutes."""
+        own = eval_data.loader if isinstance(eval_data, Limited) else eval_data
+        bar = super()._bar(part, own, shown)
+        self.model.tell = self.tell
+        return bar
 
     def _batch_ranks(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> RankTable:
         if self.ranks:

@@ -2,7 +2,7 @@
 
 import time
 from collections import ChainMap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -76,6 +76,7 @@ class CALRec(SequentialRecommender):
         self.saved = None if steps else SavedSamples()
         self.samples_before = samples_before(settings.stage.pre_model_path, steps)
         self.split, self.user_ids = "", prepared.users
+        self.tell: Callable[[int], object] | None = None  # hears of each few users whose samples are drawn
         self.categories = read_categories(prepared, settings.stage) if settings.stage.train_stage == JOINT else []
         self._assemble(self._backbone(prepared.catalogue), prepared.catalogue, retriever, settings.inference)
         self._warn_of_cuts()
@@ -248,8 +249,8 @@ class CALRec(SequentialRecommender):
 
     def _drawn(self, prompts: Sequence[np.ndarray], seeds: Sequence[int]) -> list[tuple[Samples, bool | None]]:
         if self.recommender.settings.decoding != CONSTRAINED:
-            return [(samples, None) for samples in self.recommender.predictions(prompts, seeds)]
-        return [(self.recommender.pairs(best), bool(best.exact)) for best in self.recommender.best(prompts)]
+            return [(samples, None) for samples in self.recommender.predictions(prompts, seeds, self.tell)]
+        return [(self.recommender.pairs(best), bool(best.exact)) for best in self.recommender.best(prompts, self.tell)]
 
     def _keep(self, saved: SavedSamples, found: Sequence[UserSamples], users: Sequence[int], seconds: float) -> None:
         named = [

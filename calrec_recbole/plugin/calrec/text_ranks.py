@@ -26,4 +26,7 @@ class RanksTexts(TieHonest):
         (own, other), greater, equal = (torch.from_numpy(array).T for array in counts)
         ranks = 1 + greater[0], greater[0] + equal[0]
         masked = lowered_ranks(last.cpu() == targets.cpu(), own, other, *ranks)
-        return RankTable(interaction[self.columns.user].cpu(), targets.cpu(), *ranks, *masked)
+        assert self.text_groups
+        alike = self.text_groups.sizes[targets.cpu()] - 1  # items of the target's text have its score
+        equivalent = ranks[0], ranks[1] - alike
+        return RankTable(interaction[self.columns.user].cpu(), targets.cpu(), *ranks, *masked, *equivalent)

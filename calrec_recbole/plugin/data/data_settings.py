@@ -19,7 +19,6 @@ class DataSettings:
 
     dataset: str
     data_path: str = no_effect("dataset")
-    field_separator: str = "\t"
     MAX_ITEM_LIST_LENGTH: int = 50  # RecBole's: the longest history that a model reads
     item_attributes: Any = ()
     text_attributes: Sequence[str] = ("title", "category", "brand")

@@ -1,8 +1,9 @@
 """RecBole's data set of a model: the same users, split and candidates for every model."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,11 @@ import pandas as pd
 import recbole.data.dataset
 from pandas.errors import ChainedAssignmentError  # type: ignore[attr-defined]
 from recbole.data.dataset import SequentialDataset
-from recbole.utils import FeatureType
+from recbole.utils import FeatureSource, FeatureType
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.data.feature_tables import FeatureTable, feature_table, item_table
 from calrec_recbole.plugin.data.split import GLOBAL_TIME, PARTS, warn_of_filled_times
 
 __all__ = ["Loaders", "build", "item_tokens", "read_dataset", "user_tokens"]
@@ -30,25 +32,56 @@ class Loaders(NamedTuple):
 class _SameForAll:
     """Goes before RecBole's dataset class: makes users, items and their order the same for every model.
 
-    Interactions are sorted by time before RecBole makes the times float32, where near ones collapse. The sort is
-    stable, so equal times keep the order of the file; RecBole's later sorts are stable too. Items without an event are
-    no candidates, also for a model that loads ``.item``. ``split: global_time`` takes the place of leave-one-out here.
+    Rows come from our reader (``feature_tables``), not from pandas'. Interactions are sorted by time before RecBole
+    makes the times float32, where near ones collapse. The sort is stable, so equal times keep the order of the file;
+    RecBole's later sorts are stable too. Items without an event are no candidates, also for a model that loads
+    ``.item``. ``split: global_time`` takes the place of leave-one-out here.
     """
 
     prepared: Any  # the Prepared that reads it, which imports this module
     time_field: str
     uid_field: str
+    iid_field: str
     inter_feat: Any
     benchmark_filename_list: list[str] | None
     feat_name_list: list[str]
     field2type: dict[str, FeatureType]
+    field2bucketnum: dict[str, int]
 
     def _load_inter_feat(self, token: str, dataset_path: str) -> None:
         super()._load_inter_feat(token, dataset_path)  # type: ignore[misc]
         if self.time_field not in self.inter_feat:
             raise DataError(f"TIME_FIELD={self.time_field!r} is not a column of {token}.inter that load_col names")
+        if self.inter_feat.empty:
+            raise DataError(f"{token}.inter in {dataset_path} has no event")
         if self.benchmark_filename_list is None:
             self.inter_feat = self.inter_feat.sort_values(self.time_field, kind="stable", ignore_index=True)
+
+    def _load_feat(self, filepath: str, source: Any) -> pd.DataFrame | None:
+        """In place of RecBole's, which reads by pandas and sets the properties of the fields likewise."""
+        load, unload = self._get_load_and_unload_col(source)  # type: ignore[attr-defined]
+        if load == set():
+            return None
+
+        def keeps(name: str) -> bool:
+            return (load is None or name in load) and not (unload and name in unload)
+
+        table = self._table(Path(filepath), source, keeps)
+        if not table.types:
+            return None
+        for name, kind in table.types.items():
+            self.set_field_property(name, kind, source, table.longest(name))  # type: ignore[attr-defined]
+            if "float" in kind.value:
+                self.field2bucketnum[name] = 2
+        return table.frame
+
+    def _table(self, path: Path, source: Any, keeps: Callable[[str], bool]) -> FeatureTable:
+        if source == FeatureSource.ITEM:
+            return item_table(self.prepared.item_rows(self.inter_feat[self.iid_field]), self.prepared.atomic, keeps)
+        table = feature_table(path, self.prepared.atomic, keeps, source == FeatureSource.INTERACTION)
+        self.prepared.tell(table.note)
+        self.prepared.dropped += table.dropped
+        return table
 
     def _load_user_or_item_feat(self, token: str, dataset_path: str, source: Any, field_name: str) -> Any:
         table = super()._load_user_or_item_feat(token, dataset_path, source, field_name)  # type: ignore[misc]
@@ -88,16 +121,19 @@ class _SameForAll:
         return [self.copy(self.inter_feat[index]) for index in chosen]  # type: ignore[attr-defined]
 
 
-def read_dataset(config: Config) -> Any:
-    """RecBole's dataset of the model, in chronological order; ``DataError`` where columns are missing."""
+def read_dataset(config: Config, prepared: Any) -> Any:
+    """RecBole's dataset of the model, in chronological order, which carries ``prepared``, the Prepared that reads it.
+
+    Raises ``DataError`` where columns are missing or rows cannot be used.
+    """
     base = getattr(recbole.data.dataset, f"{config['model']}Dataset", SequentialDataset)
-    dataset_class = type(base.__name__, (_SameForAll, base), {})
+    dataset_class = type(base.__name__, (_SameForAll, base), {"prepared": prepared})
     try:
         with _quiet_about_pandas():
             return dataset_class(config)
     except DataError:
         raise
-    except (KeyError, ValueError) as problem:
+    except (IndexError, KeyError, ValueError) as problem:
         raise DataError(f"dataset={config['dataset']!r} cannot be read: {' '.join(str(problem).split())}") from problem
 
 

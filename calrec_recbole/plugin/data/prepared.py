@@ -1,16 +1,23 @@
 """A prepared data set as a run reads it: its files, hashes, columns, events, RecBole's data set and loaders."""
 
 import hashlib
-from collections.abc import Sequence
+import json
+import logging
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from recbole.data.utils import create_samplers, get_dataloader
 
-from calrec_recbole.catalogue import Catalogue, read_attributes, read_catalogue
+from calrec_recbole.catalogue import Catalogue, catalogue_of
+from calrec_recbole.catalogue.known_columns import known_columns, said_of
 from calrec_recbole.data import missing_dataset_message
+from calrec_recbole.data.atomic import AtomicFile, AtomicSettings, ItemRows, read_item_rows
+from calrec_recbole.data.pipeline import summary_file
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.evaluation import TextGroups
 from calrec_recbole.plugin.config import FEATURE_SETTINGS, Config
 from calrec_recbole.plugin.data.data_settings import DataSettings
 from calrec_recbole.plugin.data.dataset import Loaders, build, item_tokens, read_dataset, user_tokens
@@ -20,6 +27,8 @@ from calrec_recbole.prompts import Attribute
 from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["Prepared", "prepare", "sha256"]
+
+logger = logging.getLogger(__name__)
 
 
 class Prepared:
@@ -32,9 +41,13 @@ class Prepared:
         self.config = config  # of RecBole's data set and loaders
         self.settings = settings_of(DataSettings, config)
         self.split = settings_of(SplitSettings, config)
+        self.atomic = settings_of(AtomicSettings, config)
+        self.notes: list[str] = []  # what was said about the files, a line each
         self._named = {setting: config[setting] for setting in FEATURE_SETTINGS if config[setting]}
         self._others: dict[str, Prepared] = {}
         self._attributes: dict[tuple[str, ...], list[dict[str, str]]] = {}
+        self._item_rows: ItemRows | None = None
+        self.dropped = 0  # rows that bad_rows left out of files other than .item
 
     @property
     def name(self) -> str:
@@ -64,14 +77,33 @@ class Prepared:
         """sha256 of each atomic file that there is: ``{"inter": ..., "item": ...}``."""
         return {kind: sha256(file) for kind, file in self.files.items() if file.is_file()}
 
+    @property
+    def edited(self) -> list[str]:
+        """The names of the atomic files that are not as `calrec prepare` wrote them; none where it wrote none."""
+        summary = summary_file(self.folder)
+        if not summary.is_file():
+            return []
+        try:
+            wrote = json.loads(summary.read_text(encoding="utf-8"))["files"]
+            return [
+                file.name for kind, file in self.files.items() if wrote[file.name]["sha256"] != self.hashes.get(kind)
+            ]
+        except (OSError, ValueError, LookupError, TypeError):
+            return [summary.name]
+
+    def tell(self, note: str) -> None:
+        """Logs a line about the files, once; ``""`` is none."""
+        if note and note not in self.notes:
+            self.notes.append(note)
+            logger.warning(note)
+
     @cached_property
     def item_columns(self) -> list[str]:
-        """The columns of ``.item``; none where it is missing."""
+        """The columns of ``.item``; none where it is missing. Raises ``DataError`` where it cannot be read."""
         if not self.files["item"].is_file():
             return []
-        with self.files["item"].open(encoding="utf-8") as lines:
-            header = lines.readline().rstrip("\n")
-        return [column.partition(":")[0] for column in header.split(self.settings.field_separator)]
+        with AtomicFile(self.files["item"], self.atomic) as file:
+            return file.names
 
     def check(self) -> None:
         """Raises ``DataError`` where ``.inter`` is missing, ``ConfigError`` where a named item column is."""
@@ -89,27 +121,70 @@ class Prepared:
 
     # Items
 
+    def item_rows(self, items: Iterable[str]) -> ItemRows:
+        """The rows of ``.item``, those of ``items`` at least; read once. Raises ``DataError`` as ``read_item_rows``."""
+        if self._item_rows is None:
+            self._item_rows = read_item_rows(self.files["item"], self.atomic, set(items))
+            for note in self._item_rows.notes:
+                self.tell(note)
+        return self._item_rows
+
+    @cached_property
+    def rows(self) -> ItemRows:
+        """``item_rows`` of all items; how many have none is told."""
+        rows, items = self.item_rows(self.items[1:]), self.items[1:]
+        if lacking := sum(item not in rows.cells for item in items):
+            self.tell(f"{rows.path.name}: {lacking} of {len(items)} items have no row, and so no text")
+        return rows
+
+    @property
+    def item_problem(self) -> str:
+        """Why there are no texts of the items, in one line; ``""`` where there are."""
+        try:
+            assert self.template is not None
+        except DataError as problem:
+            return str(problem)
+        return ""
+
     @cached_property
     def catalogue(self) -> Catalogue:
         """The text of every item, in the order of internal ids 1, 2, ...: ``texts[i]`` belongs to item ``i + 1``."""
-        return read_catalogue(self.files["item"], self.items[1:], self.template)
+        return catalogue_of(self.rows, self.items[1:], self.template)
 
-    @property
+    @cached_property
+    def text_groups(self) -> TextGroups | None:
+        """Which items, by internal id, have one text; None where there are no texts to read."""
+        if self.item_problem:
+            return None
+        _, group = self.catalogue.distinct_texts
+        return TextGroups(torch.cat([torch.tensor([-1]), torch.from_numpy(group)]))
+
+    @cached_property
     def template(self) -> list[Attribute]:
-        """``item_attributes``; ``ConfigError`` where they are not of that form."""
+        """``item_attributes`` with the columns that hold them; ``ConfigError`` where they are not of that form."""
         given = self.settings.item_attributes
         try:
-            return [Attribute(**attribute) for attribute in given]
+            attributes = [Attribute(**attribute) for attribute in given]
         except TypeError:
             raise ConfigError(
                 f"item_attributes={given!r} must be a list of {{field: ..., label: ..., words: ...}}"
             ) from None
+        named = self.columns_of([attribute.field for attribute in attributes], "item_attributes")
+        return [one._replace(field=named[one.field]) for one in attributes if one.field in named]
+
+    def columns_of(self, fields: Sequence[str], setting: str) -> dict[str, str]:
+        """Field -> column of ``.item``, as ``known_columns``; what is renamed or left out is told."""
+        named = known_columns(fields, self.rows.names, setting)
+        if said := said_of(fields, named):
+            self.tell(f"{self.files['item'].name}: {said} ({setting} may name other columns)")
+        return named
 
     def attributes(self, fields: Sequence[str], setting: str = "item_attributes") -> list[dict[str, str]]:
         """The columns ``fields`` of every item, in the order of internal ids; ``setting`` names them."""
         key = tuple(fields)
         if key not in self._attributes:
-            self._attributes[key] = read_attributes(self.files["item"], self.items[1:], fields, setting)
+            columns = list(self.columns_of(fields, setting).values())
+            self._attributes[key] = self.rows.columns(self.items[1:], columns, setting)
         return self._attributes[key]
 
     @cached_property
@@ -128,8 +203,7 @@ class Prepared:
     def dataset(self) -> Any:
         """RecBole's data set of the model, in chronological order; ``splits`` modifies it in place."""
         self.check()
-        dataset = read_dataset(self.config)
-        dataset.prepared = self
+        dataset = read_dataset(self.config, self)
         self._events = events_of(dataset, self.split)
         return dataset
 

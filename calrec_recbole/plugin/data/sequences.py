@@ -7,7 +7,7 @@ import pandas as pd
 
 from calrec_recbole.plugin.data.events import Events
 
-__all__ = ["split_by_user", "training_sequences", "user_sequences"]
+__all__ = ["histories_of", "split_by_user", "training_sequences", "user_sequences"]
 
 
 def user_sequences(events: Events, held_out: int) -> list[np.ndarray]:
@@ -36,3 +36,14 @@ def training_sequences(events: Events) -> list[list[int]]:
     order = np.argsort(events.users[events.training], kind="stable")
     users, places = events.users[events.training][order], events.items[events.training][order] - 1
     return [sequence.tolist() for sequence in split_by_user(users, places)]
+
+
+def histories_of(events: Events, part: str) -> list[list[int]]:
+    """The items before each target of ``part``, oldest first, as places in the catalogue, in the order of the targets.
+
+    All of them: of ``MAX_ITEM_LIST_LENGTH`` models read the newest.
+    """
+    items = pd.Series(events.items - 1).groupby(events.users)
+    sequences, place = {user: found.tolist() for user, found in items}, items.cumcount().to_numpy()
+    targets = np.flatnonzero(events.parts == part)
+    return [sequences[events.users[row]][: place[row]] for row in targets]

@@ -21,7 +21,14 @@ from tqdm import tqdm
 
 from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.errors import ConfigError, ScoreError
-from calrec_recbole.evaluation import EvaluationSettings, RankTable, metric_value, ranks_without, tie_ranks
+from calrec_recbole.evaluation import (
+    EvaluationSettings,
+    RankTable,
+    TextGroups,
+    metric_value,
+    ranks_without,
+    tie_ranks,
+)
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.registry import TRAINERS, load, model_class
 from calrec_recbole.plugin.run_settings import RunSettings
@@ -30,7 +37,10 @@ from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume
 from calrec_recbole.plugin.training.tensorboard import Curves, tensorboard_of
 from calrec_recbole.setting_groups import settings_of
 
-__all__ = ["RowColumns", "Tested", "TieHonest", "UntrainedTrainer", "trainer_for"]
+__all__ = ["TEST", "VALIDATE", "RowColumns", "Tested", "TieHonest", "UntrainedTrainer", "trainer_for"]
+
+
+VALIDATE, TEST = "Validate", "Test"  # what the bars say
 
 
 class Tested(NamedTuple):
@@ -64,7 +74,9 @@ class TieHonest:
     resumes = False
     in_several_processes = False  # whether torchrun may start it
     validated_users = 0  # of the latest validation
+    told = 0  # users of the present batch that the bar counts already
     diagnostics: Mapping[str, Any] = MappingProxyType({})  # of the latest evaluation, for environment.json
+    text_groups: TextGroups | None = None  # of the items that are ranked
     resumed_seconds = 0.0  # that interrupted runs had spent on training before this one went on
 
     def __init__(self, config: Config, model: Any) -> None:
@@ -119,17 +131,36 @@ class TieHonest:
 
     def test(self, test_data: Any, show_progress: bool = False) -> Tested:
         """The test of a run, of all users of ``test_data``."""
-        ranks = self.evaluate_ranks(test_data, show_progress)
+        ranks = self.evaluate_ranks(test_data, show_progress, TEST)
         return Tested(ranks, len(ranks))
 
     @torch.no_grad()
-    def evaluate_ranks(self, eval_data: Any, show_progress: bool = False) -> RankTable:
-        """The pair of ranks of every user's target; scores live for one batch only."""
+    def evaluate_ranks(self, eval_data: Any, show_progress: bool = False, part: str = VALIDATE) -> RankTable:
+        """The pair of ranks of every user's target; scores live for one batch only. ``part`` names the bar."""
         self.model.eval()
         self.tot_item_num = eval_data._dataset.item_num
         self.item_tensor = eval_data._dataset.get_item_feature().to(self.device)
-        with tqdm(eval_data, desc="Evaluate", unit="batch", disable=not show_progress, dynamic_ncols=True) as bar:
-            return RankTable.concatenate([self._batch_ranks(part) for batch in bar for part in self._parts(batch)])
+        self.text_groups = eval_data._dataset.prepared.text_groups
+        tables: list[RankTable] = []
+        with self._bar(part, eval_data, show_progress) as bar:
+            for batch in eval_data:
+                for rows in self._parts(batch):
+                    tables.append(self._batch_ranks(rows))
+                    bar.update(len(rows[3]) - self.told)
+                    self.told = 0
+        return RankTable.concatenate(tables)
+
+    def _bar(self, part: str, eval_data: Any, shown: bool) -> Any:
+        """Counts users; below a bar of training it leaves nothing behind."""
+        users = len(eval_data._dataset) if eval_data else 0
+        self.bar = tqdm(desc=part, total=users, unit="user", disable=not shown, dynamic_ncols=True, leave=None)
+        self.told = 0
+        return self.bar
+
+    def tell(self, users: int) -> None:
+        """Moves the bar by ``users`` of the present batch that are done; a batch that is long may call it."""
+        self.told += users
+        self.bar.update(users)
 
     def _batch_ranks(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> RankTable:
         interaction, scores, _, targets = self._full_sort_batch_eval(batch)  # type: ignore[attr-defined]
@@ -137,9 +168,13 @@ class TieHonest:
 
     def _ranked(self, interaction: Interaction, scores: Tensor, targets: Tensor) -> RankTable:
         """The ranks of ``targets`` (B,) among ``scores`` (B, n_items)."""
-        ranks = tie_ranks(scores, targets, self.run.model, getattr(self.model, "unretrieved", None))
+        unretrieved = getattr(self.model, "unretrieved", None)
+        ranks = tie_ranks(scores, targets, self.run.model, unretrieved)
         masked = ranks_without(self._last_items(interaction), scores, targets, *ranks)
-        return RankTable(interaction[self.columns.user].cpu(), targets.cpu(), *ranks, *masked)
+        groups = self.text_groups
+        none = torch.zeros_like(targets)
+        equivalent = groups.ranks(scores, targets, *ranks, unretrieved) if groups else (none, none)
+        return RankTable(interaction[self.columns.user].cpu(), targets.cpu(), *ranks, *masked, *equivalent)
 
     def _last_items(self, interaction: Interaction) -> Tensor:
         """(B,) the newest item of each history."""
@@ -158,7 +193,7 @@ class TieHonest:
 
     def _valid_epoch(self, valid_data: Any, show_progress: bool = False) -> tuple[float, dict[str, float]]:
         """The unrounded ``valid_metric`` (RecBole's has 4 digits, too few to stop early by), and all metrics."""
-        table = self.evaluate_ranks(valid_data, show_progress)
+        table = self.evaluate_ranks(valid_data, show_progress, VALIDATE)
         self.validated_users = len(table)
         score = metric_value(self.valid_metric, table.optimistic, table.pessimistic)
         return score, table.summary(self.metric_names)

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 import yaml
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
+from calrec_recbole.evaluation.summary import tie_summary
 from calrec_recbole.runs.curves import CURVES_FILE, Curve, read_curve
 
 __all__ = ["Run", "data_name", "find_runs", "read_run"]
 
 FINISHED = "metrics.json"
+RANKS = "ranks.parquet"
 LEAVE_ONE_OUT = "leave_one_out"
 SHARES = (0.8, 0.1, 0.1)  # of configs/overall.yaml
 
@@ -39,7 +42,7 @@ class Run:
 
     @property
     def has_ranks(self) -> bool:
-        return bool(self.test) and (self.folder / "ranks.parquet").is_file()
+        return bool(self.test) and (self.folder / RANKS).is_file()
 
     def on(self, users: pd.Index) -> "Run":
         """The run as if only ``users``, some of its own, had been tested; itself where these are all."""
@@ -65,9 +68,24 @@ class Run:
     def seed(self) -> int:
         return int(self.config["seed"])
 
-    @property
+    @cached_property
     def test(self) -> Mapping[str, float]:
-        return self.metrics["test"]
+        """Those of metrics.json; what a run of before the expected metrics lacks of them comes from its ranks."""
+        found = self.metrics["test"]
+        names = [name.replace("_opt", "_exp") for name in found if "_opt" in name]
+        lacking = [name for name in names if name not in found]
+        if not lacking or not (self.folder / RANKS).is_file():
+            return found
+        means = metric_vectors(self.ranks, lacking).mean()
+        return {**found, **{str(name): float(value) for name, value in means.items()}}
+
+    @cached_property
+    def ties(self) -> Mapping[str, float]:
+        """See ``tie_summary``; empty where neither metrics.json nor ranks have it."""
+        if not (self.folder / RANKS).is_file():
+            return self.metrics.get("ties", {})
+        pair = (torch.from_numpy(self.ranks[case].to_numpy()) for case in ("optimistic", "pessimistic"))
+        return tie_summary(*pair)
 
     @property
     def tested(self) -> int:

@@ -35,13 +35,14 @@ class KeptRun(Run):
 @dataclass(frozen=True)
 class KeptDataset:
     """What a section says beside its numbers. ``users_note``: on which users; ``masked``: the rows of the table
-    without the last item, as JSON, and the note below it.
+    without the last item, as JSON, and the note below it; ``equivalent``: those of the table of equivalent items.
     """
 
     users_note: str = ""
     notes: Sequence[str] = ()
     masked: Sequence[Mapping[str, Any]] = ()
     masked_note: str = ""
+    equivalent: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def write_kept(
         str(run.folder): {
             "config": {key: value for key, value in run.config.items() if key not in PLACES},
             "environment": run.environment,
-            "metrics": run.metrics,
+            "metrics": {**run.metrics, "test": run.test, **({"ties": run.ties} if run.ties else {})},
             "curve": asdict(run.curve),
         }
         for run in runs

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 __all__ = [
     "GRID",
@@ -18,11 +19,9 @@ __all__ = [
     "PAPER",
     "SERIES",
     "WIDTH",
-    "colours",
     "figure",
     "inline_svg",
     "legend_above",
-    "marks",
     "row_height",
     "save",
     "styled",
@@ -39,10 +38,10 @@ ROOM, MARK = 54, 4  # characters that a legend is wide, and those that a mark ta
 LINE_HEIGHT = 0.185  # inches of a line of text
 
 INK, MUTED, GRID, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#fefefe"
-SERIES = (  # Okabe and Ito's colours, which the colour-blind tell apart; yellow is too light on white
+SERIES = (  # first Okabe and Ito's, which the colour-blind tell apart; yellow is too light on white
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#8c6d31", "#4d4d4d"),
+    *("#b3123f", "#7f9c1b", "#00616b", "#d81b9c", "#b98b6f"),
 )
-MARKS = "os^D"
 NAMES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--card"}
 NAMES |= {colour: f"--series-{place}" for place, colour in enumerate(SERIES)}
 
@@ -111,29 +110,21 @@ def row_height(labels: Sequence[str], least: float) -> float:
     return max(least, LINE_HEIGHT * max((wrapped(label).count("\n") + 1 for label in labels), default=1))
 
 
-def legend_above(drawn: Figure, labels: Sequence[str], **options: Any) -> None:
-    """The legend over the plot, in as many columns as the longest of ``labels``, wrapped, leaves room for.
+def legend_above(drawn: Figure, handles: Sequence[Line2D]) -> None:
+    """The legend over the plot, in as many columns as the longest label, wrapped, leaves room for.
 
     The figure grows by its height.
     """
-    lines = [wrapped(label).splitlines() for label in labels]
+    for handle in handles:
+        handle.set_label(wrapped(str(handle.get_label())))
+    lines = [str(handle.get_label()).splitlines() for handle in handles]
     longest = max((len(line) for own in lines for line in own), default=1)
     columns = max(1, min(3, ROOM // (longest + MARK)))
     rows = -(-len(lines) // columns)
     column = [lines[start : start + rows] for start in range(0, len(lines), rows)]
     tallest = max((sum(map(len, own)) for own in column), default=0)
     drawn.set_figheight(drawn.get_figheight() + LINE_HEIGHT * tallest)
-    drawn.legend(loc="outside upper center", ncols=columns, **options)
-
-
-def colours(labels: Sequence[str]) -> dict[str, str]:
-    """A colour a label, the same in all plots of a report; after nine they repeat, with other ``marks``."""
-    return {label: SERIES[place % len(SERIES)] for place, label in enumerate(labels)}
-
-
-def marks(labels: Sequence[str]) -> dict[str, str]:
-    """A marker a label: another one where the colours repeat."""
-    return {label: MARKS[place // len(SERIES) % len(MARKS)] for place, label in enumerate(labels)}
+    drawn.legend(handles=list(handles), loc="outside upper center", ncols=columns, handlelength=1.2)
 
 
 def save(drawn: Figure, folder: Path, name: str) -> None:

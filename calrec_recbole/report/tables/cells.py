@@ -10,6 +10,7 @@ from calrec_recbole.report.rows import KEYS, METRICS
 
 __all__ = ["ABSENT", "DIGITS", "Cell", "Number", "TableRow", "marked_cells", "paper_cells", "printed", "table_row"]
 
+ABSENT = "–"
 DIGITS = 4
 
 Mark = Literal["", "best", "second"]
@@ -26,14 +27,25 @@ class Number:
 
 @dataclass(frozen=True)
 class Cell:
-    """Optimistic and pessimistic; ``alike`` where both print the same."""
+    """Optimistic, pessimistic, and expected between them where it is known; ``alike`` where the bounds print the same.
+
+    ``shown``: what is printed of it, by case.
+    """
 
     opt: Number
     pes: Number
+    exp: Number = Number(ABSENT)
 
     @property
     def alike(self) -> bool:
         return self.opt == self.pes
+
+    @property
+    def shown(self) -> dict[str, Number]:
+        if self.alike:
+            return {"both": self.opt}
+        known = {} if self.exp.text == ABSENT else {"exp": self.exp}
+        return {"opt": self.opt, **known, "pes": self.pes}
 
 
 @dataclass(frozen=True)
@@ -52,11 +64,8 @@ class TableRow:
 
 def table_row(found: Mapping[str, Any]) -> TableRow:
     """The row that ``dataclasses.asdict`` made ``found`` of."""
-    cells = [Cell(Number(**cell["opt"]), Number(**cell["pes"])) for cell in found["cells"]]
+    cells = [Cell(**{case: Number(**number) for case, number in cell.items()}) for cell in found["cells"]]
     return TableRow(found["label"], cells, found["kind"], found["error"])
-
-
-ABSENT = "–"
 
 
 def printed(value: float, digits: int = DIGITS) -> str:
@@ -86,7 +95,7 @@ def marked_cells(
         return Number(printed(values[place].get(key, np.nan)), marks[key][place], "" if around == ABSENT else around)
 
     return [
-        [Cell(number(place, metric.opt), number(place, metric.pes)) for metric in METRICS]
+        [Cell(number(place, metric.opt), number(place, metric.pes), number(place, metric.exp)) for metric in METRICS]
         for place in range(len(values))
     ]
 

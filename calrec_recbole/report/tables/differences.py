@@ -11,6 +11,7 @@ from calrec_recbole.report.tables.cells import printed
 __all__ = ["LEVEL", "Difference", "differences"]
 
 LEVEL = 0.05
+CASES = ("optimistic", "expected", "pessimistic")
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,21 @@ class Difference:
     verdict: str
 
 
-def differences(tests: pd.DataFrame, reference: str) -> dict[str, list[tuple[Difference, Difference]]]:
-    """Label -> for each metric the optimistic and the pessimistic difference; from ``evaluation.compare``."""
+def differences(tests: pd.DataFrame, reference: str) -> dict[str, list[dict[str, Difference]]]:
+    """Label -> for each metric the difference in each case that was tested, by the case's name; from
+    ``evaluation.compare``.
+    """
     if "difference" not in tests:
         return {}
     found = tests.set_index(["model", "metric"])
     labels = [label for label in dict.fromkeys(tests["model"]) if label != reference]
     return {
         label: [
-            (_difference(found.loc[(label, metric.opt)]), _difference(found.loc[(label, metric.pes)]))
+            {
+                case: _difference(found.loc[(label, key)])
+                for case, key in zip(CASES, metric.keys, strict=True)
+                if (label, key) in found.index
+            }
             for metric in METRICS
         ]
         for label in labels

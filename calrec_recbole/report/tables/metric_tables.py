@@ -1,16 +1,17 @@
 """The tables of a report: the metrics of a data set, their average over data sets, and those without the last item."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from calrec_recbole.errors import DataError
-from calrec_recbole.evaluation.per_user import metric_vectors, without_last_item
+from calrec_recbole.evaluation.per_user import equivalent_items, metric_vectors, without_last_item
 from calrec_recbole.report.rows import KEYS, METRICS, MetricName, Row
 from calrec_recbole.report.tables.cells import ABSENT, Cell, Number, TableRow, marked_cells, paper_cells
 from calrec_recbole.report.tables.paper_rows import PaperRows
 
-__all__ = ["OURS", "average_table", "change_table", "masked_table", "metric_table"]
+__all__ = ["OURS", "average_table", "change_table", "equivalent_table", "gain_note", "masked_table", "metric_table"]
 
 OURS = "CALRec"
 
@@ -77,11 +78,24 @@ def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
 
     They have none. Empty where no run kept these ranks.
     """
+    table, left_out = _viewed(rows, without_last_item)
+    verb = "user whose target is that item is" if left_out == 1 else "users whose target is that item are"
+    return table, f"{left_out:,} {verb} left out." if table else ""
+
+
+def equivalent_table(rows: Sequence[Row]) -> list[TableRow]:
+    """Metrics where any item of the target's text is a hit. Empty where no run kept these ranks."""
+    table, _ = _viewed(rows, equivalent_items)
+    return table
+
+
+def _viewed(rows: Sequence[Row], view: Callable[[pd.DataFrame], pd.DataFrame]) -> tuple[list[TableRow], int]:
+    """A table from another view of the ranks, and how many users it leaves out; of the rows that have it."""
     labels, values, left_out = [], [], 0
     for row in rows:
         try:
             ranks = [run.ranks for run in row.runs]
-            kept = [without_last_item(table) for table in ranks]
+            kept = [view(table) for table in ranks]
         except DataError:  # runs of before these ranks were kept
             continue
         if kept and all(len(table) for table in kept):
@@ -89,8 +103,19 @@ def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
             labels.append(row.label)
             values.append({key: float(np.mean([mean[key] for mean in means])) for key in KEYS})
             left_out = len(ranks[0]) - len(kept[0])
-    table = [TableRow(label, cells) for label, cells in zip(labels, marked_cells(values), strict=True)]
-    return table, f"{left_out:,} users whose target is that item are left out." if table else ""
+    return [TableRow(label, cells) for label, cells in zip(labels, marked_cells(values), strict=True)], left_out
+
+
+def gain_note(rows: Sequence[Row]) -> str:
+    """Names the rows that ``Improv.`` is over, by metric; empty where the table has no such row."""
+    baselines = [row for row in rows if row.model != OURS and row.runs]
+    if not _gain(rows, [{key: row.value(key) for key in KEYS} for row in rows]):
+        return ""
+    best: dict[str, list[str]] = {}
+    for metric in METRICS:
+        best.setdefault(max(baselines, key=lambda row: row.value(metric.opt)).label, []).append(metric.title)
+    told = " and ".join(f"{label} ({', '.join(titles)})" for label, titles in best.items())
+    return f"Improv. is over the best other row of each metric, both optimistic: {told}."
 
 
 def _gain(rows: Sequence[Row], values: Sequence[Mapping[str, float]]) -> list[TableRow]:

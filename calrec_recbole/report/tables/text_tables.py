@@ -1,4 +1,4 @@
-"""table.md and table.tex: best bold, second underlined, optimistic / pessimistic where they differ."""
+"""table.md and table.tex: best bold, second underlined, optimistic / expected / pessimistic where they differ."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -28,7 +28,8 @@ def markdown(
         parts.append("\n".join([_bar(["", *_titles()]), _bar(["-"] * (1 + len(METRICS))), *map(_markdown_row, rows)]))
         parts += (below or {}).get(dataset, [])
     parts.append(
-        "Optimistic/pessimistic where they differ. **Best** and <u>second</u> of ours; the paper's rows do not count."
+        "Optimistic/expected/pessimistic where they differ (old rows and the paper's: without the expected one). "
+        "**Best** and <u>second</u> of ours; the paper's rows do not count."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -54,7 +55,8 @@ def latex(tables: Tables, title: str, command: str, users_notes: Mapping[str, st
         *(["% " + command.replace("\n", " ")] if command else []),
         r"\begin{table}[t]",
         r"\centering",
-        rf"\caption{{{escaped(title)}. Optimistic/pessimistic where they differ; bold: best, underlined: second.}}",
+        rf"\caption{{{escaped(title)}. Optimistic/expected/pessimistic where they differ; bold: best, "
+        "underlined: second.}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         " & ".join(["", *_titles()]) + r" \\",
@@ -77,7 +79,7 @@ def _latex_number(number: Number) -> str:
 
 
 def _cell(cell: Cell, number: Callable[[Number], str]) -> str:
-    return number(cell.opt) if cell.alike else f"{number(cell.opt)}/{number(cell.pes)}"
+    return "/".join(map(number, cell.shown.values()))
 
 
 def escaped(text: str) -> str:

@@ -24,8 +24,8 @@ def step_users(n_users: int, batch_size: int, step: int, seed: int) -> np.ndarra
 
 
 def truncated(sequence: Sequence[int], truncate_last: int, rng: np.random.Generator) -> Sequence[int]:
-    """Drops the last k items, k uniform over {0..truncate_last}, clamped so that a target and one history item stay."""
-    k = min(int(rng.integers(truncate_last + 1)), len(sequence) - 2)
+    """Drops the last k items, k uniform over {0..min(truncate_last, n - 2)}: a target and one history item stay."""
+    k = int(rng.integers(min(truncate_last, len(sequence) - 2) + 1))
     return sequence[: len(sequence) - k]
 
 

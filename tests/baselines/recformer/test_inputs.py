@@ -1,21 +1,23 @@
+from typing import ClassVar
+
 from calrec_recbole.baselines.recformer.inputs import CLS, KEY, PAD, VALUE, FlatItem, collate, flatten, tokenise_item
 
 
 class Letters:
-    """Every letter is a token, its id the code point; words are split at spaces, which are dropped."""
+    """Every letter is a token, its id the code point; one after a space is marked as byte-level BPE marks it."""
 
-    class Encoded(dict):
-        def word_ids(self, row):
-            assert row == 0
-            return self["words"]
+    marks: ClassVar = {}
 
     def __call__(self, text, add_special_tokens):
         assert not add_special_tokens
-        words = text.split()
-        return self.Encoded(
-            input_ids=[ord(letter) for word in words for letter in word],
-            words=[number for number, word in enumerate(words) for _ in word],
-        )
+        ids = [ord(letter) for letter in text if letter != " "]
+        self.marks[tuple(ids)] = [
+            text[place - 1] == " " if place else False for place, c in enumerate(text) if c != " "
+        ]
+        return {"input_ids": ids}
+
+    def convert_ids_to_tokens(self, ids):
+        return [("Ġ" if mark else "") + chr(one) for one, mark in zip(ids, self.marks[tuple(ids)], strict=True)]
 
 
 def codes(text):
@@ -23,10 +25,20 @@ def codes(text):
 
 
 def test_an_item_is_names_and_values_with_types_and_words():
-    item = tokenise_item({"t": "ab c", "br": "d"}, Letters(), 32)
-    assert item.tokens == codes("tabcbrd")
-    assert item.types == (KEY, VALUE, VALUE, VALUE, KEY, KEY, VALUE)
-    assert item.words == (0, 1, 1, 2, 3, 3, 4)
+    item = tokenise_item({"t": "ab c", "br": "d-e"}, Letters(), 32)
+    assert item.tokens == codes("tabcbrd-e")
+    assert item.types == (KEY, VALUE, VALUE, VALUE, KEY, KEY, VALUE, VALUE, VALUE)
+    assert item.begins == (False, False, False, True, False, False, False, True, False)  # a space, a punctuation mark
+
+
+def test_an_authors_word_goes_on_to_the_next_space_or_punctuation():
+    """ "SPR01753" is one word however many pieces it has, and a value's first piece belongs to its name."""
+    item = tokenise_item({"title": "SPR01753 valve, steel"}, Letters(), 99)
+    flat = flatten([item], start=0, max_items=5, max_tokens=99)
+    words = {}
+    for token, word in zip(flat.tokens[1:], flat.words[1:], strict=True):
+        words[word] = words.get(word, "") + chr(token)
+    assert list(words.values()) == ["titleSPR01753", "valve", ",", "steel"]
 
 
 def test_the_limit_counts_an_attributes_name_too_and_a_missing_value_leaves_the_name():
@@ -35,8 +47,8 @@ def test_the_limit_counts_an_attributes_name_too_and_a_missing_value_leaves_the_
     assert item.types == (KEY, KEY, VALUE, VALUE, KEY, KEY)
 
 
-A = FlatItem((10, 11), (KEY, VALUE), (0, 1))
-B = FlatItem((20, 21, 22), (KEY, VALUE, VALUE), (0, 1, 1))
+A = FlatItem((10, 11), (KEY, VALUE), (False, True))
+B = FlatItem((20, 21, 22), (KEY, VALUE, VALUE), (False, True, False))
 
 
 def test_a_history_is_read_newest_first_after_the_first_token():
@@ -44,7 +56,7 @@ def test_a_history_is_read_newest_first_after_the_first_token():
     assert flat.tokens == [0, 20, 21, 22, 10, 11]
     assert flat.types == [CLS, KEY, VALUE, VALUE, KEY, VALUE]
     assert flat.items == [0, 1, 1, 1, 2, 2]
-    assert flat.words == [-1, 0, 1, 1, 2, 3]
+    assert flat.words == [-1, 0, 1, 1, 1, 2]  # nothing parts an item's first piece from the item before
 
 
 def test_old_items_go_first_and_the_last_one_is_cut_where_the_tokens_end():

@@ -40,8 +40,16 @@ def test_each_distinct_text_is_encoded_once(recformer_settings, built, monkeypat
     assert seen == [7, 8]
 
 
+def test_evaluation_is_in_float32_whatever_training_is(recformer_settings, built):
+    found = []
+    for precision in ("float32", "bfloat16"):
+        _, _, data, model = built({**recformer_settings, "precision": precision})
+        found.append(model.eval().full_sort_predict(next(iter(data.test))[0]))
+    assert torch.equal(*found)
+
+
 def test_the_loss_is_the_mean_over_rows_of_a_softmax_over_all_items(recformer_settings, built):
-    _, _, data, model = built(recformer_settings)
+    _, _, data, model = built({**recformer_settings, "precision": "float32"})
     model.eval()
     interaction = next(iter(data.test))[0]
     scores = model.full_sort_predict(interaction).double()[:, 1:]

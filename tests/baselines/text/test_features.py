@@ -7,7 +7,7 @@ import torch
 
 from calrec_recbole.baselines.text import features as text_features
 from calrec_recbole.baselines.text.encoder import TextSettings
-from calrec_recbole.baselines.text.features import encode_texts, item_features, plain_catalogue
+from calrec_recbole.baselines.text.features import encode_texts, item_features, plain_catalogue, plain_text
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.prepared import prepare
@@ -32,10 +32,16 @@ def test_texts_are_plain_and_what_is_missing_is_left_out(text_settings):
     prepared, settings = loaded(text_settings)
     catalogue = plain_catalogue(prepared, settings)
     texts = dict(zip(catalogue.item_ids, catalogue.texts, strict=True))
-    assert texts["a"] == "Red Glue Office Adhesives Acme"
-    assert texts["d"] == 'Green "Pen" Office Pens Bolt'
-    assert texts["e"] == "Steel Ruler Tools"  # no brand
+    assert texts["a"] == "Red Glue. Office Adhesives. Acme."
+    assert texts["d"] == "Green Pen. Office Pens. Bolt."  # without double quotes
+    assert texts["e"] == "Steel Ruler. Tools."  # no brand
     assert texts["g"] == ""  # no row at all
+
+
+def test_a_text_of_2000_characters_is_left_out_and_dots_are_one():
+    assert plain_text(["Ends..", "x" * 1998]) == f"Ends. {'x' * 1998}."
+    assert plain_text(["Ends..", "x" * 1999]) == "Ends."  # with its full stop 2,000
+    assert plain_text([]) == ""
 
 
 def test_items_of_equal_text_share_one_vector_bit_for_bit(text_settings):
@@ -52,7 +58,7 @@ def test_items_of_equal_text_share_one_vector_bit_for_bit(text_settings):
 def test_rows_follow_the_internal_ids(text_settings, tiny_encoder):
     prepared, settings = loaded(text_settings)
     features = item_features(prepared, settings)
-    alone = encode_texts(["Steel Ruler Tools"], settings)
+    alone = encode_texts(["Steel Ruler. Tools."], settings)
     row = features[prepared.dataset.field2token_id["item_id"]["e"]].numpy()
     np.testing.assert_allclose(row, alone[0], atol=2e-6)
 
@@ -61,7 +67,7 @@ def test_ml_100k_takes_its_own_attributes():
     prepared, settings = loaded({"dataset": "ml-100k", "gpu_id": ""})
     catalogue = plain_catalogue(prepared, settings)
     place = catalogue.item_ids.index("1")
-    assert catalogue.texts[place] == "Toy Story 1995 Animation Children's Comedy"
+    assert catalogue.texts[place] == "Toy Story. 1995. Animation Children's Comedy."
 
 
 def test_a_second_call_reads_the_cache(tiny_encoder, tmp_path, monkeypatch):

@@ -27,11 +27,25 @@ def test_rows_of_one_positive_only_have_no_negatives():
     assert in_batch_contrast(torch.randn(3, 2), torch.randn(3, 2), torch.tensor([5, 5, 5]), 0.07).item() == 0
 
 
+def test_the_official_mask_leaves_the_official_items():
+    """Official: kept places 0, 1, 2, 3 (the oldest always), each overwritten by the dropped ones that follow it."""
+    seq = torch.tensor([[1, 2, 3, 4, 5, 6]])
+    keep = torch.tensor([[False, True, True, True, False, False]])
+    official = torch.zeros(6, dtype=torch.int64)
+    kept = keep[0].clone()
+    kept[0] = True
+    for item, slot in zip(seq[0], kept.cumsum(0) - 1, strict=True):
+        official[slot] = item
+    found, lengths = drop_items(seq, keep)
+    assert found[0].tolist() == official.tolist() == [1, 2, 3, 6, 0, 0]
+    assert lengths.tolist() == [4]
+
+
 def test_kept_items_move_together():
     seq = torch.tensor([[3, 4, 5, 0], [6, 7, 0, 0], [8, 9, 1, 2]])
     keep = torch.tensor([[True, False, True, True], [False] * 4, [True] * 4])
     found, lengths = drop_items(seq, keep)
-    assert found.tolist() == [[3, 5, 0, 0], [6, 0, 0, 0], [8, 9, 1, 2]]
+    assert found.tolist() == [[4, 5, 0, 0], [7, 0, 0, 0], [8, 9, 1, 2]]
     assert lengths.tolist() == [2, 1, 4]
 
 
@@ -45,8 +59,8 @@ def test_augmentation_drops_items_or_words():
     assert abs(words.float().mean() - 0.1 * (1 - 0.8**3)) < 0.015
     assert (new[words] == 3).all()
     assert ((found[words] == seq[words]) | (found[words] == seq[words] + 10) | (seq[words] == 0)).all()
-    assert abs((new < 3).float().mean() - 0.9 * (1 - 0.8**2)) < 0.035  # the oldest item always stays
-    assert (found[new == 2][:, 0] == 1).all()
+    assert abs((new < 3).float().mean() - 0.9 * (1 - 0.8**2)) < 0.035  # the newest item always stays
+    assert (found[new == 2][:, 1] == 3).all()
 
 
 def test_without_item_drop_every_chosen_item_changes_its_text():

@@ -43,7 +43,7 @@ def test_one_command_then_a_model(tmp_path, capsys):
 
 def test_another_folder_and_dropped_rows(tmp_path, capsys):
     (tmp_path / "events.csv").write_text(FILES["events.csv"] + "a,,1\n")
-    code, out, errors = run(capsys, *COLUMNS, "--name=Shop", "--bad-rows=drop", "--out=data")
+    code, out, errors = run(capsys, *COLUMNS, "--name=Shop", "--bad_rows=drop", "--out=data")
     assert (code, errors) == (0, [])
     assert out[1] == "dropped of --interactions=events.csv: 1 article is no id"
     assert out[-1] == "next: run_recbole --model=LIR --dataset=Shop --data_path=data"
@@ -62,7 +62,7 @@ def test_another_folder_and_dropped_rows(tmp_path, capsys):
         ),
         ([*COLUMNS, "--name=a/b"], "error: --name=a/b is not a folder name"),
         (
-            [*COLUMNS, "--name=S", "--time-format=%d"],
+            [*COLUMNS, "--name=S", "--time_format=%d"],
             "error: --interactions=events.csv: 12 rows cannot be used: bought_at",
         ),
         (COLUMNS, "error: the following arguments are required: --name"),

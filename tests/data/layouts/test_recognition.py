@@ -115,6 +115,13 @@ def test_another_kind_of_metadata_is_one_line(tmp_path, content, message):
         metadata_layout(write(tmp_path / "m", content))
 
 
+def test_damaged_gzip(tmp_path):
+    (tmp_path / "r").write_bytes(b"\x1f\x8b\x00")
+    for layout_of in (reviews_layout, metadata_layout):
+        with pytest.raises(DataError, match="is gzip data that is damaged from its start: fetch it again"):
+            layout_of(tmp_path / "r")
+
+
 def test_a_given_layout_that_does_not_fit(tmp_path):
     with pytest.raises(ConfigError, match=r"--layout=amazon2003 must be one of amazon2014, .*; did you mean 'amazon20"):
         reviews_layout(write(tmp_path / "r", OLD), "amazon2003")

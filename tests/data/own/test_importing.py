@@ -68,7 +68,7 @@ def test_bad_rows_are_named(imported):
     assert "--interactions" not in message  # the name of the option that the file was given by
     assert "events.csv: 5 rows cannot be used: other than 4 cells (row 9), who is no id (row 6), " in message
     assert "what is no id (row 5), when is no time (rows 7, 8); " in message
-    assert message.endswith("items.csv: 1 row cannot be used: what is no id (row 5); or add --bad-rows=drop")
+    assert message.endswith("items.csv: 1 row cannot be used: what is no id (row 5); or add --bad_rows=drop")
 
 
 def test_bad_rows_are_dropped_and_counted(imported):
@@ -90,7 +90,7 @@ def test_the_items_may_call_their_id_otherwise_and_name_no_attribute(imported, t
     own = ITEMS.replace("what,name,kind", "sku,title,category")
     _, items, _ = imported(items=own, columns=Columns("who", "what", "when", item_key="sku"))
     assert items[0] == {"item_id": "pen", "title": "Red Pen", "category": "Writing", "brand": "", "price": ""}
-    with pytest.raises(ConfigError, match=r"^--items-item=skt is no column of .*; did you mean 'sku'"):
+    with pytest.raises(ConfigError, match=r"^--items_item=skt is no column of .*; did you mean 'sku'"):
         imported(items=own, columns=Columns("who", "what", "when", item_key="skt"))
     with pytest.raises(
         ConfigError, match="none of its columns is named by --title, --category, --brand or --price; its"
@@ -117,7 +117,7 @@ def test_without_items_and_without_events(imported, tmp_path):
     assert summary["missing"]["title"] == summary["counts"]["items_without_row"] == 1
     assert summary["span"] == ["1", "1"]
     with pytest.raises(
-        DataError, match=r"nothing is left of --interactions=.*e.csv: 1 events with --min-user-events=2"
+        DataError, match=r"nothing is left of --interactions=.*e.csv: 1 events with --min_user_events=2"
     ):
         import_tables(file, None, Columns("u", "i", "t"), tmp_path, "Shop", min_user_events=2)
 
@@ -125,8 +125,8 @@ def test_without_items_and_without_events(imported, tmp_path):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"bad_rows": "keep"}, "--bad-rows=keep must be one of error, drop"),
-        ({"min_user_events": 0}, "--min-user-events=0 must be at least 1"),
+        ({"bad_rows": "keep"}, "--bad_rows=keep must be one of error, drop"),
+        ({"min_user_events": 0}, "--min_user_events=0 must be at least 1"),
     ],
 )
 def test_settings_are_checked(imported, how, message):

@@ -84,7 +84,7 @@ def test_a_column_by_its_name(tmp_path):
     ):
         table.column("--user", "users")
     with pytest.raises(
-        ConfigError, match="its columns are 1, 1193, 978300760; if that is a row already, add --no-header"
+        ConfigError, match="its columns are 1, 1193, 978300760; if that is a row already, add --no_header"
     ):
         file(tmp_path / "t.csv", "1,1193,978300760\n").column("--user", "who")
 

@@ -73,7 +73,7 @@ def test_what_is_no_time_is_nan():
 def test_day_or_month_first():
     assert seconds(["01/02/2020", "13/02/2020"])[1] == "dates as %d/%m/%Y"
     assert seconds(["01/02/2020", "02/13/2020"])[1] == "dates as %m/%d/%Y"
-    message = "--time=t: whether the day or the month comes first cannot be told: give --time-format='%d/%m/%Y' or "
+    message = "--time=t: whether the day or the month comes first cannot be told: give --time_format='%d/%m/%Y' or "
     with pytest.raises(DataError, match=message):
         seconds(["01/02/2020", "03/04/2020"])
     assert seconds(["01/02/2020", "03/04/2020"], "%d/%m/%Y") == ([1580515200, 1585872000], "dates as %d/%m/%Y")
@@ -82,5 +82,5 @@ def test_day_or_month_first():
 
 @pytest.mark.parametrize("values", [["soon", "later"], ["", ""], [], ["x", "y", "2020-01-01"]])
 def test_no_time_at_all(values):
-    with pytest.raises(DataError, match=r"^--time=t: '.*' is no number and no known date; give --time-format"):
+    with pytest.raises(DataError, match=r"^--time=t: '.*' is no number and no known date; give --time_format"):
         seconds(values, dtype=object)

@@ -43,9 +43,9 @@ def asked(monkeypatch):
     prompts = []
     original = Recommender.predictions
 
-    def counted(self, given, seeds):
+    def counted(self, given, seeds, tell=None):
         prompts.extend(tuple(prompt.tolist()) for prompt in given)
-        return original(self, given, seeds)
+        return original(self, given, seeds, tell)
 
     monkeypatch.setattr(Recommender, "predictions", counted)
     return prompts
@@ -172,7 +172,7 @@ def test_a_validation_of_finished_weights_goes_on_too(settings, whole, asked, mo
     asked.clear()
     original, calls = Recommender.predictions, []
 
-    def dying(self, prompts, seeds):
+    def dying(self, prompts, seeds, tell=None):
         calls.append(len(prompts))
         if len(calls) == 3:
             raise KeyboardInterrupt

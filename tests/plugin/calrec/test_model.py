@@ -93,7 +93,7 @@ def test_what_comes_after_sampling_can_change_without_sampling_again(settings, m
     asked = []
     original = Recommender.predictions
     monkeypatch.setattr(
-        Recommender, "predictions", lambda self, prompts, seeds: asked.extend(prompts) or original(self, prompts, seeds)
+        Recommender, "predictions", lambda self, prompts, *more: asked.extend(prompts) or original(self, prompts, *more)
     )
     anew = run("CALRec", overrides={**settings, **after, "temperature": 0.7}, show=False)
     assert len(asked) == 1 + 8  # other sampling: one user validated, eight tested

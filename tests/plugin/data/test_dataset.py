@@ -112,11 +112,13 @@ def test_too_few_events_to_evaluate(tiny_settings, tiny_dataset):
         loaded("SASRec", tiny_settings)
 
 
-def test_what_is_missing_is_filled_with_every_pandas(tiny_settings, tiny_dataset):
-    """A lost time becomes the mean, as RecBole says; pandas 3 lets RecBole's own filling go to a copy."""
-    file = tiny_dataset / "Tiny" / "Tiny.inter"
+def test_what_items_lack_is_filled_with_every_pandas(tiny_settings, tiny_dataset):
+    """A lost number becomes the mean, as RecBole says; pandas 3 lets RecBole's own filling go to a copy."""
+    file = tiny_dataset / "Tiny" / "Tiny.item"
     head, first, *others = file.read_text().splitlines()
-    user, item, _ = first.split("\t")
-    file.write_text("\n".join([head, f"{user}\t{item}\t", *others]) + "\n")
-    _, dataset, _ = loaded("SASRec", tiny_settings)
-    assert not dataset.inter_feat["timestamp"].isnan().any()
+    rows = [f"{first}\t", *(f"{row}\t{number}" for number, row in enumerate(others))]
+    file.write_text("\n".join([f"{head}\tweight:float", *rows]) + "\n")
+    _, dataset, _ = loaded("FDSA", tiny_settings, selected_features=["weight", "category"])
+    weights = dict(zip(item_tokens(dataset), dataset.item_feat["weight"].tolist(), strict=True))
+    assert weights["a"] == pytest.approx(2.5)  # of 0 to 5
+    assert weights["b"] == 0

@@ -86,6 +86,6 @@ def test_every_user_is_in_one_share_and_comes_back_to_its_place(calrec_settings,
     for rank in range(world):
         own = share_of(data, Processes(rank, world))
         users = [user for batch in own for user in batch[0]["user_id"].tolist()] if own else []
-        tables.append(RankTable(*(torch.tensor(users, dtype=torch.int64) for _ in range(6))))
+        tables.append(RankTable(*(torch.tensor(users, dtype=torch.int64) for _ in range(8))))
     assert in_order(tables).users.tolist() == data._dataset.inter_feat["user_id"].tolist()
     assert max(map(len, tables)) - min(map(len, tables)) <= 1

@@ -81,7 +81,7 @@ def test_the_validation_score_is_not_rounded(prepared):
     ranks = [int(target) for batch in data.valid for target in batch[3]]
     assert score == pytest.approx(sum(1 / math.log2(1 + rank) for rank in ranks) / 8, abs=1e-12)
     assert round(score, 4) != score
-    assert list(found)[:2] == ["ndcg_opt@2", "ndcg_pes@2"]
+    assert list(found)[:2] == ["ndcg_opt@2", "ndcg_exp@2"]
 
 
 def test_training_leaves_the_best_weights(prepared, tmp_path):
@@ -136,3 +136,23 @@ def test_without_a_run_no_tensorboard_is_written(prepared, tmp_path, monkeypatch
     trainer_for("SASRec")(config, build_model(config, dataset)).fit(data.train, data.valid)
     assert sorted(tmp_path.iterdir()) == [tmp_path / "checkpoint", *before]
     assert recbole.trainer.trainer.get_tensorboard is original
+
+
+class Halves(UntrainedTrainer):
+    """Tells of the first user of each batch before the batch is done."""
+
+    def _batch_ranks(self, batch):
+        self.tell(1)
+        return super()._batch_ranks(batch)
+
+
+@pytest.mark.parametrize(("show", "name"), [("evaluate_ranks", "Validate"), ("test", "Test")])
+def test_the_bar_counts_each_user_once_and_says_what_is_evaluated(show, name, prepared, capsys):
+    config, dataset, data = prepared
+    for kind in (UntrainedTrainer, Halves):
+        trainer = kind(config, Fixed(config, dataset, [3.0] * 9))
+        getattr(trainer, show)(data.test, show_progress=True)
+        shown = capsys.readouterr().err
+        assert f"{name}: 100%" in shown
+        assert "8/8" in shown
+        assert "user/s" in shown

@@ -78,13 +78,14 @@ def test_seeds_of_a_row_share_users_too(write_run):
 def test_tables_of_changes_and_without_the_last_item_follow(three):
     for folder in three:
         ranks = pd.read_parquet(folder / "ranks.parquet")
-        ranks = ranks.assign(optimistic_masked=[1, None, 10, 1][: len(ranks)], pessimistic_masked=ranks["pessimistic"])
+        best = [1, None, 10, 1][: len(ranks)]
+        ranks = ranks.assign(optimistic_masked=best, pessimistic_masked=ranks["pessimistic"].clip(lower=10))
         ranks.loc[1, "pessimistic_masked"] = None
         ranks.to_parquet(folder / "ranks.parquet")
     found = shared(rows(*three)).rows
     table, note = masked_table(found)
     assert table[0].cells[1].opt.text == ".5000"  # Recall@1 of u1 and u3: u4 is not among them
-    assert note.startswith("1 users")
+    assert note.startswith("1 user ")
     change = change_table(found, "SASRec")[0]  # LIR, Recall@1: (2/3 + 0) / 2 against 1/3
     assert change.cells[1].opt.text == "+0.0 %"
     assert [row.label for row in metric_table(found, {}, whole=True)][:3] == ["SASRec", "LIR", "CALRec"]

@@ -7,6 +7,7 @@ import pytest
 
 from calrec_recbole.report.inputs.manifest import Entry, Manifest
 from calrec_recbole.report.plots import metric_plot
+from calrec_recbole.report.plots.looks import looks_of
 from calrec_recbole.report.plots.style import INK, SERIES, inline_svg
 from calrec_recbole.report.rows import rows_of
 
@@ -20,13 +21,13 @@ def rows(write_run):
 
 def test_a_drawing_for_the_page_has_no_colour_and_no_id_of_its_own(rows):
     paper = {"LIR": {"NDCG@10": (0.5, 0.4)}}
-    svg = inline_svg(metric_plot(rows, pd.DataFrame(), paper), "my data-metrics", "Metrics")
+    svg = inline_svg(metric_plot(rows, pd.DataFrame(), paper, looks_of(rows)), "my data-metrics", "Metrics")
     root = ElementTree.fromstring(svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" '))
     assert root.get("viewBox")
     assert root.get("width") is None
-    for colour in (INK, *SERIES[:2]):
+    for colour in (INK, *SERIES):
         assert colour not in svg
-    assert "var(--series-0)" in svg
+    assert f"var(--series-{looks_of(rows)['LIR <&>'].series})" in svg
     ids = [element.get("id") for element in root.iter() if element.get("id")]
     assert all(name.startswith("my-data-metrics-") for name in ids)
     texts = {"".join(element.itertext()) for element in root.iter() if element.tag.endswith("text")}

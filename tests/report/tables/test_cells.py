@@ -29,3 +29,11 @@ def test_a_number_that_is_not_there_is_a_dash():
     cells = marked_cells([{}, values(0.5, 0.4), values(0.3, 0.2)])
     assert cells[0][0].opt.text == printed(math.nan) == "–"
     assert cells[1][0].opt.mark == "best"
+
+
+def test_the_expected_number_stands_between_the_bounds_where_it_is_known():
+    expected = {metric.exp: 0.3 for metric in METRICS}
+    known, old, level = marked_cells([values(0.5, 0.1) | expected, values(0.4, 0.2), values(0.6, 0.6)])
+    assert [one.text for one in known[0].shown.values()] == [".5000", ".3000", ".1000"]
+    assert list(old[0].shown) == ["opt", "pes"]
+    assert list(level[0].shown) == ["both"]

@@ -2,11 +2,19 @@
 
 import math
 
+import pandas as pd
 import pytest
 
 from calrec_recbole.report.inputs.manifest import Entry, Manifest
 from calrec_recbole.report.rows import rows_of
-from calrec_recbole.report.tables.metric_tables import average_table, change_table, masked_table, metric_table
+from calrec_recbole.report.tables.metric_tables import (
+    average_table,
+    change_table,
+    equivalent_table,
+    gain_note,
+    masked_table,
+    metric_table,
+)
 from calrec_recbole.report.tables.text_tables import markdown
 
 
@@ -36,6 +44,14 @@ def test_the_gain_is_over_the_best_baseline_of_each_metric(write_run):
     # Recall@1: CALRec 3/4, SASRec 1/4, LIR 3/4 (optimistic); MRR: 3.5/4 against LIR's (3 + 1/11)/4
     assert table[-1].cells[1].opt.text == "+0.0 %"
     assert table[-1].cells[3].opt.text == f"+{100 * (3.5 / (3 + 1 / 11) - 1):.1f} %"
+
+
+def test_the_rows_behind_the_gain_are_named(write_run):
+    ours = write_run("CALRec", ranks=[(1, 1), (1, 1), (1, 1), (2, 2)])
+    found = rows(write_run("SASRec"), write_run("LIR"), ours)
+    # optimistic: LIR is ahead in NDCG@10, Recall@1 and MRR; in Recall@10 both have 3 of 4, and the first is named
+    assert gain_note(found).endswith("both optimistic: LIR (NDCG@10, Recall@1, MRR) and SASRec (Recall@10).")
+    assert gain_note(found[:2]) == gain_note(found[2:]) == ""
 
 
 def test_the_change_is_of_the_mean_of_both_cases(write_run):
@@ -69,7 +85,7 @@ def test_without_the_last_item(write_run):
     ranks = ranks.assign(optimistic_masked=[1, None, 10, 1], pessimistic_masked=[1, None, 29, 3])
     ranks.to_parquet(folder / "ranks.parquet")
     table, note = masked_table(rows(folder))
-    assert note.startswith("1 users")
+    assert note.startswith("1 user whose target is that item is")
     assert table[0].cells[1].opt.text == ".6667"  # Recall@1 of u1, u3, u4
     assert table[0].cells[1].pes.text == ".3333"
 
@@ -78,3 +94,14 @@ def test_a_failed_row_says_why():
     found = rows_of(Manifest("x", "X", entries=[Entry("a|b", "LIR", "T", "", error="it | broke")]))
     text = markdown({"T": metric_table(found, {}, whole=True)}, "X", "", [])
     assert r"| a\|b | failed: it \| broke |  |  |  |" in text
+
+
+def test_any_item_of_the_text_counts_where_these_ranks_were_kept(write_run):
+    folders = write_run("SASRec"), write_run("LIR")
+    ranks = pd.read_parquet(folders[1] / "ranks.parquet")
+    ranks["optimistic_equivalent"], ranks["pessimistic_equivalent"] = [1, 1, 8, 1], [1, 1, 8, 2]
+    ranks.to_parquet(folders[1] / "ranks.parquet")
+    (row,) = equivalent_table(rows(*folders))
+    assert row.label == "LIR"
+    assert [one.text for one in row.cells[1].shown.values()] == [".7500", ".6250", ".5000"]  # Recall@1
+    assert [one.text for one in row.cells[2].shown.values()] == ["1.0000"]

@@ -30,9 +30,12 @@ def test_truncation_draws_k_from_0_to_4_evenly():
 
 
 @pytest.mark.parametrize(("length", "shortest"), [(2, 2), (3, 2), (4, 2), (6, 2), (7, 3)])
-def test_truncation_leaves_a_target_and_one_history_item(length, shortest):
+def test_truncation_is_even_over_what_leaves_a_target_and_one_history_item(length, shortest):
     rng = np.random.default_rng(0)
-    assert min(len(truncated(list(range(length)), 4, rng)) for _ in range(300)) == shortest
+    lengths = [len(truncated(list(range(length)), 4, rng)) for _ in range(3000)]
+    ways = length - shortest + 1
+    assert set(lengths) == set(range(shortest, length + 1))
+    assert all(abs(lengths.count(kept) - 3000 / ways) < 4 * (3000 / ways) ** 0.5 for kept in set(lengths))
 
 
 def partitions(rows):

@@ -1,4 +1,4 @@
-"""RecBole's atomic files: `.inter` and `.item`, written so that RecBole and `csv` read back every character.
+"""Writes `.inter` and `.item` so that RecBole, `csv` and ``atomic_reader`` read back every character.
 
 Dialect: tab separated, `"` doubled inside quoted fields, "\n" at line ends, UTF-8. It is what RecBole's
 `pd.read_csv(sep="\t", engine="python")` reads; a field that begins with a bare `"` would stop it. A missing value is an
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-__all__ = ["read_atomic", "write_inter", "write_item"]
+__all__ = ["write_inter", "write_item"]
 
 ROWS = 100_000  # rows formatted at once
 
@@ -59,12 +59,3 @@ def write_inter(path: Path, events: pd.DataFrame, users: Sequence[str], items: S
 def write_item(path: Path, fields: Sequence[str], rows: Iterable[tuple[str, ...]]) -> None:
     """One row an item: its id, then the text of each of ``fields``, as tokens (RecBole's ``token`` keeps spaces)."""
     _write(path, ["item_id:token", *(f"{field}:token" for field in fields)], rows)
-
-
-def read_atomic(path: Path) -> Iterator[dict[str, str]]:
-    """Rows of an atomic file as column name (without its type) -> text."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file, delimiter="\t")
-        names = [column.rpartition(":")[0] or column for column in next(reader, [])]
-        for row in reader:
-            yield dict(zip(names, row, strict=False))

@@ -1,4 +1,4 @@
-"""`.inter` and `.item`: exact bytes, and what RecBole itself reads."""
+"""`.inter` and `.item`: exact bytes, and what RecBole's own reader makes of them."""
 
 import sys
 
