@@ -1,4 +1,4 @@
-# Two commands do everything on a machine with Python 3.11 and a package registry: `make demo` and `make test`.
+# Two commands do everything on a machine with Python 3.11 or later and a package registry: `make demo` and `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 # Which torch: any pip requirement or options, such as  TORCH="torch==2.13.0 --index-url <your CUDA or CPU index>"
@@ -15,7 +15,7 @@ install: $(INSTALLED)
 
 # --no-deps: constraints.txt is the complete list. Pyserini would pull fifty packages more for the one jar that is used.
 $(INSTALLED): constraints.txt setup.cfg pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "calrec-recbole is tried on Python 3.11 only; set PYTHON=")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "calrec-recbole needs Python 3.11 or later; set PYTHON=")'
 	@echo "install 1/3: $(TORCH), the largest download"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet $(TORCH)

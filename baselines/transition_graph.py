@@ -17,12 +17,11 @@ from scipy import sparse
 from torch import Tensor
 
 from calrec_recbole.plugin.calrec.retriever import bm25_of, check_engines
-from calrec_recbole.plugin.data.events import Events
 from calrec_recbole.reranking.rerank_settings import RerankSettings
 from calrec_recbole.retrieval.engine_settings import RetrievalSettings
 from calrec_recbole.setting_groups import check_ranges, ranged, settings_of
 
-__all__ = ["GraphSettings", "TransitionGraph", "transitions"]
+__all__ = ["GraphSettings", "TransitionGraph"]
 
 
 @dataclass(frozen=True)
@@ -40,26 +39,11 @@ class GraphSettings:
         check_ranges(self)
 
 
-def transitions(events: Events, n_items: int) -> sparse.csr_array:
-    """(n_items, n_items) float64: row i holds the shares of the items that followed i; zeros where nothing did.
-
-    A step is a pair of consecutive training events of one user.
-    """
-    users, items = events.users[events.training], events.items[events.training]
-    order = np.argsort(users, kind="stable")  # events are in chronological order
-    users, items = users[order], items[order]
-    pairs = users[1:] == users[:-1]
-    steps = (np.ones(pairs.sum()), (items[:-1][pairs], items[1:][pairs]))
-    counts = sparse.coo_array(steps, shape=(n_items, n_items)).tocsr()  # repeats add up
-    sums = np.asarray(counts.sum(axis=1)).ravel()
-    return sparse.csr_array(sparse.diags_array(1 / np.where(sums > 0, sums, 1)) @ counts)
-
-
 class TransitionGraph(SequentialRecommender):
     """score(i) = sum over the newest items h_1, h_2, ... of graph_decay^(j-1) (P + two_hops P^2)[h_j, i], divided by
     what the weights sum to, + text_weight BM25(text of h_1, text of i) / its largest value.
 
-    P is ``transitions``. Items that no term reaches score 0 and tie.
+    P is ``Events.transitions``. Items that no term reaches score 0 and tie.
     """
 
     input_type = InputType.POINTWISE
@@ -68,7 +52,7 @@ class TransitionGraph(SequentialRecommender):
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
         self.settings = settings_of(GraphSettings, config)
-        self.one = transitions(dataset.prepared.events, self.n_items)
+        self.one = dataset.prepared.events.transitions(self.n_items)
         self.steps = self.one + self.settings.two_hops * (self.one @ self.one) if self.settings.two_hops else self.one
         self.texts: tuple[str, ...] = ()
         if self.settings.text_weight:

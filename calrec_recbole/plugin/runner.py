@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import torch
 from recbole.utils import init_seed
 
 from calrec_recbole.errors import CalrecError, ConfigError
@@ -30,6 +31,7 @@ from calrec_recbole.runs.trained import TRAINED
 from calrec_recbole.runs.wandb_run import check_wandb, wandb_run
 from calrec_recbole.setting_files import write_settings
 from calrec_recbole.setting_groups import settings_of
+from calrec_recbole.stored_files import one_line, reading
 from calrec_recbole.training import Processes
 
 __all__ = ["RunResult", "build_model", "run"]
@@ -92,7 +94,8 @@ def _run(prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Pr
         init_seed(settings.seed, settings.reproducibility)
         for line in edited_since_prepare(prepared, settings_of(SourceSettings, config)):
             logger.warning(line)
-        data = prepared.loaders
+        with reading(f"{settings.dataset} cannot be fed to {settings.model}", "mend its settings", ConfigError):
+            data = prepared.loaders
         logger.info(_data_line(prepared))
     with cost.phase("model"):
         model = build_model(config, data.train.dataset)
@@ -160,5 +163,7 @@ def build_model(config: Config, train_dataset: Any) -> Any:
         return wanted(config, train_dataset).to(config["device"])
     except CalrecError:
         raise
-    except (AssertionError, NotImplementedError, ValueError) as problem:
-        raise ConfigError(f"{settings.model} cannot be built: {' '.join(str(problem).split())}") from problem
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as problem:  # RecBole's models check their settings as they come to them
+        raise ConfigError(f"{settings.model} cannot be built: {one_line(problem)}") from problem

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from rank_bm25 import BM25Okapi
 
-from calrec_recbole.baselines.transition_graph import transitions
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.prepared import prepare
@@ -34,7 +33,7 @@ def by_loops(prepared):
 
 def test_arrows_are_the_steps_of_the_training_rows(tiny_settings):
     prepared, _, _ = built({**tiny_settings, **SETTINGS})
-    found = transitions(prepared.events, prepared.dataset.item_num).toarray()
+    found = prepared.events.transitions(prepared.dataset.item_num).toarray()
     np.testing.assert_allclose(found, by_loops(prepared), atol=1e-15)
     assert found.any()
 
