@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from calrec_recbole.baselines.transformer_sizes import TransformerSizes
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.training.trim_padding import TrimSettings
-from calrec_recbole.setting_groups import settings_of
+from calrec_recbole.setting_groups import check_ranges, ranged, settings_of
 
 __all__ = ["BERT4RecFull", "append", "draw_masks"]
 
@@ -32,8 +32,11 @@ __all__ = ["BERT4RecFull", "append", "draw_masks"]
 class MaskSettings:
     """``ft_ratio`` of the rows have their last item alone masked, the others each item with ``mask_ratio``."""
 
-    mask_ratio: float = 0.2
-    ft_ratio: float = 0.5
+    mask_ratio: float = ranged(0.2, "[0, 1]")
+    ft_ratio: float = ranged(0.5, "[0, 1]")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def append(histories: Tensor, lengths: Tensor, items: Tensor) -> Tensor:

@@ -1,20 +1,33 @@
 """Files that are whole or absent: written under a temporary name, synced, then renamed."""
 
 import errno
+import fcntl
+import hashlib
 import json
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from calrec_recbole.errors import StorageError
 
-__all__ = ["recover_folder", "replacing_file", "replacing_folder", "write_json", "write_text", "writing"]
+__all__ = [
+    "file_name",
+    "recover_folder",
+    "replacing_file",
+    "replacing_folder",
+    "sweep",
+    "write_json",
+    "write_text",
+    "writing",
+]
 
+MOST_BYTES = 200  # of a name: file systems take 255, and some endings come behind it
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the disk, a quota, the process's limit
 
 
@@ -40,6 +53,17 @@ def _full(problem: BaseException | None) -> int | None:
     found = re.search(r"\(os error (\d+)\)", str(problem))
     number = problem.errno if isinstance(problem, OSError) else int(found[1]) if found else None
     return number if number in FULL else None
+
+
+def file_name(text: str) -> str:
+    """``text`` as the name of a file in a folder, whatever it holds; unlike texts have unlike names.
+
+    >>> file_name("Pet Supplies"), file_name("../../etc/x")
+    ('Pet Supplies', 'etc-x-56da1a2e')
+    """
+    name = re.sub(r"[^\w&'()+,. -]+", "-", text).encode()[:MOST_BYTES].decode(errors="ignore").strip(" .-")
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return name if name and name == text else "-".join(part for part in (name, digest) if part)
 
 
 def _sync(path: Path) -> None:
@@ -80,7 +104,7 @@ def recover_folder(path: str | Path) -> None:
     if old.exists() and not path.exists():
         os.replace(old, path)
     shutil.rmtree(old, ignore_errors=True)
-    for temporary in path.parent.glob(f".{path.name}.*.tmp"):
+    for temporary in path.parent.glob(f".{escape(path.name)}.*.tmp"):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
@@ -95,7 +119,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     old = path.with_name(f"{path.name}.old")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        temporary, lock = _locked_folder(path)
         try:
             yield temporary
             for file in (*sorted(temporary.rglob("*")), temporary):
@@ -109,6 +133,36 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+            os.close(lock)
+
+
+def sweep(path: str | Path) -> None:
+    """Removes the temporary folders that killed ``replacing_folder(path)`` left; those of living ones stay."""
+    path = Path(path)
+    for temporary in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        try:
+            lock = os.open(temporary, os.O_RDONLY)
+        except OSError:  # gone by now
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(temporary, ignore_errors=True)
+        except OSError:  # somebody works in it, or locks are unknown to this file system
+            continue
+        finally:
+            os.close(lock)
+
+
+def _locked_folder(path: Path) -> tuple[Path, int]:
+    """A new temporary folder beside ``path``, and the descriptor that holds its lock as long as this process lives."""
+    while True:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        lock = os.open(temporary, os.O_RDONLY)
+        with suppress(OSError):  # somebody's ``sweep`` holds it, or locks are unknown to this file system
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if temporary.is_dir():  # not swept before it was locked
+            return temporary, lock
+        os.close(lock)
 
 
 def write_text(path: str | Path, text: str) -> None:

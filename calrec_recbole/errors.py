@@ -4,7 +4,7 @@ CalrecError (ValueError)
 ├── ConfigError     a setting: unknown, of the wrong kind, or out of range
 ├── DataError       a file or a table that cannot be used as it is
 ├── BackboneError   a language model or tokenizer that cannot be loaded or does not fit
-├── ScoreError      scores that cannot be ranked (NaN, wrong shape)
+├── ScoreError      scores that cannot be ranked (NaN, wrong shape), a training that diverged
 └── StorageError    a disk or a quota that is full
 """
 
@@ -20,6 +20,7 @@ __all__ = [
     "StorageError",
     "did_you_mean",
     "must_be_one_of",
+    "nearest",
     "not_one_of",
 ]
 
@@ -41,7 +42,7 @@ class BackboneError(CalrecError):
 
 
 class ScoreError(CalrecError):
-    """Scores cannot be ranked."""
+    """Scores cannot be ranked, or a training has diverged."""
 
 
 class StorageError(CalrecError):
@@ -50,9 +51,15 @@ class StorageError(CalrecError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` with the nearest of ``known``, or ``""`` where none is near."""
+    near = nearest(name, known)
+    return f"; did you mean '{near}'?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str], alike: float = 0.5) -> str:
+    """The word of ``known`` that is most like ``name``, from 0 to 1 at least ``alike``; empty where none is."""
     by_lower = {word.lower(): word for word in sorted(known)}
-    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    return f"; did you mean '{by_lower[near[0]]}'?" if near else ""
+    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=alike)
+    return by_lower[near[0]] if near else ""
 
 
 def must_be_one_of(setting: str, value: object, known: Iterable[object], hint: str = "") -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calrec_recbole.errors import ConfigError, must_be_one_of
+from calrec_recbole.errors import ConfigError, not_one_of
 from calrec_recbole.fusion import POOLINGS
 from calrec_recbole.generation import PRECISIONS
-from calrec_recbole.setting_groups import no_effect, younger
+from calrec_recbole.setting_groups import check_ranges, no_effect, ranged, younger
 
 __all__ = ["AUTO", "CONSTRAINED", "DECODINGS", "LONGEST", "NATIVE", "InferenceSettings"]
 
@@ -34,43 +34,35 @@ class InferenceSettings:
     """
 
     decoding: str = younger("sample", neutral="sample")
-    beams: int = younger(32, neutral=32)
-    n_gen: int = 32
-    temperature: float = 0.5
+    beams: int = younger(32, neutral=32, within="[1, 1e6]")
+    n_gen: int = ranged(32, "[1, 1e9]")
+    temperature: float = ranged(0.5, "(0, 1e6]")
     speculate: bool | str = no_effect(AUTO)
     decode_precision: str = younger(AUTO, neutral=AUTO)
     cuda_graphs: bool = no_effect(False)
-    max_new_tokens: int | str = AUTO  # paper 4: 80, "a maximum output decoding length"
-    n_pred: int = 10
-    epsilon: float = 1 / 5000
+    max_new_tokens: int | str = ranged(AUTO, "auto or [1, 1e6]")  # paper 4: 80, "a maximum output decoding length"
+    n_pred: int = ranged(10, "[1, 1e6]")
+    epsilon: float = ranged(1 / 5000, "[0, 1e6]")
     pooling: str = "max"  # Algorithm 1, line 11
     # or the name of what else draws the samples: other draws, equally distributed
     generation_engine: str = younger(NATIVE, neutral="native")
 
     def __post_init__(self) -> None:
-        must_be_one_of("decoding", self.decoding, DECODINGS)
+        check_ranges(
+            self,
+            not_one_of("decoding", self.decoding, DECODINGS),
+            not_one_of("speculate", self.speculate, (AUTO, True, False)),
+            not_one_of("decode_precision", self.decode_precision, PRECISIONS),
+            not_one_of("pooling", self.pooling, POOLINGS, " (paper: max)"),
+        )
         if self.generation_engine != NATIVE and self.decoding == CONSTRAINED:
             raise ConfigError(
                 f"decoding=constrained draws no samples: set generation_engine=native, not {self.generation_engine}"
             )
-        self._check_sampling()
-        for name in ("n_gen", "temperature", "n_pred", "beams"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name}={getattr(self, name)} must be greater than 0")
-        if self.epsilon < 0:
-            raise ConfigError(f"epsilon={self.epsilon} must not be negative (paper: 1/5000)")
-        must_be_one_of("pooling", self.pooling, POOLINGS, " (paper: max)")
-
-    def _check_sampling(self) -> None:
-        must_be_one_of("speculate", self.speculate, (AUTO, True, False))
         if self.speculate is True and self.decoding == CONSTRAINED:
             raise ConfigError(f"speculate=True needs decoding=sample: {CONSTRAINED} decoding draws nothing")
         if self.speculate is True and self.generation_engine != NATIVE:
             raise ConfigError(f"speculate=True needs generation_engine=native: {self.generation_engine} does without")
-        must_be_one_of("decode_precision", self.decode_precision, PRECISIONS)
-        length = self.max_new_tokens
-        if length != AUTO and not (isinstance(length, int) and length > 0):
-            raise ConfigError(f"max_new_tokens={length!r} must be {AUTO} or a number greater than 0")
 
     def for_items(self, items: Sequence[NDArray[np.int64]]) -> "InferenceSettings":
         """These settings with what "auto" means for the tokens of a catalogue's items."""

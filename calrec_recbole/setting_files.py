@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -10,12 +11,14 @@ from typing import Any
 import yaml
 
 from calrec_recbole.durable_files import write_text
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import ConfigError, did_you_mean, nearest
+from calrec_recbole.stored_files import one_line
 
 __all__ = [
     "SettingsLoader",
     "config_file",
     "faults",
+    "hint_for",
     "parse_arguments",
     "parse_value",
     "read_settings",
@@ -52,6 +55,11 @@ EITHER_KIND: dict[str, tuple[type, ...]] = {  # settings that RecBole takes in m
     "global_ratio": (float,),
     "spatial_ratio": (float,),
 }
+
+ALIKE = 0.7  # of two names of settings, from 0 to 1: less is another word
+LONGEST = 100  # characters of a value that an error shows
+LARGEST = 10**300  # every number fits a float
+MOST_VALUES = 100_000  # in one file, aliases written out
 
 KINDS = {
     bool: "true or false",
@@ -92,10 +100,8 @@ def parse_value(text: str, name: str = "value") -> Any:
         return text.strip("\"'")
     if name.removeprefix("--") in SEPARATORS and not (len(text) > 2 and text[0] == text[-1] and text[0] in "\"'"):
         return text.replace("\\t", "\t")
-    try:
-        return yaml.load(text, SettingsLoader)
-    except yaml.YAMLError as problem:
-        raise ConfigError(f"{name}={text!r} is not YAML ({_place(problem)}): quote it") from None
+    shown = repr(text) if len(text) <= LONGEST else f"{text[:LONGEST]!r}..."
+    return _loaded(text, f"{name}={shown} is not YAML", "quote it")
 
 
 def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
@@ -116,17 +122,53 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, Any]:
 def read_settings(path: str | Path) -> dict[str, Any]:
     """A YAML file that holds one mapping; an empty file is an empty mapping. Raises ``ConfigError`` for other files."""
     try:
-        found = yaml.load(Path(path).read_text(encoding="utf-8"), SettingsLoader)
-    except (OSError, UnicodeDecodeError) as problem:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as problem:  # a path may hold a NUL
         reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"config file {path} cannot be read: {reason}") from None
-    except yaml.YAMLError as problem:
-        raise ConfigError(f"config file {path} is not YAML: {_place(problem)}") from None
+    found = _loaded(text, f"config file {path} is not YAML", "mend it")
     if found is None:
         return {}
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+    if not isinstance(found, dict):
         raise ConfigError(f"config file {path} must hold 'key: value' lines, not a {type(found).__name__}")
+    for key in found:
+        if not isinstance(key, str):
+            raise ConfigError(f"config file {path}: the key {key!r} is no text but {type(key).__name__}: quote it")
     return found
+
+
+def _loaded(text: str, what: str, advice: str) -> Any:
+    """The value of YAML. What its constructors raise (a date that does not exist, ``!!int x``) is ours to tell too."""
+    try:
+        found = yaml.load(text, SettingsLoader)
+        _size(found, {})
+        return found
+    except yaml.YAMLError as problem:
+        raise ConfigError(f"{what} ({_place(problem)}): {advice}") from None
+    except RecursionError:
+        raise ConfigError(f"{what} (it is nested too deeply): {advice}") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
+        raise ConfigError(f"{what} ({one_line(problem)}): {advice}") from None
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """How many values there are in ``value``, each alias counted as what it stands for.
+
+    ``known`` holds what was counted, -1 what is being counted. Raises ``ValueError`` for what no setting can mean.
+    """
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ValueError("a number has more than 300 digits")
+    if not isinstance(value, dict | list | tuple | set):
+        return 1
+    if known.get(id(value), 0) < 0:
+        raise ValueError("a list holds itself")
+    if id(value) not in known:
+        known[id(value)] = -1
+        inside = [*value, *value.values()] if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(one, known) for one in inside)
+    if known[id(value)] > MOST_VALUES:
+        raise ValueError(f"it stands for more than {MOST_VALUES} values")
+    return known[id(value)]
 
 
 def config_file(name: str | Path) -> Path:
@@ -158,9 +200,31 @@ def faults(given: Mapping[str, Any], defaults: Mapping[str, Any], known: Iterabl
     found = []
     for key, value in given.items():
         if key not in known:
-            found.append(f"setting {key!r} is unknown to {model}{did_you_mean(key, known)}")
+            found.append(f"setting {key!r} is unknown to {model}{hint_for(key, known)}")
         elif wanted := _other_kind(key, value, defaults.get(key)):
             found.append(f"{key}={value!r} must be {wanted}")
+    return found
+
+
+def hint_for(key: str, known: Iterable[str]) -> str:
+    """Where the unknown setting ``key`` belongs: to other models of ours, or to a name that is spelt nearly so."""
+    if of := _owners().get(key):
+        return f": it is a setting of {', '.join(of)}"
+    own = set(known)
+    near = nearest(key, own | set(_owners()), ALIKE)
+    if not near:
+        return ""
+    owned = "" if near in own else f", a setting of {', '.join(_owners()[near])}"
+    return f"; did you mean {near!r}{owned}?"
+
+
+@cache
+def _owners() -> dict[str, list[str]]:
+    """Setting -> our models whose YAML files name it."""
+    found: dict[str, list[str]] = {}
+    for file in sorted((Path(str(CONFIGS)) / "model").glob("*.yaml")):
+        for key in read_settings(file) if "-" not in file.stem else ():  # the others are of a data set too
+            found.setdefault(key, []).append(file.stem)
     return found
 
 

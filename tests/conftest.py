@@ -3,7 +3,8 @@
 import gzip
 import json
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from calrec_recbole.errors import CalrecError
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume
 from calrec_recbole.prompts import item_text
@@ -73,6 +75,23 @@ DECODERS: dict[str, Callable[[dict], PreTrainedModel]] = {
     "qwen2": lambda sizes: Qwen2ForCausalLM(Qwen2Config(**sizes)),
     "qwen3": lambda sizes: Qwen3ForCausalLM(Qwen3Config(**sizes, **DECODER_WINDOW, use_sliding_window=True)),
 }
+
+
+@pytest.fixture(scope="session")
+def may_refuse() -> Any:
+    """``with may_refuse(file): ...``: a block may end in one ``CalrecError``, of one line that holds ``file``."""
+
+    @contextmanager
+    def block(*named: object) -> Iterator[None]:
+        refused = ""
+        try:
+            yield
+        except CalrecError as problem:
+            refused = str(problem) or "nothing is told"
+        assert "\n" not in refused
+        assert not refused or all(str(name) in refused for name in named), refused
+
+    return block
 
 
 @pytest.fixture(scope="session")

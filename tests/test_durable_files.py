@@ -15,9 +15,11 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 
 from calrec_recbole.durable_files import (
+    file_name,
     recover_folder,
     replacing_file,
     replacing_folder,
+    sweep,
     write_json,
     write_text,
     writing,
@@ -161,3 +163,44 @@ def test_a_file_is_replaced_whole_or_not_at_all(before, after, fails, tmp_path_f
     assert os.listdir(folder) == ([] if expected is None else ["file"])
     assert expected is None or path.read_bytes() == expected.encode()
     shutil.rmtree(folder)
+
+
+def test_only_what_dead_processes_left_is_swept(tmp_path):
+    folder = tmp_path / "[Name]"
+    dead, alive = tmp_path / ".[Name].dead.tmp", tmp_path / ".Other.dead.tmp"
+    for left in (dead, alive):
+        (left / "inside").mkdir(parents=True)
+    with replacing_folder(folder) as temporary:
+        (temporary / "file").write_text("x")
+        sweep(folder)
+        assert temporary.is_dir()
+    assert not dead.exists()
+    assert alive.exists()
+    assert (folder / "file").read_text() == "x"
+
+
+def test_a_killed_writer_leaves_what_is_swept(tmp_path):
+    code = (
+        "import os, signal; from calrec_recbole.durable_files import replacing_folder\n"
+        f"with replacing_folder({str(tmp_path / 'Name')!r}): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob(".Name.*.tmp"))) == 1
+    sweep(tmp_path / "Name")
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(st.text(max_size=300))
+def test_a_file_name_stays_in_its_folder(text):
+    name = file_name(text)
+    assert name == os.path.basename(name)
+    assert name not in ("", ".", "..")
+    assert not name.startswith(".")
+    assert len(name.encode()) <= 255
+    assert name.isprintable()
+    assert file_name(name) == name or name != text
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_unlike_texts_have_unlike_file_names(one, two):
+    assert one == two or file_name(one) != file_name(two)

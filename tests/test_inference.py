@@ -29,11 +29,11 @@ def test_items_that_do_not_end_in_time_are_counted():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n_gen": 0}, "n_gen=0 must be greater than 0"),
+        ({"n_gen": 0}, "n_gen=0 must be at least 1"),
         ({"temperature": -1.0}, "temperature=-1.0 must be greater than 0"),
-        ({"epsilon": -0.1}, "epsilon=-0.1 must not be negative"),
+        ({"epsilon": -0.1}, "epsilon=-0.1 must be at least 0"),
         ({"pooling": "median"}, "pooling='median' must be one of max"),
-        ({"max_new_tokens": 0}, "max_new_tokens=0 must be auto or a number greater than 0"),
+        ({"max_new_tokens": 0}, "max_new_tokens=0 must be auto, or at least 1"),
         ({"speculate": "yes"}, "speculate='yes' must be one of auto, true, false"),
     ],
 )

@@ -60,11 +60,39 @@ def test_all_wrong_arguments_are_reported_at_once():
 
 
 @pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("2001-13-45", "month must be in"),
+        ("2001-01-01 25:61:61", "hour must be in"),
+        ("!!int x", "invalid literal"),
+        ("!!float x", "could not convert"),
+        ("!!bool x", "KeyError: 'x'"),
+        ("!!timestamp x", "no attribute"),
+        ("1" * 5000, "4300"),
+        ("0x" + "f" * 9000, "300 digits"),
+        ("[" * 100_000, "nested too deeply"),
+        ("- " * 3000, "nested too deeply"),
+        ("&a [*a]", "holds itself"),
+        ("[&a [x,x,x,x,x,x], &b [*a,*a,*a,*a,*a,*a], [" + "*b," * 10_000 + "]]", "more than 100000 values"),
+    ],
+)
+def test_a_value_that_yaml_cannot_build_is_one_short_line(text, reason):
+    with pytest.raises(ConfigError, match=reason) as caught:
+        parse_value(text, "--topk")
+    assert str(caught.value).startswith("--topk=")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
     ("content", "reason"),
     [
         ("- a\n- b\n", "must hold 'key: value' lines, not a list"),
-        ("a: [1\nb: 2\n", "is not YAML: line 2"),
-        ("1: x\n", "must hold 'key: value' lines"),
+        ("a: [1\nb: 2\n", r"is not YAML \(line 2, column 2: "),
+        ("1: x\n", "the key 1 is no text but int"),
+        ("a: 2001-13-45\n", r"is not YAML \(month must be in 1..12\)"),
+        ("a: !!bool x\n", r"is not YAML \(KeyError: 'x'\)"),
+        ("a: " + "[" * 5000, "nested too deeply"),
         ("just text", "not a str"),
         (b"\xff\xfe", "not UTF-8"),
         (None, "cannot be read: No such file"),

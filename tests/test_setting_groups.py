@@ -1,7 +1,20 @@
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from calrec_recbole.setting_groups import effective, keys_of, named, no_effect, settings_of, younger
+import pytest
+
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.setting_groups import (
+    check_ranges,
+    effective,
+    keys_of,
+    named,
+    no_effect,
+    ranged,
+    settings_of,
+    younger,
+)
 
 
 @dataclass(frozen=True)
@@ -35,3 +48,34 @@ def test_what_matters_is_what_has_an_effect_and_is_not_neutral():
     assert effective(flat, [Sizes]) == {"scratch_layers": 4, "seed": 1}
     assert effective({"scratch_beams": 64}, [Sizes]) == {"scratch_beams": 64}  # the default is no neutral value
     assert effective(flat, []) == flat
+
+
+@dataclass(frozen=True)
+class Numbers:
+    share: float = ranged(0.5, "[0, 1)")
+    count: int = ranged(3, "[1, 10]")
+    length: int | str = ranged("auto", "auto or (0, inf)")
+    loss: float = ranged(-0.5, "(-inf, inf)")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"share": 0}, {"share": 0.999}, {"count": 10}, {"length": 7}, {"length": "auto"}, {"loss": -1e300}],
+)
+def test_a_number_in_its_range_passes(given):
+    check_ranges(Numbers(**given))
+
+
+@pytest.mark.parametrize("field", ["share", "count", "length", "loss"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, "1", True, [1], 1j])
+def test_what_is_no_finite_number_never_passes(field, value):
+    with pytest.raises(ConfigError, match=f"^{field}="):
+        check_ranges(Numbers(**{field: value}))
+
+
+def test_each_bound_is_told_and_all_at_once():
+    with pytest.raises(ConfigError) as raised:
+        check_ranges(Numbers(share=1.0, count=11, length=0))
+    assert str(raised.value) == (
+        "share=1.0 must be below 1 | count=11 must be at most 10 | length=0 must be auto, or greater than 0"
+    )

@@ -16,7 +16,7 @@ PACKAGE, BASELINES = ROOT / "calrec_recbole", ROOT / "baselines"
 
 FLOORS = [  # design.md: a room imports from itself and from the floors before its own
     {"configs", "errors"},
-    {"durable_files", "setting_groups"},
+    {"durable_files", "setting_groups", "stored_files"},
     {"setting_files"},
     {"prompts", "losses", "fusion", "evaluation", "attention", "data"},
     {"catalogue", "examples", "generation", "paper", "retrieval"},
@@ -201,7 +201,8 @@ OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several ro
     *("plugin/test_shipped_configs.py", "training/test_adapted_training.py"),
     *("plugin/test_foreign_files.py", "plugin/test_door.py", "plugin/test_run_ids.py"),
     *(f"docs/test_{name}.py" for name in ("api_pages", "manual_commands", "manual_examples", "manual_links")),
-    *("docs/test_paper_index.py", "results/test_kept_results.py"),
+    *("docs/test_paper_index.py", "results/test_kept_results.py", "results/test_committed_configs.py"),
+    *(f"fuzz/test_fuzz_{name}.py" for name in ("checkpoints", "data", "results", "settings")),
 }
 
 

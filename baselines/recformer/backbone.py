@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from safetensors import SafetensorError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoTokenizer, LongformerConfig, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from calrec_recbole.backbone import no_bars
+from calrec_recbole.backbone import names_nothing, no_bars
+from calrec_recbole.backbone.pretrained import NO_CODE, check_size, check_trained_size
 from calrec_recbole.baselines.recformer.longformer import RecformerNetwork
 from calrec_recbole.errors import BackboneError, ConfigError
+from calrec_recbole.setting_groups import check_ranges, ranged
+from calrec_recbole.stored_files import reading
 
 __all__ = ["Backbone", "LongformerSizes", "from_longformer", "from_scratch", "read_backbone", "save_backbone"]
 
 SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
+OTHER = "give 'scratch', a hub id or a local folder of a Longformer"
 TOKEN_TYPES = 4
 SHARED, AVERAGED = 0.1, 5.0  # of a network from scratch
 
@@ -36,25 +39,19 @@ class LongformerSizes:
 
     prefix: ClassVar[str] = "scratch_"
 
-    vocab_size: int = 8000
-    hidden_size: int = 128
-    num_hidden_layers: int = 2
-    num_attention_heads: int = 2
-    intermediate_size: int = 512
-    dropout: float = 0.1
+    vocab_size: int = ranged(8000, "[261, 1e12]")  # a token a byte and the special ones at least
+    hidden_size: int = ranged(128, "[1, 1e12]")
+    num_hidden_layers: int = ranged(2, "[1, 1e12]")
+    num_attention_heads: int = ranged(2, "[1, 1e12]")
+    intermediate_size: int = ranged(512, "[1, 1e12]")
+    dropout: float = ranged(0.1, "[0, 1)")
 
     def __post_init__(self) -> None:
-        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"scratch_{name}={getattr(self, name)} must be at least 1")
-        least = 256 + len(SPECIAL)
-        if self.vocab_size < least:
-            raise ConfigError(f"scratch_vocab_size={self.vocab_size} must be at least {least}: a token a byte")
+        check_ranges(self)
         if self.hidden_size % self.num_attention_heads:
             wanted = f"a multiple of scratch_num_attention_heads={self.num_attention_heads}"
             raise ConfigError(f"scratch_hidden_size={self.hidden_size} must be {wanted}")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"scratch_dropout={self.dropout} must be at least 0 and below 1")
+        check_trained_size(self.num_hidden_layers, self.hidden_size, self.intermediate_size, self.vocab_size)
 
 
 def from_scratch(
@@ -117,21 +114,22 @@ def from_longformer(source: str, window: int, positions: int, max_tokens: int) -
 
     Raises ``BackboneError`` where it cannot be loaded, is no Longformer, or was made for fewer tokens.
     """
-    try:
-        config = AutoConfig.from_pretrained(source)
+    if names_nothing(source):
+        raise BackboneError(
+            f"recformer_backbone={source} cannot be loaded (no such folder, and no hub id): give another"
+        )
+    with reading(f"recformer_backbone={source} cannot be loaded", OTHER, BackboneError):
+        check_size(source)
+        config = AutoConfig.from_pretrained(source, **NO_CODE)
         if config.model_type != "longformer":
             raise BackboneError(f"recformer_backbone={source} is a {config.model_type}: give a Longformer or 'scratch'")
         config.attention_window = [window] * config.num_hidden_layers
         config.type_vocab_size, config.item_positions = TOKEN_TYPES, positions
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source, **NO_CODE)
         with _quiet():  # the sizes that do not match are those of the token types
             network = RecformerNetwork.from_pretrained(
                 source, config=config, ignore_mismatched_sizes=True, dtype=torch.float32
             )
-    except BackboneError:
-        raise
-    except (OSError, ValueError, ImportError, SafetensorError) as problem:
-        raise _unreadable(source, problem) from problem
     _check_longformer(source, network, tokenizer, max_tokens)
     return Backbone(network, tokenizer)
 
@@ -148,12 +146,11 @@ def _check_longformer(source: str, network: RecformerNetwork, tokenizer: Any, ma
 
 def read_backbone(folder: Path, window: int, positions: int, max_tokens: int) -> Backbone:
     """What ``save_backbone`` wrote; never asks the network. Raises ``BackboneError`` where the settings differ."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    with reading(f"recformer_backbone={folder} cannot be loaded", OTHER, BackboneError):
+        check_size(str(folder), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, **NO_CODE)
         with _quiet():
             network = RecformerNetwork.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32)
-    except (OSError, ValueError, SafetensorError) as problem:
-        raise _unreadable(str(folder), problem) from problem
     config = network.config
     if config.item_positions != positions:
         wanted = f"MAX_ITEM_LIST_LENGTH={config.item_positions - 1}"
@@ -181,9 +178,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         transformers_logging.set_verbosity(level)
-
-
-def _unreadable(source: str, problem: Exception) -> BackboneError:
-    reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-    wanted = "give 'scratch', a hub id or a local folder of a Longformer"
-    return BackboneError(f"recformer_backbone={source} cannot be loaded ({reason}): {wanted}")

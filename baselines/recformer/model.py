@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -29,10 +28,11 @@ from calrec_recbole.baselines.recformer.longformer import cosine_scores
 from calrec_recbole.baselines.recformer.official_checkpoint import load_official
 from calrec_recbole.baselines.recformer.prefix_rows import PretrainingData, pretraining_data
 from calrec_recbole.baselines.recformer.recformer_settings import RecformerSettings
-from calrec_recbole.errors import BackboneError, DataError
+from calrec_recbole.errors import BackboneError
 from calrec_recbole.plugin.train_stages import PRETRAIN
 from calrec_recbole.runs.run_folder import CHECKPOINT
 from calrec_recbole.setting_groups import settings_of
+from calrec_recbole.stored_files import reading
 from calrec_recbole.training.device.mixed_precision import autocast, resolve_precision
 
 __all__ = ["WEIGHTS", "Recformer"]
@@ -159,10 +159,8 @@ class Recformer(SequentialRecommender):
         """Takes over the weights and the table that ``save_weights`` wrote."""
         read = read_backbone(folder, self.window, self.positions, self.max_tokens)
         self.network.load_state_dict(read.network.state_dict())
-        try:
+        with reading(f"checkpoint {folder / TABLE} is damaged", "run it again"):
             self.table = load_file(folder / TABLE, device=str(self.network.device))["items"]
-        except (OSError, SafetensorError) as problem:
-            raise DataError(f"checkpoint {folder / TABLE} is damaged ({problem}): run it again") from problem
 
 
 def _is_ours(folder: Path) -> bool:

@@ -5,15 +5,14 @@ themselves could not be had where this was written: it is tested on a state dict
 never run on the real file.
 """
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from calrec_recbole.baselines.recformer.longformer import RecformerNetwork
+from calrec_recbole.baselines.tensor_files import read_tensors
 from calrec_recbole.errors import BackboneError
 
 __all__ = ["Loaded", "load_official"]
@@ -34,9 +33,9 @@ def load_official(file: Path, network: RecformerNetwork) -> Loaded:
     """Fills ``network`` from a ``pytorch_model.bin`` or one of the two converted files, with or without MLM head.
 
     The authors' decoder of the MLM head is not tied to the word embeddings; ours is, so theirs is left over. Raises
-    ``BackboneError`` for a file that is no state dict and for tensors of other shapes, naming both.
+    ``DataError`` for a file that is no state dict, ``BackboneError`` for tensors of other shapes, naming both.
     """
-    theirs = _named(_tensors(file))
+    theirs = _named(read_tensors(file))
     ours = {name: tensor for name, tensor in network.state_dict().items() if name not in TIED}
     found = sorted(ours.keys() & theirs.keys())
     if not found:
@@ -52,18 +51,6 @@ def load_official(file: Path, network: RecformerNetwork) -> Loaded:
         )
     network.load_state_dict({name: theirs[name] for name in found}, strict=False)
     return Loaded(sorted(ours.keys() - theirs.keys()), sorted(theirs.keys() - ours.keys()))
-
-
-def _tensors(file: Path) -> dict[str, Tensor]:
-    try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as problem:
-        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-        raise BackboneError(f"pre_model_path={file} cannot be read as tensors ({reason})") from problem
-    if not isinstance(found, Mapping):
-        raise BackboneError(f"pre_model_path={file} holds a {type(found).__name__}, not a state dict")
-    inside = found.get("state_dict", found)
-    return {name: tensor for name, tensor in inside.items() if isinstance(tensor, Tensor)}
 
 
 def _named(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

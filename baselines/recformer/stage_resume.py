@@ -1,12 +1,12 @@
 """Where Recformer's fine-tuning stood at the start of an epoch of a stage, so that a killed run goes on from there."""
 
-import json
 import time
 from typing import Any
 
 from calrec_recbole.baselines.recformer.model import WEIGHTS
 from calrec_recbole.durable_files import recover_folder
 from calrec_recbole.plugin.training.epoch_resume import LAST, load_epoch, phase_left, save_epoch
+from calrec_recbole.stored_files import NUMBER, read_json
 
 __all__ = ["resume_stage", "save_stage"]
 
@@ -28,7 +28,8 @@ def resume_stage(trainer: Any) -> tuple[int, int]:
     recover_folder(best)
     if best.is_dir():
         trainer.load_weights(trainer.checkpoint_dir)
-        state = json.loads((best / "state.json").read_text(encoding="utf-8"))
+        shape = {trainer.valid_metric: NUMBER, "epoch": str, ...: object}
+        state = read_json(best / "state.json", f"remove {last} to start anew", shape)
         trainer.keep(state[trainer.valid_metric], state["epoch"], {})
     epoch, trainer.resumed_seconds = load_epoch(last, trainer, None)
     trainer.best.score, trainer.best.result = float(trainer.best_valid_score), trainer.best_valid_result or {}

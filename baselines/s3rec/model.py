@@ -18,7 +18,7 @@ from calrec_recbole.baselines.text.frozen_table import TextTableSettings, text_t
 from calrec_recbole.baselines.transformer_sizes import TransformerSizes
 from calrec_recbole.plugin.train_stages import FINETUNE, PRETRAIN
 from calrec_recbole.plugin.training.trim_padding import TrimSettings
-from calrec_recbole.setting_groups import settings_of
+from calrec_recbole.setting_groups import check_ranges, ranged, settings_of
 
 __all__ = ["S3RecText", "one_of_many"]
 
@@ -27,12 +27,15 @@ __all__ = ["S3RecText", "one_of_many"]
 class PretrainingSettings:
     """The weights of the four losses, and how long they are learnt before the next item is."""
 
-    pretrain_epochs: int = 15
-    mask_ratio: float = 0.2
-    aap_weight: float = 1.0
-    mip_weight: float = 0.2
-    map_weight: float = 1.0
-    sp_weight: float = 0.5
+    pretrain_epochs: int = ranged(15, "[0, 1e6]")
+    mask_ratio: float = ranged(0.2, "[0, 1]")
+    aap_weight: float = ranged(1.0, "[0, 1e6]")
+    mip_weight: float = ranged(0.2, "[0, 1e6]")
+    map_weight: float = ranged(1.0, "[0, 1e6]")
+    sp_weight: float = ranged(0.5, "[0, 1e6]")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def one_of_many(scores: Tensor, classes: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
 from calrec_recbole.errors import ConfigError, must_be_one_of
+from calrec_recbole.stored_files import reading
 
 __all__ = ["POOLINGS", "TextSettings", "encode", "first_token", "token_mean"]
 
@@ -103,16 +104,12 @@ def _load(folder: Path, settings: TextSettings) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer  # seconds that a filled cache does not cost
 
     from calrec_recbole.backbone import no_bars
+    from calrec_recbole.backbone.pretrained import NO_CODE, check_size
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        with no_bars():
-            model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-    except (OSError, ValueError, ImportError) as problem:
-        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-        raise ConfigError(
-            f"text_encoder={settings.encoder} cannot be loaded ({reason}): give another encoder"
-        ) from problem
+    with reading(f"text_encoder={settings.encoder} cannot be loaded", "give another encoder", ConfigError), no_bars():
+        check_size(str(folder), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **NO_CODE)
+        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32, **NO_CODE)
     room = min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", settings.max_length))
     if settings.max_length > room:
         raise ConfigError(f"text_max_length={settings.max_length} exceeds the encoder's {room} tokens; lower it")

@@ -54,7 +54,9 @@ def _package_folder(source: str) -> Path:
 def _hub_folder(source: str) -> Path:
     try:
         return Path(snapshot_download(source, allow_patterns=list(DOWNLOADED), ignore_patterns=["*/*"]))
-    except (HFValidationError, OSError) as problem:
+    except HFValidationError:
+        raise ConfigError(f"text_encoder={source} is no folder, and no hub id; {OTHER}") from None
+    except OSError as problem:
         reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         raise ConfigError(f"text_encoder={source} is no folder and cannot be downloaded ({reason}); {OTHER}") from None
 

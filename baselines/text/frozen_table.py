@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from calrec_recbole.errors import must_be_one_of
+from calrec_recbole.setting_groups import check_ranges, ranged
 
 __all__ = ["TEXT_INITS", "TextTable", "TextTableSettings", "text_table"]
 
@@ -28,10 +29,11 @@ class TextTableSettings:
     """``text_init``: a name of ``TEXT_INITS``; the two others are RecBole's."""
 
     text_init: str = "text"
-    hidden_size: int = 300
-    initializer_range: float = 0.02
+    hidden_size: int = ranged(300, "[1, 1e5]")
+    initializer_range: float = ranged(0.02, "[0, 1e3]")
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         must_be_one_of("text_init", self.text_init, TEXT_INITS)
 
 

@@ -4,34 +4,19 @@ The official checkpoints (``UniSRec-FHCKM-300.pth``) name and shape their tensor
 had here: loading is tested on a synthetic file of their names and shapes, the real weights were never run.
 """
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
-from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
-from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.baselines.tensor_files import read_tensors
+from calrec_recbole.errors import ConfigError
 from calrec_recbole.runs.run_folder import CHECKPOINT
 
-__all__ = ["load_pretrained", "read_tensors", "weights_file"]
+__all__ = ["load_pretrained", "weights_file"]
 
 OF_A_DATASET = ("item_embedding.", "plm_embedding.")  # rows by item id, of the data set that it was trained on
-
-
-class _Inert:
-    """Takes the place of every class and function that a checkpoint names: none of them is imported or called."""
-
-    def __init__(self, *_: Any) -> None: ...
-
-    def __new__(cls, *_: Any) -> "_Inert":
-        return super().__new__(cls)
-
-    def __setstate__(self, state: Any) -> None: ...
 
 
 def weights_file(path: str | Path | None) -> Path:
@@ -74,25 +59,3 @@ def _check_shapes(file: Path, given: Mapping[str, Tensor], own: Mapping[str, Ten
             f"pre_model_path={file} does not fit: {'; '.join(wrong)}: set text_encoder, hidden_size, inner_size, "
             "n_exps and MAX_ITEM_LIST_LENGTH as they were when it was trained"
         )
-
-
-def read_tensors(file: Path) -> dict[str, Tensor]:
-    """Name -> tensor, on the CPU, of a ``.safetensors`` or of what ``torch.save`` wrote, bare or as ``state_dict``."""
-    try:
-        found = load_file(file) if file.suffix == ".safetensors" else _read_pickle(file)
-    except (SafetensorError, pickle.UnpicklingError, EOFError, OSError, RuntimeError, TypeError, ValueError) as problem:
-        reason = str(problem).strip().splitlines()[:1]
-        raise DataError(
-            f"checkpoint {file} cannot be read without executing it ({''.join(reason)[:120]}); where you trust it, "
-            "convert it: safetensors.torch.save_file(torch.load(FILE, weights_only=False)['state_dict'], "
-            "'converted.safetensors')"
-        ) from problem
-    tensors: Any = found.get("state_dict", found) if isinstance(found, Mapping) else {}
-    return {name: tensor for name, tensor in tensors.items() if isinstance(tensor, Tensor)}
-
-
-def _read_pickle(file: Path) -> Any:
-    """The config beside the official tensors names classes of RecBole: each is replaced by an inert one."""
-    named = get_unsafe_globals_in_checkpoint(str(file))
-    with safe_globals([(_Inert, name) for name in named]):
-        return torch.load(file, map_location="cpu", weights_only=True)

@@ -7,7 +7,7 @@ from calrec_recbole.baselines.unisrec.official_weights import weights_file
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.data.prepared import Prepared
 from calrec_recbole.plugin.train_stages import FINETUNE, PRETRAIN, SCRATCH, check_train_stage
-from calrec_recbole.setting_groups import named
+from calrec_recbole.setting_groups import check_ranges, named, ranged
 
 __all__ = ["RELOADED", "UniSRecSettings", "check_stage", "sources_of"]
 
@@ -18,22 +18,23 @@ RELOADED = {"train_stage": SCRATCH, "freeze_encoder": False}  # a finished run n
 class UniSRecSettings:
     """The adaptor, the stage, and the pretraining of section 2.2; defaults are the official code's."""
 
-    n_exps: int = 8
-    adaptor_dropout_prob: float = 0.2
-    temperature: float = 0.07
+    n_exps: int = ranged(8, "[1, 1e4]")
+    adaptor_dropout_prob: float = ranged(0.2, "[0, 1)")
+    temperature: float = ranged(0.07, "(0, 1e6]")
     train_stage: str = SCRATCH
     pre_model_path: str = ""
     freeze_encoder: bool = False
     loss_type: str = "CE"
     pretrain_datasets: Sequence[str] = ()  # none: the run's own
-    pretrain_epochs: int = 300
-    pretrain_batch_size: int = 8192
-    contrast_weight: float = named("lambda", 1.0e-3)
-    item_drop_ratio: float = 0.2
-    item_drop_coefficient: float = 0.9
-    word_drop_ratio: float = 0.15
+    pretrain_epochs: int = ranged(300, "[0, 1e6]")
+    pretrain_batch_size: int = ranged(8192, "[1, 1e7]")
+    contrast_weight: float = named("lambda", 1.0e-3, within="[0, 1e6]")
+    item_drop_ratio: float = ranged(0.2, "[0, 1]")
+    item_drop_coefficient: float = ranged(0.9, "[0, 1]")
+    word_drop_ratio: float = ranged(0.15, "[0, 1]")
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         check_train_stage("UniSRec", self.train_stage)
         if self.loss_type != "CE":
             raise ConfigError(f"loss_type={self.loss_type!r} must be CE: UniSRec is trained by cross-entropy alone")

@@ -1,6 +1,6 @@
 """Causal language models: a hub id, a local folder, a GGUF file, or a small one trained from scratch."""
 
-from calrec_recbole.backbone.load import Backbone, load_backbone, no_bars, read_backbone, save_backbone
+from calrec_recbole.backbone.load import Backbone, load_backbone, names_nothing, no_bars, read_backbone, save_backbone
 from calrec_recbole.backbone.lora import AdapterSettings, add_adapters, merged_weights
 from calrec_recbole.backbone.scratch import ScratchSizes, add_dropout, scratch_model, train_tokenizer
 
@@ -12,6 +12,7 @@ __all__ = [
     "add_dropout",
     "load_backbone",
     "merged_weights",
+    "names_nothing",
     "no_bars",
     "read_backbone",
     "save_backbone",

@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils._validators import validate_repo_id
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from calrec_recbole.backbone.lora import merged_weights
+from calrec_recbole.backbone.pretrained import NO_CODE, check_size
 from calrec_recbole.errors import BackboneError
 from calrec_recbole.generation.probe import check_backbone
+from calrec_recbole.stored_files import reading
 
-__all__ = ["Backbone", "load_backbone", "no_bars", "read_backbone", "save_backbone"]
+__all__ = ["Backbone", "load_backbone", "names_nothing", "no_bars", "read_backbone", "save_backbone"]
+
+OTHER = "give 'scratch', a local folder, a .gguf file or a hub id"
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,11 @@ def load_backbone(source: str, dtype: torch.dtype = torch.float32, *, samples: b
     if source.endswith(".gguf"):
         if not path.is_file():
             raise BackboneError(f"backbone={source}: no such GGUF file; give the path of an existing one")
-        backbone = _from_pretrained(str(path.parent), dtype, gguf_file=path.name)
+        backbone = _from_pretrained(str(path.parent), dtype, path.name, gguf_file=path.name)
         _forget_quantisation(backbone.model)
     else:
+        if names_nothing(source):
+            raise BackboneError(f"backbone={source} cannot be loaded (no such folder, and no hub id): {OTHER}")
         backbone = _from_pretrained(str(path) if path.is_dir() else source, dtype)
     return _checked(backbone, source, samples)
 
@@ -84,20 +91,31 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
     backbone.tokenizer.save_pretrained(folder)
 
 
-def _from_pretrained(source: str, dtype: torch.dtype, **where: Any) -> Backbone:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **where)
-        with no_bars():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, output_loading_info=True, **where)
+def _from_pretrained(source: str, dtype: torch.dtype, file: str = "", **where: Any) -> Backbone:
+    with (
+        reading(f"backbone={Path(source, file) if file else source} cannot be loaded", OTHER, BackboneError),
+        no_bars(),
+    ):
+        check_size(source, **where)
+        tokenizer = AutoTokenizer.from_pretrained(source, **NO_CODE, **where)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source, dtype=dtype, output_loading_info=True, **NO_CODE, **where
+        )
         model, found = loaded
         if found["missing_keys"]:  # transformers draws them at random
             raise ValueError(f"its weights lack {len(found['missing_keys'])} tensors: {min(found['missing_keys'])}")
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as problem:
-        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-        raise BackboneError(
-            f"backbone={source} cannot be loaded ({reason}): give 'scratch', a local folder, a .gguf file or a hub id"
-        ) from problem
     return Backbone(model, tokenizer)
+
+
+def names_nothing(source: str) -> bool:
+    """Whether ``source`` is no folder, and of a form that no hub id has."""
+    if Path(source).expanduser().is_dir():
+        return False
+    try:
+        validate_repo_id(source)
+    except HFValidationError:
+        return True
+    return False
 
 
 @contextmanager
@@ -132,7 +150,7 @@ def _checked(backbone: Backbone, source: str, samples: bool) -> Backbone:
     backbone.model.generation_config.eos_token_id = backbone.tokenizer.eos_token_id
     backbone.model.eval()
     probe = torch.arange(1, 5, device=backbone.model.device)[None]
-    with torch.inference_mode():
+    with reading(f"backbone={source} cannot read a text", "choose another", BackboneError), torch.inference_mode():
         theirs = backbone.model(input_ids=probe).logits
         ours = backbone.logits(backbone.trunk(input_ids=probe).last_hidden_state)
     if not torch.allclose(ours, theirs, rtol=1e-2, atol=1e-2):

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
 from calrec_recbole.errors import ConfigError
+from calrec_recbole.setting_groups import check_ranges, ranged
 
 __all__ = ["AdapterSettings", "add_adapters", "merged_weights"]
 
@@ -23,18 +24,13 @@ class AdapterSettings:
     ``lora_targets``: names of the backbone's linear maps ("q_proj", "v_proj"), or "all-linear".
     """
 
-    lora_rank: int = 0
-    lora_alpha: float = 16.0
-    lora_dropout: float = 0.0
+    lora_rank: int = ranged(0, "[0, 1e6]")
+    lora_alpha: float = ranged(16.0, "(0, 1e6]")
+    lora_dropout: float = ranged(0.0, "[0, 1)")
     lora_targets: str | tuple[str, ...] | list[str] = ALL_LINEAR
 
     def __post_init__(self) -> None:
-        if self.lora_rank < 0:
-            raise ConfigError(f"lora_rank={self.lora_rank} must not be negative; 0 trains the whole backbone")
-        if self.lora_alpha <= 0:
-            raise ConfigError(f"lora_alpha={self.lora_alpha} must be greater than 0")
-        if not 0 <= self.lora_dropout < 1:
-            raise ConfigError(f"lora_dropout={self.lora_dropout} must be at least 0 and below 1")
+        check_ranges(self)
         if not self.lora_targets:
             raise ConfigError(f"lora_targets={self.lora_targets!r} must name linear maps, or be {ALL_LINEAR}")
         if self.lora_rank:

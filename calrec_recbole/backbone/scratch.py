@@ -10,13 +10,14 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from calrec_recbole.backbone.pretrained import check_trained_size
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.prompts import FIRST_ITEM, NEXT_ITEM, USER_PREFIX
+from calrec_recbole.setting_groups import check_ranges, ranged
 
 __all__ = ["ScratchSizes", "add_dropout", "scratch_model", "train_tokenizer"]
 
 END_TOKEN = "<|end|>"
-SMALLEST_VOCABULARY = 257  # one token a byte and the end token
 
 
 @dataclass(frozen=True)
@@ -25,25 +26,20 @@ class ScratchSizes:
 
     prefix: ClassVar[str] = "scratch_"
 
-    vocab_size: int = 12000
-    hidden_size: int = 256
-    num_hidden_layers: int = 4
-    num_attention_heads: int = 4
-    intermediate_size: int = 768
-    dropout: float = 0.1
+    vocab_size: int = ranged(12000, "[257, 1e12]")  # one token a byte and the end token at least
+    hidden_size: int = ranged(256, "[1, 1e12]")
+    num_hidden_layers: int = ranged(4, "[1, 1e12]")
+    num_attention_heads: int = ranged(4, "[1, 1e12]")
+    intermediate_size: int = ranged(768, "[1, 1e12]")
+    dropout: float = ranged(0.1, "[0, 1)")
     merge_across_words: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"scratch_{name}={getattr(self, name)} must be at least 1")
-        if self.vocab_size < SMALLEST_VOCABULARY:
-            raise ConfigError(f"scratch_vocab_size={self.vocab_size} must be at least {SMALLEST_VOCABULARY}")
+        check_ranges(self)
         if self.hidden_size % (2 * self.num_attention_heads):
             wanted = f"a multiple of twice scratch_num_attention_heads={self.num_attention_heads}"
             raise ConfigError(f"scratch_hidden_size={self.hidden_size} must be {wanted}")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"scratch_dropout={self.dropout} must be at least 0 and below 1")
+        check_trained_size(self.num_hidden_layers, self.hidden_size, self.intermediate_size, self.vocab_size)
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, *, merge_across_words: bool) -> PreTrainedTokenizerFast:

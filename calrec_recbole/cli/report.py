@@ -1,6 +1,7 @@
 """`calrec report`: the results folder of finished runs, without running anything."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     paths = [Path(part) for given in arguments.runs for part in given.split(",") if part]
     manifest, place = manifest_of(paths)
+    for note in manifest.notes if place is None else ():
+        print(note, file=sys.stderr)
     manifest = manifest.changed(reference=arguments.reference, title=arguments.title)
     if not manifest.command:
         manifest = manifest.changed(command=arguments.command_line)

@@ -22,9 +22,20 @@ def prepare_slices(manifest: "Manifest", out: Path) -> None:
     for dataset, folder in folders.items():
         try:
             file = facts_file(out, read_run(folder))
-            if not file.is_file():
+            if not _whole(file):
                 from calrec_recbole.plugin.data.test_users import facts_of_run  # RecBole takes seconds to load
 
                 write_facts(facts_of_run(folder), file)
         except CalrecError as problem:
             print(f"no slices of {dataset}: {problem}", file=sys.stderr)
+
+
+def _whole(file: Path) -> bool:
+    from calrec_recbole.errors import DataError
+    from calrec_recbole.report.inputs.user_facts import read_file
+
+    try:
+        read_file(file)
+    except DataError:
+        return False
+    return True

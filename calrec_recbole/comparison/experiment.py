@@ -17,7 +17,8 @@ class Row:
     """One system of a comparison.
 
     ``settings`` and ``config_files`` are this row's alone, and every one must be known to its model. ``after`` names a
-    row whose run this one starts from (``pre_model_path``), ``first_stage`` one, or several, whose runs propose the
+    row whose run this one starts from (``pre_model_path``): the run on the same data set, or, where that row does not
+    run on it, on the first of its ``datasets``. ``first_stage`` names one, or several, whose runs propose the
     candidates (``rerank_from``). ``datasets``: only on these; empty = on all. ``show``: false for a row that is only a
     stage of others. ``paper``: its label in the paper's table, where that differs.
     """

@@ -1,7 +1,7 @@
 """Rows x data sets x seeds -> the runs of a comparison, each with what it must be started with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,15 @@ NOT_HERE = ("model", "dataset", "seed")  # a comparison sets them itself
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run; ``folder`` and ``data``, that of its data set, are known once it is resolved; ``error`` is one line."""
+    """One run; ``sources``: setting -> the names of the runs whose folders it takes.
+
+    ``folder`` and ``data``, that of its data set, are known once it is resolved; ``error`` is one line.
+    """
 
     row: Row
     dataset: str
     seed: int | None
+    sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     folder: Path | None = None
     settings: Mapping[str, Any] | None = None
     error: str = ""
@@ -29,8 +33,12 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        seed = "" if self.seed is None else f", seed {self.seed}"
-        return f"{self.row.label} on {self.dataset}{seed}"
+        return _name(self.row.label, self.dataset, self.seed)
+
+    @property
+    def needs(self) -> list[str]:
+        """The names of all ``sources``."""
+        return [name for names in self.sources.values() for name in names]
 
     @property
     def finished(self) -> bool:
@@ -46,13 +54,28 @@ class PlannedRun:
 def plan(experiment: Experiment) -> list[PlannedRun]:
     """Every run of the comparison, in the order of data sets, rows, seeds; none is resolved yet."""
     seeds: Sequence[int | None] = experiment.seeds or [None]
+    rows = {row.label: row for row in experiment.rows}
     return [
-        PlannedRun(row, dataset, seed)
+        PlannedRun(row, dataset, seed, _sources(row, dataset, seed, rows))
         for dataset in experiment.datasets
         for row in experiment.rows
         if not row.datasets or dataset in row.datasets
         for seed in seeds
     ]
+
+
+def _sources(row: Row, dataset: str, seed: int | None, rows: Mapping[str, Row]) -> dict[str, list[str]]:
+    """Names of runs of the same seed on the same data set; of a row that does not run there, on its own first one."""
+
+    def place(label: str) -> str:
+        own = rows[label].datasets
+        return own[0] if own and dataset not in own else dataset
+
+    return {key: [_name(label, place(label), seed) for label in labels] for key, labels in row.sources.items()}
+
+
+def _name(label: str, dataset: str, seed: int | None) -> str:
+    return f"{label} on {dataset}" + ("" if seed is None else f", seed {seed}")
 
 
 def shared_settings(experiment: Experiment) -> dict[str, Any]:

@@ -16,7 +16,8 @@ __all__ = ["RunProcess", "command_of"]
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 START = (  # as the installed command, whose name then stands in environment.json
-    "import sys; sys.argv[0] = 'run_recbole'; from calrec_recbole.cli.run_recbole import main; sys.exit(main())"
+    "import sys; sys.argv[0] = 'run_recbole'; from calrec_recbole.comparison.lease import end_with_parent; "
+    "end_with_parent(); from calrec_recbole.cli.run_recbole import main; sys.exit(main())"
 )
 
 
@@ -37,9 +38,14 @@ def _text(value: Any) -> str:
 
 
 class RunProcess:
-    """A running ``run_recbole``; ``output`` is the file of all that it prints."""
+    """A running ``run_recbole``; ``output`` is the file of all that it prints.
 
-    def __init__(self, arguments: list[str], output: Path, threads: int, gpu: str | None = None) -> None:
+    It ends when this process does, however that ends, and holds the descriptor ``lease`` as long as it lives.
+    """
+
+    def __init__(
+        self, arguments: list[str], output: Path, threads: int, gpu: str | None = None, lease: int | None = None
+    ) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         self.output, self.gpu = output, gpu
         environment = os.environ | {name: str(threads) for name in THREADS} | {"PYTHONUNBUFFERED": "1"}
@@ -50,7 +56,8 @@ class RunProcess:
             # a session of its own: Ctrl-C reaches the parent alone, which then stops its children in order
             self.process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # never written: its end tells the run that this process is gone
+                pass_fds=[] if lease is None else [lease],
                 stdout=stream,
                 stderr=stream,
                 env=environment,
@@ -59,7 +66,10 @@ class RunProcess:
 
     def poll(self) -> int | None:
         """The exit code; None while it runs."""
-        return self.process.poll()
+        code = self.process.poll()
+        if code is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+        return code
 
     def signal(self, number: signal.Signals) -> None:
         """Sends the signal to the process and to all that it started; does nothing where it has ended."""
@@ -75,7 +85,7 @@ class RunProcess:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             return False
-        return True
+        return self.poll() is not None
 
     def error(self) -> str:
         """Why it failed, in one line: the run's own ``error:``, a traceback's last line, or the signal."""

@@ -13,10 +13,16 @@ from typing import Any
 
 import calrec_recbole
 from calrec_recbole.durable_files import write_json
-from calrec_recbole.errors import CalrecError
+from calrec_recbole.errors import CalrecError, DataError
 from calrec_recbole.setting_files import CONFIGS, config_file
+from calrec_recbole.stored_files import read_json
 
 __all__ = ["resolve_all"]
+
+ANSWER: dict[Any, Any] = {  # of a run that could be resolved
+    **{"stamps": [object], "files": [str], "run_id": str, "parent?": str, "settings?": {...: object}},
+    "unknown?": {...: str},
+}
 
 
 def resolve_all(requests: Sequence[Mapping[str, Any]], memory: Path) -> list[dict[str, Any]]:
@@ -50,10 +56,10 @@ def _ask(requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _remembered(file: Path) -> dict[str, Any] | None:
     try:
-        answer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return answer if answer.pop("stamps") == _stamps(answer["files"]) else None
-    except (OSError, ValueError, KeyError):
+        answer: dict[str, Any] = read_json(file, "", ANSWER)
+    except DataError:  # asked anew
         return None
+    return answer if answer.pop("stamps") == _stamps(answer["files"]) else None
 
 
 def _stamps(files: Sequence[str]) -> list[list[int] | None]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+from calrec_recbole.comparison.lease import Lease
 from calrec_recbole.comparison.plan import PlannedRun, check_unknown, request, resolved
 from calrec_recbole.comparison.process import RunProcess, command_of
+from calrec_recbole.runs.run_folder import is_claimed
 
 __all__ = ["Machine", "Watcher", "execute"]
 
@@ -63,7 +65,7 @@ def execute(
     with _sigterm_as_interrupt():
         while len(ended) < len(runs):
             waiting = [run for run in runs if run.name not in ended]
-            ready = [run for run in waiting if all(name in ended for name in _needed(run))]
+            ready = [run for run in waiting if all(name in ended for name in run.needs)]
             asked = waiting if first else ready  # at first all of them, to find settings that none knows
             answers = resolve([request(run, shared, _folders(run, ended)) for run in asked])
             if first:
@@ -76,37 +78,25 @@ def execute(
     return [ended[run.name] for run in runs]
 
 
-def _sources(run: PlannedRun) -> dict[str, list[str]]:
-    """Setting -> the names of the runs whose folders it takes: the same data set and seed."""
-    return {
-        key: [replace(run, row=replace(run.row, label=label)).name for label in labels]
-        for key, labels in run.row.sources.items()
-    }
-
-
-def _needed(run: PlannedRun) -> list[str]:
-    return [name for names in _sources(run).values() for name in names]
-
-
 def _folders(run: PlannedRun, ended: Mapping[str, PlannedRun]) -> dict[str, list[Path]]:
     """Setting -> folders, of the settings whose runs all have one."""
     known = {name: one.folder for name, one in ended.items() if one.folder is not None}
     return {
         key: [known[name] for name in names]
-        for key, names in _sources(run).items()
+        for key, names in run.sources.items()
         if all(name in known for name in names)
     }
 
 
 def _unless_orphaned(run: PlannedRun, names: set[str]) -> PlannedRun:
-    for label, name in zip(run.row.needs, _needed(run), strict=True):
+    for name in run.needs:
         if name not in names:
-            return replace(run, error=f"row {label!r}, which it starts from, is not run on it")
+            return replace(run, error=f"it starts from {name!r}, which is no run here: add its data set")
     return run
 
 
 def _unless_failed(run: PlannedRun, ended: Mapping[str, PlannedRun]) -> PlannedRun:
-    for name in _needed(run):
+    for name in run.needs:
         if name in ended and ended[name].error:
             return replace(run, error=f"it starts from {name!r}, which failed")
     return run
@@ -130,36 +120,55 @@ def _execute_wave(wave: Sequence[PlannedRun], machine: Machine, watcher: Watcher
 
 def _run_all(pending: Sequence[PlannedRun], machine: Machine, watcher: Watcher, logs: Path) -> dict[str, str]:
     """Folder -> error, of those that failed."""
-    queue, running, failed = list(pending), dict[str, tuple[PlannedRun, RunProcess]](), dict[str, str]()
-    free = list(machine.gpus)
+    queue = [(run, Lease(_output(run, logs).with_suffix(".lease"))) for run in pending]
+    running, failed = dict[str, tuple[PlannedRun, RunProcess, Lease]](), dict[str, str]()
+    free, waiting = list(machine.gpus), set[str]()
     try:
         while queue or running:
-            while queue and len(running) < machine.jobs:
-                run, gpu = queue.pop(0), free.pop(0) if free else None
-                running[run.name] = (run, _start(run, machine.threads, gpu, logs))
+            for run, lease in list(queue):
+                if len(running) == machine.jobs:
+                    break
+                if not lease.take() or is_claimed(run.folder):  # another process is at it
+                    if run.name not in waiting:
+                        watcher.tell(run.name, "waiting", run)
+                    waiting.add(run.name)
+                    continue
+                queue.remove((run, lease))
+                if run.whole:  # it has been done meanwhile
+                    lease.give_back()
+                    watcher.tell(run.name, "reused", run)
+                    continue
+                gpu = free.pop(0) if free else None
+                running[run.name] = (run, _start(run, machine.threads, gpu, logs, lease), lease)
                 watcher.tell(run.name, "running", run)
             time.sleep(POLL_SECONDS)
             watcher.refresh()
-            for name, (run, process) in list(running.items()):
+            for name, (run, process, lease) in list(running.items()):
                 code = process.poll()
                 if code is None:
                     continue
                 del running[name]
+                lease.give_back()
                 free += [process.gpu] if process.gpu is not None else []
                 error = process.error() if code or not run.finished else ""
                 failed |= {str(run.folder): error} if error else {}
                 watcher.tell(name, "failed" if error else "done", replace(run, error=error))
     finally:
-        _stop([process for _, process in running.values()])
+        _stop([process for _, process, _ in running.values()])
+        for lease in [*(lease for _, lease in queue), *(lease for _, _, lease in running.values())]:
+            lease.give_back()
     return failed
 
 
-def _start(run: PlannedRun, threads: int, gpu: str | None, logs: Path) -> RunProcess:
-    assert run.folder is not None
+def _start(run: PlannedRun, threads: int, gpu: str | None, logs: Path, lease: Lease) -> RunProcess:
     assert run.settings is not None
     arguments = command_of(run.row.model, run.dataset, list(run.row.config_files), run.settings)
-    output = logs / f"{run.dataset}-{run.row.model}-{run.folder.name}.txt"
-    return RunProcess(arguments, output, threads, gpu)
+    return RunProcess(arguments, _output(run, logs), threads, gpu, lease.descriptor)
+
+
+def _output(run: PlannedRun, logs: Path) -> Path:
+    assert run.folder is not None
+    return logs / f"{run.dataset}-{run.row.model}-{run.folder.name}.txt"
 
 
 def _stop(processes: Sequence[RunProcess]) -> None:

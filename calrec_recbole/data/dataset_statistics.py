@@ -1,6 +1,5 @@
 """Table 1: what a prepared data set consists of."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from calrec_recbole.data.atomic import AtomicSettings, read_atomic, read_item_rows
 from calrec_recbole.data.pipeline import summary_file
 from calrec_recbole.errors import DataError
+from calrec_recbole.stored_files import read_json
 
 __all__ = ["Statistics", "count_words", "statistics"]
 
@@ -26,6 +26,13 @@ class Statistics:
     words_per_item: float
     word_vocabulary: int
     word_frequency: float
+
+
+SUMMARY = {  # what is read of it
+    "settings": {"dedup": bool, ...: object},
+    "counts": {"duplicates_dropped": int, "raw_events": int, ...: object},
+    ...: object,
+}
 
 
 def count_words(texts: Iterable[str]) -> tuple[int, int]:
@@ -47,8 +54,8 @@ def _duplicates(folder: Path) -> float | None:
     file = summary_file(folder)
     if not file.is_file():
         return None
-    summary = json.loads(file.read_text(encoding="utf-8"))
-    if not summary["settings"]["dedup"]:
+    summary = read_json(file, "prepare it again", SUMMARY)
+    if not summary["settings"]["dedup"] or not summary["counts"]["raw_events"]:
         return None
     return float(100 * summary["counts"]["duplicates_dropped"] / summary["counts"]["raw_events"])
 

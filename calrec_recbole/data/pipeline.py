@@ -18,7 +18,7 @@ from calrec_recbole.data.layouts.official_split import compare_splits, parts_of
 from calrec_recbole.data.layouts.recognition import metadata_layout, reviews_layout
 from calrec_recbole.data.metadata import ATTRIBUTES, CATEGORY_SOURCES, Metadata, read_metadata
 from calrec_recbole.data.raw_file import RawFile
-from calrec_recbole.durable_files import replacing_folder, write_json
+from calrec_recbole.durable_files import file_name, replacing_folder, sweep, write_json
 from calrec_recbole.errors import ConfigError, DataError, must_be_one_of
 
 __all__ = [
@@ -37,8 +37,8 @@ DEDUP = {"file": drop_consecutive_duplicates, "item": drop_duplicates_of_regroup
 
 def check_name(name: str) -> None:
     """Raises ``ConfigError`` where ``name`` is no name of a folder."""
-    if not name or name != Path(name).name or name.startswith("."):
-        raise ConfigError(f"--name={name} is not a folder name; use letters, digits, '-' and '_'")
+    if not name or name != file_name(name):
+        raise ConfigError(f"--name={name!r} is not a folder name; use letters, digits, '-' and '_'")
 
 
 def check_minimum(events: int) -> None:
@@ -141,6 +141,8 @@ def _file_facts(path: Path) -> dict[str, Any]:
 
 
 def require_ours(folder: Path) -> None:
+    if folder.parent.exists() and not folder.parent.is_dir():
+        raise DataError(f"--out={folder.parent} is no folder; give another")
     if folder.exists() and not summary_file(folder).is_file():
         raise DataError(f"{folder} exists and was not made by `calrec prepare`; move it away or choose another --name")
 
@@ -169,6 +171,7 @@ def prepare(
     """
     folder = out / settings.name
     require_ours(folder)
+    sweep(folder)
     parts, found = parts_of(reviews), reviews_layout(reviews, settings.layout)
     of_metadata = metadata_layout(metadata) if metadata else None
     events, files = read_parts(parts, *found)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.evaluation.summary import metric_names, metric_values
+from calrec_recbole.stored_files import read_table
 
 __all__ = ["align", "equivalent_items", "metric_vector", "metric_vectors", "read_ranks", "without_last_item"]
 
 COLUMNS = ("item_id", "optimistic", "pessimistic")
 CASES = ("optimistic", "pessimistic")
+VIEWS = ("masked", "equivalent")  # other ranks of the same users
 
 _MEAN = re.compile(r"_mean(?=@|$)")
 
@@ -28,10 +30,7 @@ def read_ranks(run: Path) -> pd.DataFrame:
     file = run / "ranks.parquet" if run.is_dir() else run
     if not file.is_file():
         raise DataError(f"{run} holds no ranks.parquet: the run has not finished; run it again")
-    table = pd.read_parquet(file)
-    lacking = [name for name in ("user_id", *COLUMNS) if name not in table]
-    if lacking:
-        raise DataError(f"{file} lacks the column(s) {', '.join(lacking)}: it is no file of ranks")
+    table = read_table(file, "it is no file of ranks; run it again", ("user_id", "item_id"), COLUMNS[1:])
     if table["user_id"].duplicated().any():
         raise DataError(f"{file} holds user {table['user_id'][table['user_id'].duplicated()].iloc[0]!r} twice")
     wrong = (table["optimistic"] < 1) | (table["pessimistic"] < table["optimistic"])
@@ -39,7 +38,17 @@ def read_ranks(run: Path) -> pd.DataFrame:
         raise DataError(
             f"{file}: ranks of user {table['user_id'][wrong].iloc[0]!r} are not 1 <= optimistic <= pessimistic"
         )
+    for name in (f"{case}_{view}" for view in VIEWS for case in CASES):
+        if name in table and not _rank_or_gap(table[name]).all():
+            raise DataError(f"{file}: the column {name} holds what is no rank; run it again")
     return table.set_index("user_id").sort_index()
+
+
+def _rank_or_gap(column: pd.Series) -> pd.Series:
+    """Whether each value is a whole number from 1, or missing; Parquet reads a column with gaps as floats."""
+    if not pd.api.types.is_numeric_dtype(column):
+        return column.isna()
+    return column.isna() | ((column >= 1) & (column <= 2**53) & (column % 1 == 0))
 
 
 def align(runs: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

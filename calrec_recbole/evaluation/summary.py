@@ -8,6 +8,7 @@ from torch import Tensor
 
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.evaluation.metrics import METRICS, Ranks, expected
+from calrec_recbole.setting_groups import check_ranges, outside, ranged
 
 __all__ = [
     "CASES",
@@ -34,7 +35,13 @@ class EvaluationSettings:
     metrics: Sequence[str] = DEFAULT_METRICS
     topk: Sequence[int] = DEFAULT_TOPK
     valid_metric: str = "ndcg_pes@10"
-    eval_batch_size: int = 512  # users
+    eval_batch_size: int = ranged(512, "[1, 1e9]")  # users
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        named = self.topk if isinstance(self.topk, list | tuple) else [self.topk]
+        if not named or any(outside("k", k, "[1, 1e9]", whole=True) for k in named):
+            raise ConfigError(f"topk={self.topk!r} must be whole numbers of at least 1, such as [1, 10]")
 
     @property
     def metric_names(self) -> list[str]:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.reranking.rerank_settings import AUTO, LOGPROB, number
-from calrec_recbole.setting_groups import younger
+from calrec_recbole.reranking.rerank_settings import LOGPROB
+from calrec_recbole.setting_groups import check_ranges, younger
 
 __all__ = ["BONUSES", "UnseenBonus", "fair_bonus", "unseen_items"]
 
@@ -26,22 +26,19 @@ class UnseenBonus:
     ``fair_bonus`` takes, at a cost of ``rerank_unseen_loss``, a share of the best metric.
     """
 
-    rerank_unseen: float | str = younger(0, neutral=0)
-    rerank_unseen_loss: float = younger(0.02, neutral=0.02)
+    rerank_unseen: float | str = younger(0, neutral=0, within="auto or [0, 1]")
+    rerank_unseen_loss: float = younger(0.02, neutral=0.02, within="[0, 1)")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     def check(self, rerank_by: str) -> None:
-        """Raises ``ConfigError`` for a value out of range, or a bonus that has no place."""
-        bonus, loss = self.rerank_unseen, self.rerank_unseen_loss
-        if bonus != AUTO and not 0 <= number(bonus) <= 1:
-            raise ConfigError(
-                f"rerank_unseen={bonus!r} must be auto or a number from 0 to 1, on top of scores in [0, 1]"
-            )
+        """Raises ``ConfigError`` for a bonus that has no place."""
+        bonus = self.rerank_unseen
         if bonus != 0 and rerank_by == LOGPROB:
             raise ConfigError(
                 f"rerank_unseen={bonus!r} is added to scaled scores: set rerank_by=texts, or rerank_unseen=0"
             )
-        if not 0 <= loss < 1:
-            raise ConfigError(f"rerank_unseen_loss={loss} must be a share, from 0 to below 1")
 
 
 def unseen_items(sequences: Iterable[ArrayLike], n_items: int) -> NDArray[np.bool_]:

@@ -24,6 +24,7 @@ from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import METRICS, EvaluationSettings, parse_metric
 from calrec_recbole.plugin.data.data_settings import DataSettings
 from calrec_recbole.plugin.data.split import SplitSettings, check_split
+from calrec_recbole.plugin.recbole_values import recbole_faults
 from calrec_recbole.plugin.registry import OURS, model_class
 from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.training.several_processes import local_rank
@@ -36,7 +37,7 @@ from calrec_recbole.setting_files import (
     read_settings,
     shipped_settings,
 )
-from calrec_recbole.setting_groups import keys_of, settings_of
+from calrec_recbole.setting_groups import group_faults, keys_of, settings_of
 
 __all__ = ["Config"]
 
@@ -62,7 +63,7 @@ EVALUATION: dict[str, list[Any]] = {  # paper 4; the first of each is how we wri
 
 EVERY_RUN = (RunSettings, DataSettings, AtomicSettings, SplitSettings, EvaluationSettings)
 OF_RECBOLES = {"SASRec": (TrimSettings,), "BERT4Rec": (TrimSettings,)}  # our models name their own groups
-AUTO = "auto"
+AUTO, CPU, CUDA = "auto", "cpu", "cuda"
 UNLISTED = {"model", "dataset", "encoding"}  # of RecBole's, besides its lists of arguments and its YAML files
 
 _READ = re.compile(r"""config\[\s*["'](\w+)["']\s*\]""")  # how RecBole's models read settings
@@ -144,12 +145,36 @@ class Config(RecBoleConfig):
             self.internal_config_dict.update(shipped_settings(kind, name))
         self.internal_config_dict["MODEL_TYPE"] = ModelType.SEQUENTIAL  # Pop too: the same rows are evaluated
         self.external_config_dict |= _parsed(self.variable_config_dict, self.internal_config_dict)
-        found = faults(self.external_config_dict, self.internal_config_dict, self.known, model)
+        given, defaults = self.external_config_dict, self.internal_config_dict
+        found = [*self._take_device(given), *faults(given, defaults, self.known, model)]
+        if not found:  # of values of their kinds
+            found = self._outside({**defaults, **given, "model": model, "dataset": dataset})
         default = self.internal_config_dict["checkpoint_dir"]
         if self.external_config_dict.get("checkpoint_dir", default) != default:
             found.append("checkpoint_dir has no effect: checkpoints lie in the run's folder, under output_dir")
         if found:
             raise ConfigError(" | ".join(found))
+
+    def _take_device(self, given: dict[str, Any]) -> list[str]:
+        """``device`` cpu and cuda are ``use_gpu``; only some models know xla. The faults of it."""
+        wanted = given.get("device", AUTO)
+        if wanted in (CPU, CUDA):
+            given["use_gpu"] = wanted == CUDA
+            if wanted == CUDA and not torch.cuda.is_available():
+                return ["device='cuda' is not here: torch finds no CUDA device; set device=cpu"]
+        if wanted in (AUTO, CPU, CUDA):
+            given.pop("device", None)
+        elif wanted != XLA or "device" not in self.known:
+            numbered = re.fullmatch(r"(?:cuda|gpu):?(\d+)", str(wanted))
+            own = f"{XLA} (CALRec alone)" if "device" not in self.known else XLA
+            hint = f": set gpu_id={numbered[1]}" if numbered else f"; gpu_id numbers the devices of {CUDA}"
+            del given["device"]
+            return [f"device={wanted!r} must be one of {AUTO}, {CPU}, {CUDA}, {own}{hint}"]
+        return []
+
+    def _outside(self, settings: Mapping[str, Any]) -> list[str]:
+        """What lies out of its range, or does not go together."""
+        return [*group_faults(settings, self.groups), *recbole_faults(settings, self.groups)]
 
     def _known(self, model_class: type[Any]) -> set[str]:
         """The settings of our groups, of RecBole's lists and YAML files, and those that a model of RecBole's reads."""

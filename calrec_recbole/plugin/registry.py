@@ -14,6 +14,9 @@ __all__ = ["OURS", "TRAINERS", "known_model", "known_models", "load", "model_cla
 OURS = {
     "CALRec": "calrec_recbole.plugin.calrec.model:CALRec",
     "LIR": "calrec_recbole.baselines.lir:LIR",
+    "RecentPop": "calrec_recbole.baselines.recent_pop:RecentPop",
+    "TransitionGraph": "calrec_recbole.baselines.transition_graph:TransitionGraph",
+    "SASRecSampled": "calrec_recbole.baselines.sasrec_sampled:SASRecSampled",
     "BERT4RecFull": "calrec_recbole.baselines.bert4rec:BERT4RecFull",
     "FDSAText": "calrec_recbole.baselines.fdsa_text:FDSAText",
     "S3RecText": "calrec_recbole.baselines.s3rec.model:S3RecText",
@@ -24,11 +27,15 @@ OURS = {
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
     "CALRec": "calrec_recbole.plugin.calrec.trainer:CALRecTrainer",
     "LIR": "calrec_recbole.plugin.training.tie_aware_trainer:UntrainedTrainer",
+    "RecentPop": "calrec_recbole.plugin.training.tie_aware_trainer:UntrainedTrainer",
+    "TransitionGraph": "calrec_recbole.plugin.training.tie_aware_trainer:UntrainedTrainer",
     "S3RecText": "calrec_recbole.baselines.s3rec.trainer:PretrainedTrainer",
     "UniSRec": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "UniSRecID": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "Recformer": "calrec_recbole.baselines.recformer.trainer:RecformerTrainer",
 }
+
+FOR_EXAMPLE = ("SASRec", "GRU4Rec", "BERT4Rec")
 
 _CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
 
@@ -46,6 +53,20 @@ def recbole_models() -> dict[str, str]:
             if name.lower() == file.stem:
                 found[name] = f"recbole.model.{file.parent.name}.{file.stem}:{name}"
     return found
+
+
+@cache
+def _other_kinds() -> dict[str, str]:
+    """Lower-case name -> kind, of RecBole's models that are not sequential, by the names of its files."""
+    spec = importlib.util.find_spec("recbole")
+    folders = Path((spec.submodule_search_locations or [""])[0] if spec else "") / "model"
+    return {
+        file.stem: folder.name.removesuffix("_recommender").replace("_", "-")
+        for folder in folders.glob("*_recommender")
+        if folder.name != "sequential_recommender"
+        for file in folder.glob("[a-z]*.py")
+        if file.stem != "pop"
+    }
 
 
 def known_models() -> list[str]:
@@ -73,6 +94,11 @@ def known_model(name: str) -> str:
     """The address of the model ``name``; raises ``ConfigError`` that names the nearest known model."""
     address = OURS.get(name) or recbole_models().get(name)
     if address is None:
+        if kind := _other_kinds().get(name.lower()):
+            raise ConfigError(
+                f"model={name!r} is one of RecBole's {kind} models, which read no history in order, and does not run "
+                f"here: take a sequential one ({', '.join(FOR_EXAMPLE)}) or Pop, or run it by RecBole's own command"
+            )
         hint = did_you_mean(name, known_models()) or f"; known: {', '.join(known_models())}"
         raise ConfigError(f"model={name!r} is unknown{hint}")
     return address

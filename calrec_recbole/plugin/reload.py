@@ -1,6 +1,5 @@
 """A finished run again: its config, model with the trained weights, and data, as RecBole's ``load_data_and_model``."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from calrec_recbole.plugin.runner import build_model
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE
 from calrec_recbole.setting_groups import settings_of
+from calrec_recbole.stored_files import read_json
 
 __all__ = ["LoadedRun", "load_run", "prepared_of_run"]
 
@@ -66,10 +66,8 @@ def prepared_of_run(
 
 
 def _check_data(prepared: Prepared, folder: Path) -> None:
-    try:
-        ran_on = json.loads((folder / "environment.json").read_text(encoding="utf-8"))["data_sha256"]
-    except (OSError, ValueError, KeyError) as problem:
-        raise DataError(f"{folder}/environment.json cannot be read ({problem}): run it again") from problem
+    shape = {"data_sha256": {...: str}, ...: object}
+    ran_on = read_json(folder / "environment.json", "run it again", shape)["data_sha256"]
     now = prepared.hashes
     changed = [f"{prepared.name}.{kind}" for kind in ("inter", "item") if ran_on.get(kind) != now.get(kind)]
     if changed:

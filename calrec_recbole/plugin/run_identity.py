@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from calrec_recbole.durable_files import write_json
-from calrec_recbole.errors import CalrecError, did_you_mean
+from calrec_recbole.errors import CalrecError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.data_settings import SourceSettings
 from calrec_recbole.plugin.data.input_hashes import input_files, input_hashes
 from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.runs.run_folder import run_id
+from calrec_recbole.setting_files import hint_for
 from calrec_recbole.setting_groups import settings_of
 
 __all__ = ["resolve"]
@@ -34,7 +35,7 @@ def resolve(request: Mapping[str, Any]) -> dict[str, Any]:
     unknown: dict[str, str] = {}
     try:
         known = Config(model, dataset).known
-        unknown |= {key: did_you_mean(key, known) for key in request["shared"] if key not in known}
+        unknown |= {key: hint_for(key, known) for key in request["shared"] if key not in known}
         shared = {key: value for key, value in request["shared"].items() if key not in unknown}
         settings = shared | request["settings"]
         config = Config(model, dataset, files, settings)

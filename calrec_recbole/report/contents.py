@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from calrec_recbole.errors import DataError
 from calrec_recbole.report.dataset_section import Section, kept_section, section_of
 from calrec_recbole.report.inputs.kept import Kept
 from calrec_recbole.report.inputs.manifest import Manifest
@@ -41,7 +42,7 @@ def from_runs(manifest: Manifest, out: Path) -> Contents:
     found = rows_of(manifest)
     of_dataset = {name: shared([row for row in found if row.dataset == name]) for name in _datasets(found)}
     rows = [row for own in of_dataset.values() for row in own.rows]
-    read = {name: read_facts(out, own.rows) for name, own in of_dataset.items()}
+    read = {name: _facts(out, own.rows) for name, own in of_dataset.items()}
     sections = [section_of(name, own, manifest, read[name]) for name, own in of_dataset.items()]
     reference = reference_of(rows, manifest.reference)
     overall = Overall(_average(manifest, rows), over_datasets(rows, reference), reference, _unfinished(rows))
@@ -58,6 +59,13 @@ def from_kept(manifest: Manifest, kept: Kept) -> Contents:
     reference = reference_of(rows, manifest.reference)
     overall = Overall(_average(manifest, rows), kept.overall, reference, _unfinished(rows))
     return Contents(rows, sections, overall, [DataColumn(**column) for column in kept.data])
+
+
+def _facts(out: Path, rows: Sequence[Row]) -> pd.DataFrame | None:
+    try:
+        return read_facts(out, rows)
+    except DataError:  # damaged, and the data to make it anew are not here
+        return None
 
 
 def _datasets(rows: Sequence[Row]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calrec_recbole.errors import DataError
+from calrec_recbole.errors import CalrecError, DataError
 from calrec_recbole.report.inputs.finished_runs import Run, read_run
 from calrec_recbole.report.inputs.manifest import Entry, Manifest
 from calrec_recbole.report.tables.paper_rows import system_of
@@ -94,11 +94,19 @@ def _row(entries: Sequence[Entry], kept: Mapping[str, Run] | None) -> Row:
         try:
             if entry.error:
                 raise DataError(entry.error)
-            runs.append(_kept(entry, kept) if kept is not None else read_run(Path(entry.folder)))
-        except DataError as problem:
+            runs.append(_kept(entry, kept) if kept is not None else _read(Path(entry.folder)))
+        except CalrecError as problem:
             errors.append(str(problem))
     first = entries[0]
     return Row(first.label, first.model, first.dataset, runs, " | ".join(errors), first.paper or first.label)
+
+
+def _read(folder: Path) -> Run:
+    """The run, its ranks among it: where they are damaged it is none."""
+    run = read_run(folder)
+    if run.has_ranks:
+        _ = run.ranks
+    return run
 
 
 def _kept(entry: Entry, kept: Mapping[str, Run]) -> Run:

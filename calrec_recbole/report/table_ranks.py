@@ -8,6 +8,7 @@ import pandas as pd
 from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.errors import DataError
 from calrec_recbole.report.rows import Row
+from calrec_recbole.stored_files import read_table
 
 __all__ = ["RANKS_FILE", "read_table_ranks", "write_table_ranks"]
 
@@ -44,7 +45,7 @@ def read_table_ranks(folder: Path) -> dict[tuple[str, str, int], pd.DataFrame]:
     file = folder / RANKS_FILE
     if not file.is_file():
         raise DataError(f"{folder} keeps no {RANKS_FILE}; run calrec compare with the data and the runs at hand")
-    table = pd.read_parquet(file)
+    table = read_table(file, "run calrec compare again")
     found = {}
     for dataset, own in table.groupby("dataset", observed=True, sort=False):
         for column in own.columns[3 :: len(CASES)]:

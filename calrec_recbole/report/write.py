@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from calrec_recbole.durable_files import replacing_file, write_text
+from calrec_recbole.report.csv_frames import write_frame
 from calrec_recbole.report.inputs.manifest import Manifest
 from calrec_recbole.report.inputs.user_facts import CACHE
 
@@ -104,7 +105,7 @@ def _write_frame(frame: pd.DataFrame, file: Path, parquet: bool = False) -> None
     if frame.empty:
         file.with_suffix(".csv").unlink(missing_ok=True)  # of an earlier report
         return
-    write_text(file.with_suffix(".csv"), frame.to_csv(index=False))
+    write_frame(frame, file.with_suffix(".csv"))
     if parquet:
         with replacing_file(file.with_suffix(".parquet")) as temporary:
             frame.to_parquet(temporary, index=False)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calrec_recbole.errors import ConfigError, must_be_one_of
-from calrec_recbole.setting_groups import younger
+from calrec_recbole.errors import must_be_one_of
+from calrec_recbole.setting_groups import check_ranges, younger
 
 __all__ = ["AUTO", "LOGPROB", "TEXTS", "RerankSettings", "number"]
 
@@ -21,10 +21,13 @@ class RerankSettings:
     """
 
     rerank_from: str | Sequence[str] = younger("", neutral="")
-    rerank_candidates: int = younger(100, neutral=100)
+    rerank_candidates: int = younger(100, neutral=100, within="[1, 1e9]")
     rerank_by: str = younger(LOGPROB, neutral=LOGPROB)
-    rerank_weight: float | str = younger(AUTO, neutral=AUTO)
+    rerank_weight: float | str = younger(AUTO, neutral=AUTO, within="auto or [0, 1]")
     rerank_engine: str = younger("lucene", neutral="lucene")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     @property
     def sources(self) -> list[str]:
@@ -35,13 +38,6 @@ class RerankSettings:
     def check(self) -> None:
         """Raises ``ConfigError`` where the values do not fit together; asked only where ``retrieval`` is rerank."""
         must_be_one_of("rerank_by", self.rerank_by, (LOGPROB, TEXTS))
-        weight = self.rerank_weight
-        if weight != AUTO and not 0 <= number(weight) <= 1:
-            raise ConfigError(
-                f"rerank_weight={weight!r} must be auto or a number from 0 (CALRec) to 1 (the first stage)"
-            )
-        if self.rerank_candidates < 1:
-            raise ConfigError(f"rerank_candidates={self.rerank_candidates} must be at least 1")
 
 
 def number(value: Any) -> float:

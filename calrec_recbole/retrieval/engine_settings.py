@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from calrec_recbole.setting_groups import no_effect, younger
+from calrec_recbole.setting_groups import check_ranges, no_effect, ranged, younger
 
 __all__ = ["RetrievalSettings"]
 
@@ -12,7 +12,10 @@ class RetrievalSettings:
     """``retrieval``: a name of ``ENGINES``, or for CALRec also hierarchical, rerank or none."""
 
     retrieval: str = "lucene"
-    bm25_k1: float = 1.5  # paper 4
-    bm25_b: float = 0.75  # paper 4
+    bm25_k1: float = ranged(1.5, "[0, 1e6]")  # paper 4
+    bm25_b: float = ranged(0.75, "[0, 1]")  # paper 4
     milvus_uri: str = no_effect("")  # a server's address or a file *.db; empty: a temporary one
-    milvus_candidates: int = younger(200, neutral=200)  # texts that Milvus answers to each query
+    milvus_candidates: int = younger(200, neutral=200, within="[1, 16384]")  # texts that Milvus answers to each query
+
+    def __post_init__(self) -> None:
+        check_ranges(self)

@@ -1,6 +1,7 @@
 """A run's learning curves: ``curves.csv``, one row for every value that training tells."""
 
 import csv
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -67,12 +68,17 @@ class CurvesFile:
 def read_points(file: Path) -> Iterator[Point]:
     """The rows of ``file`` in order; a row that a kill cut is left out."""
     with file.open(encoding="utf-8", errors="replace", newline="") as lines:
-        for row in csv.reader(lines):
+        rows = csv.reader(lines)
+        while True:
             try:
-                step, seconds, metric, value = row
-                yield Point(int(step), float(seconds), metric, float(value))
-            except ValueError:
-                continue  # the head, or the last row of a killed run
+                step, seconds, metric, value = next(rows)
+                point = Point(int(step), float(seconds), metric, float(value))
+            except (ValueError, csv.Error):
+                continue  # the head, the last row of a killed run, or what is damaged
+            except StopIteration:
+                return
+            if math.isfinite(point.seconds) and 0 <= point.step < 2**53:
+                yield point
 
 
 def read_curve(file: Path, metric: str) -> Curve:

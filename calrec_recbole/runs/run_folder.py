@@ -11,9 +11,10 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calrec_recbole.errors import ConfigError
+from calrec_recbole.errors import CalrecError, ConfigError, DataError
 from calrec_recbole.runs.curves import CURVES_FILE
 from calrec_recbole.setting_groups import effective
+from calrec_recbole.stored_files import read_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -29,6 +30,7 @@ __all__ = [
     "WANDB",
     "alone_in",
     "claim",
+    "is_claimed",
     "run_id",
     "users_left",
 ]
@@ -37,6 +39,7 @@ METRICS_FILE = "metrics.json"  # written last: its presence marks a finished run
 LEFT = "left"  # in it, where a limit of time left test users out: how many; such a run is extended, not done anew
 CHECKPOINT = "checkpoint"
 TRAINED_ON = "trained_on.json"  # of every run: the data sets behind its weights and what was held out of them
+CONFIG = "config.yaml"
 LOG = "log.txt"
 TENSORBOARD = "tensorboard"
 WANDB = "wandb"  # wandb's own name for its folder
@@ -58,7 +61,8 @@ def run_id(settings: Mapping[str, Any], hashes: Mapping[str, str], groups: "Iter
 def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
     """Yields ``parent/name`` for this process alone; where that run is finished, ``name-2``, ``name-3``, ...
 
-    An unfinished folder is emptied; with ``resumes`` stays what a run goes on from. One that a limit of time ended is
+    Where the block ends in a ``CalrecError`` before it kept anything, the folder goes again: a setting was refused. An
+    unfinished folder is emptied; with ``resumes`` stays what a run goes on from. One that a limit of time ended is
     yielded as it is, its results until others replace them. Raises ``ConfigError`` while another process works in it.
     """
     for number in count(1):
@@ -72,7 +76,11 @@ def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
                 _empty(folder, keep=KEPT if resumes else ())
             for temporary in folder.glob(".*.tmp"):  # of a kill
                 temporary.unlink()
-            yield folder
+            try:
+                yield folder
+            except CalrecError:
+                _drop_unbegun(folder)
+                raise
             return
 
 
@@ -87,16 +95,32 @@ def alone_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)  # unlocks
 
 
+def is_claimed(folder: Path | None) -> bool:
+    """Whether another process works in ``folder``."""
+    if folder is None or not folder.is_dir():
+        return False
+    try:
+        with alone_in(folder):
+            return False
+    except ConfigError:
+        return True
+
+
 def users_left(folder: Path) -> int | None:
     """Test users that a limit of time left out of the run in ``folder``, 0 where it is whole; None: unfinished."""
     file = folder / METRICS_FILE
     if not file.exists():
         return None
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:  # whoever reads it says so
+        return int(read_json(file, "", {f"{LEFT}?": int, ...: object}).get(LEFT, 0))
+    except DataError:  # whoever reads it says so
         return 0
-    return int(found.get(LEFT, 0)) if isinstance(found, dict) else 0
+
+
+def _drop_unbegun(folder: Path) -> None:
+    """Removes ``folder`` where nothing was done in it: its settings were refused."""
+    if {entry.name for entry in folder.iterdir()} <= {CONFIG, LOG, TENSORBOARD, WANDB}:
+        shutil.rmtree(folder)
 
 
 def _lock(descriptor: int, folder: Path) -> None:

@@ -1,17 +1,20 @@
 """What training came to, on disk once it is over: an interrupted evaluation goes on without it."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from calrec_recbole.durable_files import write_json
-from calrec_recbole.errors import DataError
+from calrec_recbole.stored_files import NUMBER, read_json, reading
 from calrec_recbole.training.best_weights import best_step, check_best
 
 __all__ = ["TRAINED", "Trained"]
 
 TRAINED = "trained.json"  # in the checkpoint folder
+SHAPE = {
+    **{"run": str, "step": int, "score": NUMBER, "valid": {...: NUMBER}, "users": int, "validated_on": str},
+    **{"chosen": {...: object}, "seconds": NUMBER, "planned?": {...: object}},
+}
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,10 @@ class Trained:
         file = checkpoint / TRAINED
         if not file.is_file():
             return None
-        try:
-            own = cls(**json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as problem:
-            raise DataError(
-                f"{file} is damaged ({' '.join(str(problem).split())}): remove the run's folder, run it again"
-            ) from problem
+        advice = "remove the run's folder, run it again"
+        found = read_json(file, advice, SHAPE)
+        with reading(f"{file} is damaged", advice):  # a key that is none of ours
+            own = cls(**found)
         if own.run != run or best_step(checkpoint / "best", run) != own.step:
             return None
         check_best(checkpoint / "best")

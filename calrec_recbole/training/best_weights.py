@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from calrec_recbole.errors import DataError
+from calrec_recbole.stored_files import read_json, reading
 
 __all__ = ["best_step", "check_best", "finished_weights", "weights_name"]
 
@@ -44,18 +45,9 @@ def check_best(folder: Path) -> None:
         raise DataError(f"checkpoint {folder} holds no trained weights: the run has not finished; run it again")
     _state(folder)
     for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(file, "pt"):
-                pass
-        except (OSError, SafetensorError) as problem:
-            raise DataError(
-                f"checkpoint {file} is damaged ({problem}): remove the run's folder, run it again"
-            ) from None
+        with reading(f"checkpoint {file} is damaged", "remove the run's folder, run it again"), safe_open(file, "pt"):
+            pass
 
 
 def _state(folder: Path) -> dict[str, Any]:
-    try:
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        return {**state, "step": int(state["step"])}
-    except (OSError, ValueError, LookupError, TypeError) as problem:
-        raise DataError(f"checkpoint {folder}/state.json is damaged ({problem}): run it again") from problem
+    return dict(read_json(folder / "state.json", "run it again", {"step": int, ...: object}))

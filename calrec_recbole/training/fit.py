@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from calrec_recbole.durable_files import recover_folder
-from calrec_recbole.errors import ConfigError, DataError
-from calrec_recbole.setting_groups import no_effect
+from calrec_recbole.errors import DataError
+from calrec_recbole.setting_groups import check_ranges, no_effect, ranged
 from calrec_recbole.training.best_weights import best_step, check_best
 from calrec_recbole.training.distributed.processes import Processes
 from calrec_recbole.training.loop import StepReport, Training
@@ -31,18 +31,16 @@ logger = logging.getLogger(__name__)
 class FitSettings:
     """When a fit validates, keeps weights and stops. Intervals are in optimiser steps."""
 
-    eval_interval: int = 640  # between validations
-    keep_interval: int = 0  # between weights that are kept for good in ``step-N``; 0: none
-    stopping_step: int = 3  # validations without a better score before training stops; 0: never
-    checkpoint_minutes: float = no_effect(5.0)  # between states on disk, besides those around validations
-    report_interval: int = no_effect(20)  # between reports to whoever follows the fit
+    eval_interval: int = ranged(640, "[1, 1e9]")  # between validations
+    keep_interval: int = ranged(0, "[0, 1e9]")  # between weights that are kept for good in ``step-N``; 0: none
+    stopping_step: int = ranged(3, "[0, 1e9]")  # validations without a better score before training stops; 0: never
+    checkpoint_minutes: float = no_effect(
+        5.0, within="[0, 1e6]"
+    )  # between states on disk, besides those around validations
+    report_interval: int = no_effect(20, within="[1, 1e9]")  # between reports to whoever follows the fit
 
     def __post_init__(self) -> None:
-        for name, least in (("eval_interval", 1), ("keep_interval", 0), ("stopping_step", 0), ("report_interval", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name}={getattr(self, name)} must be at least {least}")
-        if not self.checkpoint_minutes >= 0:
-            raise ConfigError(f"checkpoint_minutes={self.checkpoint_minutes} must be at least 0")
+        check_ranges(self)
 
 
 class Validation(NamedTuple):

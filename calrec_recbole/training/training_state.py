@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from calrec_recbole.durable_files import replacing_folder
-from calrec_recbole.errors import DataError
+from calrec_recbole.stored_files import reading
 from calrec_recbole.training.distributed.sharding import placed_as, whole
 from calrec_recbole.training.loop import Training
 
@@ -90,16 +89,13 @@ def load_state(training: Training, folder: Path) -> dict[str, Any]:
 
     Raises ``DataError`` that names ``folder`` where it is cut short or belongs to another model.
     """
-    try:
+    with reading(f"checkpoint {folder} cannot be resumed", "remove it to start anew"):
         tensors = load_file(folder / "state.safetensors")
         progress: dict[str, Any] = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
         training.step = _step(progress, training)
         _restore_model(training, tensors)
         _restore_optimisers(training, tensors)
         _restore_random(training, tensors)
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as problem:
-        reason = " ".join(str(problem).split())
-        raise DataError(f"checkpoint {folder} cannot be resumed ({reason}): remove it to start anew") from problem
     return progress
 
 

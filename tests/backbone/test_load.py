@@ -63,7 +63,10 @@ def test_logits_are_the_models_own_with_soft_capping_too(backbone):
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("no/such/model.gguf", "no such GGUF file"), ("./no/such/folder", "cannot be loaded")],
+    [
+        ("no/such/model.gguf", "no such GGUF file"),
+        ("./no/such/folder", r"cannot be loaded \(no such folder, and no hub id\): give 'scratch'"),
+    ],
 )
 def test_what_cannot_be_loaded_is_named(source, message, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

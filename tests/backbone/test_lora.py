@@ -104,7 +104,7 @@ def test_the_same_seed_gives_the_same_adapters_and_leaves_torchs_state_alone():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lora_rank": -1}, "lora_rank=-1 must not be negative"),
+        ({"lora_rank": -1}, "lora_rank=-1 must be at least 0"),
         ({"lora_alpha": 0}, "lora_alpha=0"),
         ({"lora_dropout": 1.0}, "lora_dropout=1.0"),
         ({"lora_targets": []}, r"lora_targets=\[\]"),

@@ -98,8 +98,18 @@ def test_shipped_comparisons_can_be_read(name):
 def test_the_paper_has_a_command_for_each_table():
     assert {*COMPARISONS} == {
         *(f"table{number}" for number in range(1, 9)),
-        *("footnote3", "ml-100k", "table5-small", "table6-small", "modes"),
+        *("footnote3", "ml-100k", "table2-full", "table4-full", "table5-small", "table6-small", "modes"),
     }
+
+
+@pytest.mark.parametrize(("name", "rows"), [("table2-full", 9), ("table4-full", 2)])
+def test_the_full_tables_take_stage_i_first_and_games_its_own(name, rows):
+    runs = {run.name: run for run in plan(read_experiment(name))}
+    assert {name for name in runs if name.startswith("stage I on")} == {"stage I on Scientific", "stage I on Games"}
+    for dataset in ("Scientific", "Instruments", "Arts", "Office", "Games", "Pet"):
+        source = "stage I on Games" if dataset == "Games" else "stage I on Scientific"
+        assert runs[f"CALRec on {dataset}"].sources == {"pre_model_path": [source]}
+        assert sum(run.dataset == dataset and run.row.show for run in runs.values()) == rows
 
 
 def test_a_file_of_all_rows_lies_below_the_command_line(tmp_path):

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from calrec_recbole.comparison import Experiment, Row, process
+from calrec_recbole.comparison.lease import Lease
 from calrec_recbole.comparison.plan import plan
 from calrec_recbole.comparison.scheduler import Machine, execute
 from calrec_recbole.errors import ConfigError
+from calrec_recbole.runs.run_folder import alone_in
 
 FAKE = """
 import pathlib, sys, time
@@ -168,5 +170,40 @@ def test_an_interrupt_stops_the_children(compare, monkeypatch):
 def test_a_row_without_its_stage_on_a_data_set(compare):
     first = Row("LIR", "first", {"name": "first"}, datasets=["B"])
     ended, _ = compare(row("second", after="first"), first)
-    assert ended["second"].error == "row 'first', which it starts from, is not run on it"
+    assert ended["second"].error == "it starts from 'first on B', which is no run here: add its data set"
     assert Path(compare.folder, "second").exists() is False
+
+
+def test_a_run_that_another_comparison_is_at_is_waited_for_and_never_started(compare, monkeypatch, tmp_path):
+    other, told = Lease(tmp_path / "logs" / "A-LIR-a.lease"), Told.tell
+    assert other.take()
+
+    def finish(self, name, state, run):
+        told(self, name, state, run)
+        if state == "waiting":
+            (compare.folder / "a").mkdir(parents=True)
+            (compare.folder / "a" / "metrics.json").write_text("{}")
+            other.give_back()
+
+    monkeypatch.setattr(Told, "tell", finish)
+    ended, states = compare(row("a"), row("b"))
+    assert states[:2] == [("a on A", "waiting"), ("b on A", "running")]
+    assert ("a on A", "reused") in states
+    assert ("a on A", "running") not in states
+    assert ended["a"].finished
+    assert not (compare.folder / "a" / "started").exists()
+
+
+def test_a_folder_that_a_run_works_in_is_waited_for(compare, monkeypatch):
+    (compare.folder / "a").mkdir(parents=True)
+    block, told = alone_in(compare.folder / "a"), Told.tell
+    block.__enter__()
+
+    def leave(self, name, state, run):
+        told(self, name, state, run)
+        if state == "waiting":
+            block.__exit__(None, None, None)
+
+    monkeypatch.setattr(Told, "tell", leave)
+    _, states = compare(row("a", again=1))
+    assert states == [("a on A", "waiting"), ("a on A", "running"), ("a on A", "done")]

@@ -109,8 +109,11 @@ def test_a_folder_that_is_not_ours_is_left_alone(raw, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"name": "../x"}, "--name=../x is not a folder name"),
-        ({"name": ".x"}, "--name=.x is not a folder name"),
+        ({"name": "../x"}, "--name='../x' is not a folder name"),
+        ({"name": ".x"}, "--name='.x' is not a folder name"),
+        ({"name": " "}, "--name=' ' is not a folder name"),
+        ({"name": "a\nb"}, r"--name='a\\nb' is not a folder name"),
+        ({"name": "a\0b"}, r"--name='a\\x00b' is not a folder name"),
         ({"category_source": "main_cats"}, r"--category_source=main_cats must be one of .*; did you mean 'main_cat'\?"),
         ({"ties": "x"}, "--ties=x must be one of file, item"),
         ({"user_fraction": 0.0}, "user_fraction=0.0 must be above 0"),

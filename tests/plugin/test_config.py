@@ -1,6 +1,8 @@
 import logging
 import os
 import sys
+from collections.abc import Sequence
+from typing import get_args, get_origin
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import yaml
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.registry import OURS
+from calrec_recbole.setting_groups import keys_of
 
 
 def test_later_sources_win(tmp_path):
@@ -61,7 +65,98 @@ def test_settings_that_only_a_models_source_reads_are_known():
     assert Config("FEARec", "ml-100k", config_dict={"contrast": "us_x", "sim": "dot"})["contrast"] == "us_x"
 
 
-@pytest.mark.parametrize("key", ["device", "MODEL_TYPE", "local_rank", "run_dir"])
+@pytest.mark.parametrize(
+    ("model", "key", "told"),
+    [
+        ("SASRec", "temperature", "'temperature' is unknown to SASRec: it is a setting of CALRec, "),
+        ("SASRec", "temprature", "did you mean 'temperature', a setting of CALRec, "),
+        ("SASRec", "epoch", "did you mean 'epochs'?"),
+        ("CALRec", "train_step", "did you mean 'train_steps'?"),
+        ("Pop", "xyzzy", "'xyzzy' is unknown to Pop$"),
+    ],
+)
+def test_a_hint_names_the_model_or_the_spelling(model, key, told):
+    with pytest.raises(ConfigError, match=told):
+        Config(model, "ml-100k", config_dict={key: 1})
+
+
+@pytest.mark.parametrize("model", ["Pop", "CALRec"])
+def test_device_has_four_names_and_no_numbers(model, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert Config(model, "ml-100k", config_dict={"device": "auto"})["device"] == torch.device("cpu")
+    on_cpu = Config(model, "ml-100k", config_dict={"device": "cpu"})
+    assert (on_cpu["device"], on_cpu.settings["use_gpu"]) == (torch.device("cpu"), False)
+    with pytest.raises(ConfigError, match="torch finds no CUDA device"):
+        Config(model, "ml-100k", config_dict={"device": "cuda"})
+    with pytest.raises(ConfigError, match=r"device='cuda:1' must be one of auto, cpu, cuda, xla.*: set gpu_id=1$"):
+        Config(model, "ml-100k", config_dict={"device": "cuda:1"})
+    with pytest.raises(ConfigError, match=r"device='tpu' must be one of"):
+        Config(model, "ml-100k", config_dict={"device": "tpu"})
+
+
+NUMBERS = [
+    ("SASRec", "eval_batch_size", 0, "must be at least 1"),
+    ("SASRec", "train_batch_size", -1, "must be at least 1"),
+    ("SASRec", "MAX_ITEM_LIST_LENGTH", 0, "must be at least 1"),
+    ("SASRec", "MAX_ITEM_LIST_LENGTH", 10**12, "must be at most 1e6"),
+    ("SASRec", "hidden_dropout_prob", 1.5, "must be below 1"),
+    ("SASRec", "learning_rate", float("nan"), "must be a finite number"),
+    ("SASRec", "hidden_size", 10**12, "must be at most 1e5"),
+    ("SASRec", "epochs", -1, "must be at least 0"),
+    ("SASRec", "seed", -1, "must be at least 0"),
+    ("SASRec", "clip_grad_norm", {"max_norm": float("inf")}, "must hold finite numbers"),
+    ("SASRec", "topk", [5, "abc"], "must be whole numbers of at least 1"),
+    ("SASRec", "topk", [True], "must be whole numbers of at least 1"),
+    ("CALRec", "alpha", float("nan"), "must be a finite number"),
+    ("CALRec", "beta", float("inf"), "must be a finite number"),
+    ("CALRec", "tau_c", float("nan"), "must be a finite number"),
+    ("CALRec", "weight_decay", 1e12, "must be at most 1e3"),
+    ("CALRec", "bm25_k1", 1e12, "must be at most 1e6"),
+    ("CALRec", "rerank_weight", float("nan"), "must be auto, or a finite number"),
+    ("CALRec", "rerank_unseen_loss", float("nan"), "must be a finite number"),
+    ("CALRec", "lora_alpha", float("nan"), "must be a finite number"),
+    ("CALRec", "checkpoint_minutes", float("nan"), "must be a finite number"),
+    ("CALRec", "lora_rank", 10**12, "must be at most 1e6"),
+    ("CALRec", "n_gen", 10**12, "must be at most 1e9"),
+    ("CALRec", "max_new_tokens", 10**12, "must be auto, or at most 1e6"),
+    ("CALRec", "scratch_num_hidden_layers", 10**12, "this machine has"),
+    ("CALRec", "scratch_vocab_size", 10**12, "this machine has"),
+    ("CALRec", "scratch_hidden_size", 6 * 10**11, "this machine has"),
+    ("Recformer", "scratch_vocab_size", 10**12, "this machine has"),
+    ("UniSRec", "lambda", float("nan"), "must be a finite number"),
+]
+
+
+@pytest.mark.parametrize(("model", "key", "value", "told"), NUMBERS)
+def test_a_number_out_of_its_range_is_named_before_data_are_read(model, key, value, told):
+    with pytest.raises(ConfigError, match=told) as raised:
+        Config(model, "ml-100k", config_dict={key: value})
+    assert key in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_all_numbers_out_of_range_are_told_at_once():
+    given = {"temperature": -1.0, "n_gen": 0, "train_steps": -5, "pooling": "median", "tau_c": 0, "eval_batch_size": 0}
+    with pytest.raises(ConfigError) as raised:
+        Config("CALRec", "ml-100k", config_dict=given)
+    assert all(f"{key}=" in str(raised.value) for key in given)
+
+
+@pytest.mark.parametrize("model", OURS)
+def test_every_number_of_a_group_has_a_range(model):
+    for group in Config(model, "ml-100k").groups:
+        for key, one in keys_of(group).items():
+            kinds = {one.type} if get_origin(one.type) is Sequence else set(get_args(one.type) or (one.type,))
+            if kinds & {int, float} and key != "gpu_id":  # a name
+                assert one.metadata.get("within"), f"{key} of {group.__name__} has no range"
+
+
+def test_the_shipped_numbers_lie_in_their_ranges():
+    for model in [*OURS, "SASRec", "GRU4Rec", "BERT4Rec", "Caser", "NPE", "HRM", "NextItNet", "CORE", "SINE"]:
+        Config(model, "ml-100k")
+
+
+@pytest.mark.parametrize("key", ["MODEL_TYPE", "local_rank", "run_dir"])
 def test_derived_settings_are_not_given(key):
     with pytest.raises(ConfigError, match="is unknown"):
         Config("SASRec", "ml-100k", config_dict={key: "x"})
@@ -75,7 +170,7 @@ def test_derived_settings_are_not_given(key):
         ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "RO", "mode": "uni100"}}, "must be 'full'"),
         ({"save_dataset": True}, "pickles"),
         ({"checkpoint_dir": "elsewhere"}, "has no effect"),
-        ({"topk": [0]}, "topk must be a positive integer"),
+        ({"topk": [0]}, "topk=.0. must be whole numbers of at least 1"),
         ({"repeatable": False}, "repeatable"),
         ({"train_neg_sample_args": {"distribution": "uniform"}}, "should be None"),
     ],

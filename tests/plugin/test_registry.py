@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.registry import OURS, TRAINERS, known_models, model_class, recbole_models
+from calrec_recbole.plugin.registry import OURS, TRAINERS, known_model, known_models, model_class, recbole_models
 
 
 def test_ours_shadow_no_model_of_recbole():
@@ -53,3 +53,9 @@ def test_an_unknown_model_names_the_nearest(name, nearest):
 def test_a_model_far_from_all_names_all():
     with pytest.raises(ConfigError, match=r"known: CALRec, LIR, .*TransRec"):
         model_class("qqqqqq")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("LightGCN", "general"), ("bpr", "general"), ("DeepFM", "context-aware")])
+def test_a_model_of_another_kind_of_recboles_is_told_apart(name, kind):
+    with pytest.raises(ConfigError, match=f"model='{name}' is one of RecBole's {kind} models.*take a sequential one"):
+        known_model(name)

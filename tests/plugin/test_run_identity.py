@@ -20,13 +20,13 @@ def test_the_folder_is_the_runners(tiny_settings):
 
 
 def test_a_setting_of_all_reaches_those_that_know_it(tiny_settings):
-    shared = {"train_step": 5, "train_steps": 5, "learning_rate": 0.5}
+    shared = {"train_step": 5, "train_steps": 100_000, "learning_rate": 0.5}
     pop, calrec = (resolve(asked(model, tiny_settings, shared)) for model in ("SASRec", "CALRec"))
     assert set(pop["unknown"]) == {"train_step", "train_steps"}
     assert calrec["unknown"] == {"train_step": "; did you mean 'train_steps'?"}
     assert pop["settings"]["learning_rate"] == calrec["settings"]["learning_rate"] == 0.5
     assert "train_steps" not in pop["settings"]
-    assert calrec["settings"]["train_steps"] == 5
+    assert calrec["settings"]["train_steps"] == 100_000
 
 
 def test_a_rows_own_setting_must_be_known(tiny_settings):

@@ -49,6 +49,31 @@ def no_plots(monkeypatch):
     monkeypatch.setattr("calrec_recbole.report.plots.all_plots.draw_plots", lambda *_: [])
 
 
+def test_no_file_leaves_the_folder_whatever_a_data_set_is_called(run_writer, tmp_path):
+    name = "../../evil"
+    folder = run_writer(tmp_path / "in")("LIR", dataset="Tiny")
+    out = tmp_path / "a" / "b" / "out"
+    before = {file for file in tmp_path.rglob("*") if file.is_file()}
+    write_report(Manifest("x", "X", entries=[Entry("LIR", "LIR", name, str(folder))]), out)
+    new = {file for file in tmp_path.rglob("*") if file.is_file()} - before
+    assert [file for file in new if not file.is_relative_to(out)] == []
+    plots = {file.name for file in (out / "plots").glob("*-metrics.png")}
+    assert len(plots) == 1
+    assert plots.pop().startswith("evil-")
+
+
+def test_damaged_ranks_cost_their_row_alone(run_writer, tmp_path):
+    write = run_writer(tmp_path / "in")
+    folders = {model: write(model) for model in ("SASRec", "LIR")}
+    file = folders["LIR"] / "ranks.parquet"
+    file.write_bytes(file.read_bytes()[:400])
+    made = Manifest("x", "X", entries=[Entry(model, model, "Tiny", str(path)) for model, path in folders.items()])
+    write_report(made, tmp_path / "out")
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "| SASRec | .5327 |" in table
+    assert f"failed: {file} cannot be read" in table
+
+
 def test_everything_is_there(written):
     names = {
         str(file.relative_to(written)) for file in written.rglob("*") if file.is_file() and ".cache" not in file.parts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.runs.run_folder import claim, run_id
+from calrec_recbole.runs.run_folder import claim, is_claimed, run_id
 from calrec_recbole.setting_groups import no_effect, younger
 
 
@@ -99,3 +99,34 @@ def test_the_lock_ends_with_its_process(tmp_path):
     assert os.listdir(tmp_path / "7-ab") == ["log.txt"]
     with claim(tmp_path, "7-ab") as folder:
         assert os.listdir(folder) == []
+
+
+def _end_in(error, parent, *kept):
+    with claim(parent, "1-ab") as folder:
+        for name in kept:
+            (folder / name).write_text("x")
+        raise error("x")
+
+
+def test_a_folder_of_refused_settings_goes_again(tmp_path):
+    with pytest.raises(ConfigError):
+        _end_in(ConfigError, tmp_path, "config.yaml", "log.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+ENDS = [("checkpoint", ConfigError), ("curves.csv", ConfigError), ("log.txt", OSError)]
+
+
+@pytest.mark.parametrize(("kept", "error"), ENDS)
+def test_a_folder_with_work_in_it_stays(tmp_path, kept, error):
+    with pytest.raises(error):
+        _end_in(error, tmp_path, kept)
+    assert (tmp_path / "1-ab" / kept).exists()
+
+
+def test_a_claimed_folder_is_known_from_outside(tmp_path):
+    assert not is_claimed(None)
+    assert not is_claimed(tmp_path / "nowhere")
+    with claim(tmp_path, "1-ab") as folder:
+        assert is_claimed(folder)
+    assert not is_claimed(folder)

@@ -39,5 +39,5 @@ def test_weights_cut_at_any_length_are_refused(best, length):
 def test_a_state_of_nonsense_is_refused(best, text):
     (best / "state.json").write_text(text)
     for check in (check_best, lambda folder: best_step(folder, "7-ab")):
-        with pytest.raises(DataError, match=rf"checkpoint {best}/state\.json is damaged"):
+        with pytest.raises(DataError, match=rf"{best}/state\.json is damaged"):
             check(best)

@@ -116,5 +116,5 @@ def test_a_plan_of_nonsense_is_refused(tiny_training, tmp_path, steps):
 def test_a_budget_needs_the_proportions_of_a_recipe():
     with pytest.raises(ConfigError, match=r"train_minutes=2.0 keeps the proportions of train_steps, which is 0"):
         TrainingSettings(train_steps=0, train_minutes=2.0)
-    with pytest.raises(ConfigError, match=r"train_minutes=-1 must not be negative"):
+    with pytest.raises(ConfigError, match=r"train_minutes=-1 must be at least 0"):
         TrainingSettings(train_steps=5, train_minutes=-1)

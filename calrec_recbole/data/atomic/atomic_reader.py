@@ -25,6 +25,11 @@ Row = TypeVar("Row")
 BAD_ROWS = ("error", "drop")
 DROP = BAD_ROWS[1]
 TYPES = ("token", "float", "token_seq", "float_seq")
+KNOWN = {  # setting -> names that stand for its default where a file has no column of that name
+    "USER_ID_FIELD": ("session_id", "customer_id", "reviewer_id"),
+    "ITEM_ID_FIELD": ("product_id", "business_id", "artist_id", "venue_id", "news_id", "movie_id", "book_id", "asin"),
+    "TIME_FIELD": ("date", "time", "datetime", "unix_timestamp"),
+}
 QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
@@ -65,7 +70,8 @@ class AtomicSettings:
 class AtomicFile:
     """An open atomic file: ``names`` and ``types`` of its columns, then its rows; ``bad`` counts what rows left out.
 
-    A column without a type is a token. Raises ``DataError`` for a file that is missing, empty or not in its encoding.
+    A column without a type is a token. Where the default of a field's setting is no column, a column of a ``KNOWN``
+    name takes its name; ``renamed`` says so. Raises ``DataError`` for a file that is missing or not in its encoding.
     """
 
     def __init__(self, path: Path, settings: AtomicSettings) -> None:
@@ -76,6 +82,7 @@ class AtomicFile:
         columns = [_unquoted(column).strip() for column in header.split(settings.field_separator)]
         self.names = [column.partition(":")[0] for column in columns]
         self.types = [column.partition(":")[2] or "token" for column in columns]
+        self.renamed = self._rename()
         twice = {name for name in self.names if self.names.count(name) > 1}
         if header and twice:
             raise DataError(f"{path} has two columns of one name: {sorted(twice)[0]!r}")
@@ -87,6 +94,17 @@ class AtomicFile:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lines.close()
+
+    def _rename(self) -> str:
+        """One line for people, or ``""``."""
+        said, usual = [], AtomicSettings()
+        for setting, aliases in KNOWN.items():
+            name = getattr(self.settings, setting)
+            alias = next((one for one in aliases if one in self.names), None)
+            if alias and name == getattr(usual, setting) and name not in self.names:
+                self.names[self.names.index(alias)] = name
+                said.append(f"{name} <- {alias} ({setting})")
+        return f"{self.path.name}: {', '.join(said)}" if said else ""
 
     def place(self, name: str, setting: str) -> int:
         """Where the column ``name`` stands; ``DataError`` that names ``setting`` where it is missing."""

@@ -66,7 +66,7 @@ def read_item_rows(path: Path, settings: AtomicSettings, wanted: Collection[str]
                 cells[row[place]] = row
         dropped = file.settle()
     said = f"{path.name}: {repeated} rows repeat an item; the first that is not empty counts" if repeated else ""
-    notes = tuple(note for note in (dropped, said) if note)
+    notes = tuple(note for note in (file.renamed, dropped, said) if note)
     names = [settings.ITEM_ID_FIELD if n == place else name for n, name in enumerate(file.names)]
     return ItemRows(path, names, file.types, settings.seq_separator, cells, repeated, file.bad.total, notes)
 

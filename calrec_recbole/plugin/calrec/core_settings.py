@@ -7,6 +7,7 @@ from typing import Any, Self
 import torch
 
 from calrec_recbole.backbone import AdapterSettings, Backbone, ScratchSizes
+from calrec_recbole.backbone.machine_memory import check_memory
 from calrec_recbole.engines.samplers import VLLM, check_sampler
 from calrec_recbole.engines.xla.lazy_graph import XLA
 from calrec_recbole.errors import ConfigError, must_be_one_of
@@ -17,8 +18,10 @@ from calrec_recbole.plugin.train_stages import FINETUNE, check_train_stage
 from calrec_recbole.prompts import PROMPTS, Prompt
 from calrec_recbole.reranking.rerank_settings import RerankSettings
 from calrec_recbole.retrieval.engine_settings import RetrievalSettings
-from calrec_recbole.setting_groups import no_effect, settings_of, younger
+from calrec_recbole.setting_groups import check_ranges, no_effect, ranged, settings_of, younger
 from calrec_recbole.training import FitSettings, TrainingSettings
+
+TOKEN_BYTES = 8
 
 __all__ = [
     "GROUPS",
@@ -41,8 +44,11 @@ class BackboneSettings:
 
     backbone: str = "scratch"
     prompt_template: str = "calrec"  # paper 3.2
-    max_input_length: int = 1024  # paper 4
+    max_input_length: int = ranged(1024, "[1, 1e9]")  # paper 4
     device: str | torch.device = younger("auto", neutral="auto")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -55,9 +61,10 @@ class StageSettings:
     joint_datasets: Sequence[str] = ()
     joint_targets: Sequence[str] = ()
     selection_dataset: str = ""
-    mixture_power: float = 0.3  # paper 3.3
+    mixture_power: float = ranged(0.3, "[0, 1]")  # paper 3.3
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         check_train_stage("CALRec", self.train_stage)
 
 
@@ -65,14 +72,12 @@ class StageSettings:
 class UserLimits:
     """How many users are evaluated, 0 for all; ``evaluate_minutes`` ends a test that the same command goes on with."""
 
-    valid_users: int = 500
-    test_users: int = younger(0, neutral=0)
-    evaluate_minutes: float = no_effect(0.0)
+    valid_users: int = ranged(500, "[0, 1e9]")
+    test_users: int = younger(0, neutral=0, within="[0, 1e9]")
+    evaluate_minutes: float = no_effect(0.0, within="[0, 1e6]")
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            if getattr(self, one.name) < 0:
-                raise ConfigError(f"{one.name}={getattr(self, one.name)} must be at least 0")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,10 @@ def check_generation(settings: CALRecSettings, processes: int) -> None:
     cannot work.
     """
     engine, steps = settings.inference.generation_engine, settings.training.train_steps
+    length = settings.inference.max_new_tokens
+    samples, longest = settings.inference.n_gen, length if isinstance(length, int) else 1
+    what = f"n_gen={samples} texts a user of max_new_tokens={length}"
+    check_memory(what, TOKEN_BYTES * samples * longest, "lower them")
     if engine == XLA:
         return _check_xla(settings, processes)
     if engine == VLLM and steps != 0:

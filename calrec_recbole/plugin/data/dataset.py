@@ -67,6 +67,8 @@ class _SameForAll:
             return (load is None or name in load) and not (unload and name in unload)
 
         table = self._table(Path(filepath), source, keeps)
+        if lacking := sorted((load or set()) - set(table.types)):
+            raise DataError(f"load_col names {lacking[0]!r}, which is no column of {filepath}: mend load_col")
         if not table.types:
             return None
         for name, kind in table.types.items():
@@ -79,7 +81,8 @@ class _SameForAll:
         if source == FeatureSource.ITEM:
             return item_table(self.prepared.item_rows(self.inter_feat[self.iid_field]), self.prepared.atomic, keeps)
         table = feature_table(path, self.prepared.atomic, keeps, source == FeatureSource.INTERACTION)
-        self.prepared.tell(table.note)
+        for note in table.notes:
+            self.prepared.tell(note)
         self.prepared.dropped += table.dropped
         return table
 

@@ -16,12 +16,15 @@ __all__ = ["FeatureTable", "feature_table", "item_table"]
 
 
 class FeatureTable(NamedTuple):
-    """``frame``: a column a field; ``types``: field -> RecBole's. ``dropped`` rows were left out, as ``note`` says."""
+    """``frame``: a column a field; ``types``: field -> RecBole's; ``dropped``: how many rows are left out.
+
+    ``notes``: a line each for people.
+    """
 
     frame: pd.DataFrame
     types: dict[str, FeatureType]
     dropped: int = 0
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
     def longest(self, name: str) -> int:
         """Parts of the longest cell of a sequence; 1 of another field."""
@@ -44,7 +47,8 @@ def feature_table(
         types = {name: _type(file, name) for name in names}
         readers = [(file.names.index(name), _reader(name, types[name], settings, of_events)) for name in names]
         frame = _frame(names, file.rows(lambda row: [read(row[place]) for place, read in readers]))
-        return FeatureTable(frame, types, file.bad.total, file.settle())
+        notes = tuple(note for note in (file.renamed, file.settle()) if note)
+        return FeatureTable(frame, types, file.bad.total, notes)
 
 
 def item_table(rows: ItemRows, settings: AtomicSettings, keeps: Callable[[str], bool]) -> FeatureTable:

@@ -1,6 +1,5 @@
 """``retrieval: rerank``: the first stage of section 6's proposal; its scores and CALRec's become one ranking."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calrec_recbole.durable_files import write_json
-from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.errors import ConfigError
 from calrec_recbole.experimental.unseen_bonus import unseen_items
 from calrec_recbole.plugin.calrec.core_settings import CALRecSettings
 from calrec_recbole.plugin.calrec.retriever import RERANK
@@ -21,6 +20,7 @@ from calrec_recbole.recommender import Recommender
 from calrec_recbole.reranking.candidates import candidates, log_softmax, scaled, target_logprobs
 from calrec_recbole.reranking.mixing import Parts
 from calrec_recbole.reranking.rerank_settings import AUTO, LOGPROB, TEXTS, number
+from calrec_recbole.stored_files import NUMBER, read_json
 
 __all__ = ["Reranker", "check_rerank"]
 
@@ -119,7 +119,5 @@ class Reranker:
     def kept(checkpoint: Path) -> dict[str, Any]:
         """The settings that ``keep`` wrote; none where there is none."""
         file = checkpoint / RERANK_FILE
-        try:
-            return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
-        except ValueError as problem:
-            raise DataError(f"{file} is damaged ({problem}): run it again") from problem
+        shape = dict.fromkeys(("rerank_weight", "rerank_unseen"), (*NUMBER, type(None)))
+        return dict(read_json(file, "run it again", shape)) if file.is_file() else {}

@@ -1,16 +1,15 @@
 """A model's weights on disk: ``model.safetensors``, and ``state.json`` beside it. Nothing is pickled."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from calrec_recbole.durable_files import replacing_file, write_json
 from calrec_recbole.errors import DataError
+from calrec_recbole.stored_files import read_json, reading
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
@@ -33,19 +32,16 @@ def save_checkpoint(folder: Path, model: Any, state: Mapping[str, Any]) -> None:
     write_json(folder / STATE, state)
 
 
-def load_checkpoint(folder: Path, model: Any) -> dict[str, Any]:
+def load_checkpoint(folder: Path, model: Any, advice: str = "run it again") -> dict[str, Any]:
     """Fills ``model`` with what ``save_checkpoint`` wrote and returns the state; ``DataError`` for a file that is
     missing, cut short or another model's.
     """
     for name in (WEIGHTS, STATE):
         if not (folder / name).is_file():
-            raise DataError(f"checkpoint {folder} has no {name}: the run has not finished; run it again")
-    try:
+            raise DataError(f"checkpoint {folder} has no {name}: the run has not finished; {advice}")
+    with reading(f"checkpoint {folder} is damaged or another model's", advice):
         tensors = load_file(folder / WEIGHTS, device=str(model.device))
         other = {name.removeprefix(OTHER): tensors.pop(name) for name in list(tensors) if name.startswith(OTHER)}
         model.load_state_dict(tensors)
         model.load_other_parameter(other)
-        return dict(json.loads((folder / STATE).read_text(encoding="utf-8")))
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as problem:
-        reason = " ".join(str(problem).split())
-        raise DataError(f"checkpoint {folder} is damaged or another model's ({reason}): run it again") from problem
+    return dict(read_json(folder / STATE, advice))

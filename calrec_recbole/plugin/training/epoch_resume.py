@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from calrec_recbole.durable_files import recover_folder, replacing_folder, write
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.training.checkpoint import STATE, load_checkpoint, save_checkpoint
 from calrec_recbole.plugin.training.tensorboard import Curves
+from calrec_recbole.stored_files import NUMBER, misfit, read_json, reading
 
 __all__ = ["LAST", "EpochwiseResume", "load_epoch", "phase_left", "save_epoch"]
 
@@ -80,6 +80,9 @@ class EpochwiseResume:
         shutil.rmtree(self.last, ignore_errors=True)
 
 
+ANEW = "remove it to start anew"
+
+
 def save_epoch(folder: Path, trainer: Any, train_data: Any, epoch: int, seconds: float) -> None:
     """All that decides how training goes on from the start of ``epoch``, after ``seconds`` -> ``folder``, whole or
     absent.
@@ -117,10 +120,7 @@ def phase_left(folder: Path) -> str | None:
     recover_folder(folder)
     if not folder.is_dir():
         return None
-    try:
-        return str(json.loads((folder / STATE).read_text(encoding="utf-8"))["phase"])
-    except (OSError, KeyError, TypeError, ValueError) as problem:
-        raise DataError(f"checkpoint {folder} cannot be resumed ({problem}): remove it to start anew") from problem
+    return str(read_json(folder / STATE, ANEW, {"phase": str, ...: object})["phase"])
 
 
 def load_epoch(folder: Path, trainer: Any, train_data: Any) -> tuple[int, float]:
@@ -128,10 +128,10 @@ def load_epoch(folder: Path, trainer: Any, train_data: Any) -> tuple[int, float]
 
     Raises ``DataError`` that names ``folder`` where it is cut short or belongs to another model.
     """
-    try:
+    with reading(f"checkpoint {folder} cannot be resumed", ANEW):
         tensors = load_file(folder / TRAINING)
         states = json.loads((folder / RANDOM).read_text(encoding="utf-8"))
-        progress = load_checkpoint(folder, trainer.model)
+        progress = load_checkpoint(folder, trainer.model, ANEW)
         if progress["run"] != trainer.run_id:
             raise ValueError("it belongs to another run, of other settings or data")
         _restore_optimizer(trainer.optimizer, tensors, progress["numbers"])
@@ -139,10 +139,9 @@ def load_epoch(folder: Path, trainer: Any, train_data: Any) -> tuple[int, float]
         if progress["best_valid_score"] is not None:
             trainer.best_valid_score = progress["best_valid_score"]
         _restore_random(tensors, states, train_data, trainer.device)
-        return progress["epoch"], progress["seconds"]
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as problem:
-        reason = " ".join(str(problem).split())
-        raise DataError(f"checkpoint {folder} cannot be resumed ({reason}): remove it to start anew") from problem
+    if fault := misfit(progress, {"epoch": int, "seconds": NUMBER, "cur_step": int, ...: object}):
+        raise DataError(f"checkpoint {folder} cannot be resumed ({fault}): {ANEW}")
+    return progress["epoch"], progress["seconds"]
 
 
 def _restore_optimizer(optimizer: Any, tensors: dict[str, Tensor], numbers: dict[str, float]) -> None:

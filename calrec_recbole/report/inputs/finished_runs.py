@@ -1,6 +1,5 @@
 """One finished run, read from its folder."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,19 +8,33 @@ from typing import Any
 
 import pandas as pd
 import torch
-import yaml
 
-from calrec_recbole.errors import DataError
+from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
 from calrec_recbole.evaluation.summary import tie_summary
 from calrec_recbole.runs.curves import CURVES_FILE, Curve, read_curve
+from calrec_recbole.setting_files import read_settings
+from calrec_recbole.stored_files import NUMBER, misfit, read_json
 
-__all__ = ["Run", "data_name", "find_runs", "read_run"]
+__all__ = ["CONFIG_SHAPE", "ENVIRONMENT_SHAPE", "METRICS_SHAPE", "Run", "data_name", "find_runs", "read_run"]
 
 FINISHED = "metrics.json"
 RANKS = "ranks.parquet"
 LEAVE_ONE_OUT = "leave_one_out"
 SHARES = (0.8, 0.1, 0.1)  # of configs/overall.yaml
+AGAIN = "run it again, or leave it out"
+
+CONFIG_SHAPE: dict[Any, Any] = {  # of what a report reads of them; see ``misfit``
+    **{"model": str, "dataset": str, "seed": int, "split?": str, "global_time_shares?": [NUMBER]},
+    **{"valid_metric?": str, "data_path?": (str, type(None)), "train_steps?": NUMBER, ...: object},
+}
+METRICS_SHAPE = {"test": {...: NUMBER}, "valid?": {...: NUMBER}, "left?": int, "ties?": {...: NUMBER}}
+ENVIRONMENT_SHAPE = {
+    **{"command?": str, "versions?": {...: str}, "data_sha256?": {...: str}, "users?": {...: int}},
+    **{"seconds?": {...: {...: NUMBER}}, "peak_memory_mib?": {...: NUMBER}, "samples?": {...: NUMBER}},
+    **{"seconds_before_resume?": NUMBER, "sampling_seconds_before_resume?": NUMBER, "devices?": {...: object}},
+    "parameters?": (int, type(None)),
+}
 
 
 @dataclass(frozen=True)
@@ -147,20 +160,27 @@ def read_run(folder: Path) -> Run:
     """Raises ``DataError`` for a folder of no run and of an unfinished one."""
     if not (folder / FINISHED).is_file():
         raise DataError(f"{folder} holds no {FINISHED}: the run has not finished, or it is no run folder")
+    config = _config_of(folder / "config.yaml")
+    metrics = read_json(folder / FINISHED, AGAIN, METRICS_SHAPE)
+    file = folder / "environment.json"
+    return Run(folder, config, read_json(file, AGAIN, ENVIRONMENT_SHAPE) if file.is_file() else {}, metrics)
+
+
+def _config_of(file: Path) -> dict[str, Any]:
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        metrics = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
-        file = folder / "environment.json"
-        environment = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except (OSError, ValueError, yaml.YAMLError) as problem:
-        raise DataError(f"{folder} cannot be read as a run: {' '.join(str(problem).split())}") from problem
-    if not isinstance(config, dict) or not {"model", "dataset", "seed"} <= set(config) or "test" not in metrics:
-        raise DataError(f"{folder} is no run folder: config.yaml or metrics.json lacks what every run has")
-    return Run(folder, config, environment, metrics)
+        config = read_settings(file)
+    except ConfigError as problem:
+        raise DataError(f"{problem}; {AGAIN}") from problem
+    if fault := misfit(config, CONFIG_SHAPE):
+        raise DataError(f"{file} is of no run ({fault}); {AGAIN}")
+    return config
 
 
-def find_runs(paths: Iterable[Path]) -> list[Run]:
-    """All finished runs in and below ``paths``, in the order of their paths; ``DataError`` where there is none."""
+def find_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:
+    """All finished runs in and below ``paths``, in the order of their paths, and a line on each that is damaged.
+
+    Raises ``DataError`` where no run can be read.
+    """
     given = list(paths)
     folders: dict[Path, None] = {}
     for path in given:
@@ -168,4 +188,12 @@ def find_runs(paths: Iterable[Path]) -> list[Run]:
             folders[file.parent] = None
     if not folders:
         raise DataError(f"--runs={','.join(map(str, given))}: no finished run is there (a folder with {FINISHED})")
-    return [read_run(folder) for folder in folders]
+    runs, damaged = [], []
+    for folder in folders:
+        try:
+            runs.append(read_run(folder))
+        except DataError as problem:
+            damaged.append(str(problem))
+    if not runs:
+        raise DataError(f"--runs={','.join(map(str, given))}: no run can be read: {' | '.join(damaged)}")
+    return runs, damaged

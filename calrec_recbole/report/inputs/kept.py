@@ -1,7 +1,6 @@
 """What a results folder keeps of its runs, so that its page can be made again where the run folders are gone."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,43 @@ import pandas as pd
 
 from calrec_recbole.durable_files import write_json
 from calrec_recbole.errors import DataError
-from calrec_recbole.report.inputs.finished_runs import FINISHED, Run
-from calrec_recbole.report.inputs.manifest import Manifest
+from calrec_recbole.report.csv_frames import read_frame
+from calrec_recbole.report.inputs.finished_runs import CONFIG_SHAPE, ENVIRONMENT_SHAPE, FINISHED, METRICS_SHAPE, Run
+from calrec_recbole.report.inputs.manifest import AGAIN, Manifest
+from calrec_recbole.report.rows import METRICS
 from calrec_recbole.runs.curves import Curve
+from calrec_recbole.stored_files import NUMBER, read_json, reading
 
 __all__ = ["KEPT_FILE", "PLACES", "Kept", "KeptDataset", "KeptRun", "read_kept", "runs_are_gone", "write_kept"]
 
 KEPT_FILE = "kept.json"
 PLACES = ("data_path", "output_dir", "checkpoint_dir", "text_cache", "config_file")  # of one machine, no settings
 OVER_ALL = "all, units are "  # before the unit, in the dataset column of tests.csv
+
+TESTS = ("dataset", "model", "metric")  # columns of texts
+SLICES = ("dataset", "label", "by", "slice")
+BOUNDS = tuple(key for metric in METRICS for key in (metric.opt, metric.pes))  # older tables have no others
+COMPARED = ("difference_low", "difference_high", "t_p_holm", "permutation_p_holm", "cohens_d")
+
+_NUMBER_TEXT = {"text": str, "mark": str, "spread": str}
+_ROW = {
+    "label": str,
+    "kind": str,
+    "error": str,
+    "cells": [{"opt": _NUMBER_TEXT, "pes": _NUMBER_TEXT, "exp?": _NUMBER_TEXT}],
+}
+SHAPE = {
+    "runs": {
+        ...: {
+            **{"config": CONFIG_SHAPE, "environment": ENVIRONMENT_SHAPE, "metrics": METRICS_SHAPE},
+            "curve": {"minutes": [NUMBER], "steps": [int], "values": [NUMBER]},
+        }
+    },
+    "datasets": {
+        ...: {"users_note?": str, "notes?": [str], "masked?": [_ROW], "masked_note?": str, "equivalent?": [_ROW]}
+    },
+    "data": [{"name": str, "values": {...: str}, "paper?": bool, "missing?": str}],
+}
 
 
 @dataclass(frozen=True)
@@ -101,21 +128,36 @@ def read_kept(folder: Path) -> Kept:
     file = folder / KEPT_FILE
     if not file.is_file():
         raise DataError(f"{folder} has no {KEPT_FILE} and its run folders are gone; run calrec compare again")
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+    found = read_json(file, AGAIN, SHAPE)
+    with reading(f"{file} cannot be read", AGAIN):  # a key that is none of ours
         runs = {name: _run(name, one) for name, one in found["runs"].items()}
         datasets = {name: KeptDataset(**one) for name, one in found["datasets"].items()}
-        return Kept(runs, datasets, found["data"], _frame(folder / "tests.csv"), _frame(folder / "slices.csv"))
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise DataError(f"{file} cannot be read ({problem}); run calrec compare again") from problem
+    tests = _frame(folder / "tests.csv", TESTS, ("mean", "low", "high"))
+    _check_tests(tests, folder / "tests.csv")
+    return Kept(runs, datasets, found["data"], tests, _frame(folder / "slices.csv", SLICES, ("users", *BOUNDS)))
 
 
 def _run(name: str, one: Mapping[str, Any]) -> Run:
-    return KeptRun(Path(name), one["config"], one["environment"], one["metrics"], learnt=Curve(**one["curve"]))
+    curve = Curve(**one["curve"])
+    if len({len(curve.minutes), len(curve.steps), len(curve.values)}) > 1:
+        raise ValueError(f"the curve of {name} is cut")
+    return KeptRun(Path(name), one["config"], one["environment"], one["metrics"], learnt=curve)
 
 
-def _frame(file: Path) -> pd.DataFrame:
-    return pd.read_csv(file, dtype={"slice": str}, float_precision="round_trip") if file.is_file() else pd.DataFrame()
+def _frame(file: Path, texts: Collection[str], numbers: Collection[str]) -> pd.DataFrame:
+    return read_frame(file, texts, numbers, AGAIN) if file.is_file() else pd.DataFrame()
+
+
+def _check_tests(tests: pd.DataFrame, file: Path) -> None:
+    """Raises ``DataError`` unless the tests have every metric of every model, each once."""
+    if tests.empty:
+        return
+    lacking = [name for name in COMPARED if name not in tests] if "difference" in tests else []
+    if lacking:
+        raise DataError(f"{file} lacks the column(s) {', '.join(lacking)}: {AGAIN}")
+    for (dataset, model), own in tests.groupby(["dataset", "model"]):
+        if not own["metric"].is_unique or not set(BOUNDS) <= set(own["metric"]):
+            raise DataError(f"{file} has not each metric of {model} on {dataset} once: {AGAIN}")
 
 
 def _on(frame: pd.DataFrame, dataset: str) -> pd.DataFrame:

@@ -35,12 +35,13 @@ def manifest_of(paths: Sequence[Path]) -> tuple[Manifest, Path | None]:
             raise DataError(f"--runs={path} is no folder")
     if len(found) == 1 and (found[0] / MANIFEST_FILE).is_file():
         return read_manifest(found[0]), found[0]
-    runs = find_runs(found)
+    runs, damaged = find_runs(found)
     entries = [
         Entry(label, run.model, run.data, str(run.folder)) for run, label in zip(runs, labels(runs), strict=True)
     ]
     data = {run.data: from_here(Path(run.config.get("data_path") or ".") / run.dataset) for run in runs}
-    return Manifest("-".join(data), ", ".join(data), data=data, entries=entries), None
+    notes = [f"Left out: {line}" for line in damaged]
+    return Manifest("-".join(data), ", ".join(data), notes=notes, data=data, entries=entries), None
 
 
 def labels(runs: Sequence[Run]) -> list[str]:

@@ -1,16 +1,23 @@
 """What a report shows: the runs behind each row and how they came to be; kept in the results folder as JSON."""
 
-import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from calrec_recbole.durable_files import write_json
-from calrec_recbole.errors import DataError
+from calrec_recbole.stored_files import read_json, reading
 
 __all__ = ["MANIFEST_FILE", "Entry", "Manifest", "from_here", "read_manifest"]
 
 MANIFEST_FILE = "comparison.json"
+AGAIN = "run calrec compare again"
+SHAPE = {
+    **{"name": str, "title": str, "command?": str, "notes?": [str], "paper?": int, "paper_datasets?": {...: str}},
+    **{"data?": {...: str}, "reference?": str},
+    "entries": [
+        {**{key: str for key in ("label", "model", "dataset", "folder")}, "error?": str, "paper?": str},
+    ],
+}
 
 
 def from_here(path: Path) -> str:
@@ -64,8 +71,6 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest:
     """Reads the manifest of a results folder. Raises ``DataError`` where it is not ours."""
     file = folder / MANIFEST_FILE
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+    found = read_json(file, AGAIN, SHAPE)
+    with reading(f"{file} is no comparison", AGAIN):  # a key that is none of ours
         return Manifest(**{**found, "entries": [Entry(**entry) for entry in found["entries"]]})
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise DataError(f"{file} is no comparison ({problem}); run calrec compare again") from problem

@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from calrec_recbole.durable_files import file_name
 from calrec_recbole.report.dataset_section import Section
 from calrec_recbole.report.plots import cost_plot, curve_plot, gap_plot, metric_plot, slice_plot
 from calrec_recbole.report.plots.learning_curves import kept_steps
@@ -37,7 +38,7 @@ def draw_plots(section: Section, folder: Path, looks: Mapping[str, Look]) -> lis
     drawings = []
     own = {row.label: looks[row.label] for row in section.finished}
     for part, drawn, caption in _figures(section, own) if section.finished else ():
-        kind, name = part.partition("-")[0], f"{section.dataset}-{part}"
+        kind, name = part.partition("-")[0], f"{file_name(section.dataset)}-{part}"
         drawings.append(Drawing(kind, name, inline_svg(drawn, name, caption), caption))
         if kind in KEYED:
             legend_above(drawn, [_handle(label, look) for label, look in own.items()])

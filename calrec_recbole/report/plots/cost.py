@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from calrec_recbole.report.plots.looks import Look
 from calrec_recbole.report.plots.style import figure, styled
@@ -12,6 +13,7 @@ __all__ = ["cost_plot"]
 
 METRIC = METRICS[0]
 LEAST = {"train_seconds": 1.0, "test_milliseconds": 0.01}  # less is drawn here: a logarithm has no zero
+NARROW = 100  # a range of less has more ticks than the powers of ten
 COSTS = {"train_seconds": "training, seconds of wall clock", "test_milliseconds": "evaluation, milliseconds a user"}
 
 
@@ -26,7 +28,11 @@ def cost_plot(rows: Sequence[Row], looks: Mapping[str, Look]) -> Figure:
                 axis.plot(cost, row.value(METRIC.pes), look.mark, ms=6, color=look.colour, clip_on=False)
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.margins(x=0.1, y=0.12)
+        low, high = axis.get_xlim()
+        if high / low < NARROW:
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_xlabel(title)
         axis.set_ylabel(f"{METRIC.title}, pessimistic")
     return drawn

@@ -95,7 +95,8 @@ def budget(model: str, config: Any) -> str:
     first = f"{config['pretrain_epochs']} + " if _pretrains(model, config) else ""
     last = f" + {config['stage2_epochs']}" if "stage2_epochs" in config else ""
     patience = f", patience {config['stopping_step']}" if config.get("stopping_step") else ""
-    return f"{first}{config['epochs']}{last} epochs{patience}"
+    ending = "" if f"{first}{config['epochs']}{last}" == "1" else "s"
+    return f"{first}{config['epochs']}{last} epoch{ending}{patience}"
 
 
 def _pretrains(model: str, config: Any) -> bool:

@@ -4,14 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from calrec_recbole.report.rows import METRICS
 from calrec_recbole.report.tables.cells import Cell, Number, TableRow
+from calrec_recbole.report.tables.escapes import for_latex, for_markdown, one_line, without_html
 
 __all__ = ["latex", "markdown"]
-
-LATEX_SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
 
 Tables = Mapping[str, Sequence[TableRow]]  # by data set
 
@@ -20,13 +15,13 @@ def markdown(
     tables: Tables, title: str, command: str, notes: Sequence[str], below: Mapping[str, Sequence[str]] | None = None
 ) -> str:
     """GitHub's Markdown; the paper's rows are in italics and say so. ``below``: lines below the table of a data set."""
-    parts = [f"# {title}"]
-    parts += [f"    {command}"] if command else []
-    parts += list(notes)
+    parts = [f"# {for_markdown(title)}"]
+    parts += [f"    {one_line(command)}"] if command else []
+    parts += [without_html(one_line(note)) for note in notes]
     for dataset, rows in tables.items():
-        parts.append(f"## {dataset}")
+        parts.append(f"## {for_markdown(dataset)}")
         parts.append("\n".join([_bar(["", *_titles()]), _bar(["-"] * (1 + len(METRICS))), *map(_markdown_row, rows)]))
-        parts += (below or {}).get(dataset, [])
+        parts += [without_html(one_line(line)) for line in (below or {}).get(dataset, [])]
     parts.append(
         "Optimistic/expected/pessimistic where they differ (old rows and the paper's: without the expected one). "
         "**Best** and <u>second</u> of ours; the paper's rows do not count."
@@ -35,16 +30,16 @@ def markdown(
 
 
 def _markdown_row(row: TableRow) -> str:
-    label = row.label.replace("|", "\\|")
+    label = for_markdown(row.label)
     if row.error and row.empty:
-        return _bar([label, "failed: " + row.error.replace("|", "\\|"), *[""] * (len(row.cells) - 1)])
+        return _bar([label, "failed: " + for_markdown(row.error), *[""] * (len(row.cells) - 1)])
     return _bar(
         [f"*{label} (paper)*" if row.kind == "paper" else label, *(_cell(cell, _markdown_number) for cell in row.cells)]
     )
 
 
 def _markdown_number(number: Number) -> str:
-    text = number.text + (f"±{number.spread}" if number.spread else "")
+    text = for_markdown(number.text + (f"±{number.spread}" if number.spread else ""))
     return {"best": f"**{text}**", "second": f"<u>{text}</u>"}.get(number.mark, text)
 
 
@@ -52,43 +47,34 @@ def latex(tables: Tables, title: str, command: str, users_notes: Mapping[str, st
     """A table environment that needs the package booktabs. ``users_notes``: by data set, on which users."""
     columns = "l" * 1 + "c" * len(METRICS)
     lines = [
-        *(["% " + command.replace("\n", " ")] if command else []),
+        *(["% " + one_line(command)] if command else []),
         r"\begin{table}[t]",
         r"\centering",
-        rf"\caption{{{escaped(title)}. Optimistic/expected/pessimistic where they differ; bold: best, "
+        rf"\caption{{{for_latex(title)}. Optimistic/expected/pessimistic where they differ; bold: best, "
         "underlined: second.}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         " & ".join(["", *_titles()]) + r" \\",
     ]
     for dataset, rows in tables.items():
-        users = f", {escaped(users_notes[dataset])}" if users_notes and users_notes.get(dataset) else ""
-        lines += [r"\midrule", rf"\multicolumn{{{len(columns)}}}{{l}}{{\textit{{{escaped(dataset)}}}{users}}} \\"]
+        users = f", {for_latex(users_notes[dataset])}" if users_notes and users_notes.get(dataset) else ""
+        lines += [r"\midrule", rf"\multicolumn{{{len(columns)}}}{{l}}{{\textit{{{for_latex(dataset)}}}{users}}} \\"]
         lines += [_latex_row(row) for row in rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
 
 
 def _latex_row(row: TableRow) -> str:
-    label = rf"\quad {escaped(row.label)} (paper)" if row.kind == "paper" else escaped(row.label)
+    label = rf"\quad {for_latex(row.label)} (paper)" if row.kind == "paper" else for_latex(row.label)
     return " & ".join([label, *(_cell(cell, _latex_number) for cell in row.cells)]) + r" \\"
 
 
 def _latex_number(number: Number) -> str:
-    text = number.text.replace("–", "--") + (rf"$\pm${number.spread}" if number.spread else "")
+    text = for_latex(number.text + (f"±{number.spread}" if number.spread else ""))
     return {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(number.mark, text)
 
 
 def _cell(cell: Cell, number: Callable[[Number], str]) -> str:
     return "/".join(map(number, cell.shown.values()))
-
-
-def escaped(text: str) -> str:
-    """For LaTeX.
-
-    >>> escaped("50% of a_b")
-    '50\\\\% of a\\\\_b'
-    """
-    return "".join(LATEX_SPECIAL.get(character, character) for character in text)
 
 
 def _bar(cells: Sequence[str]) -> str:

@@ -59,3 +59,5 @@ def test_another_architecture_and_a_missing_folder_are_named(tmp_path):
         from_longformer(str(tmp_path), 8, 6, 60)
     with pytest.raises(BackboneError, match="cannot be loaded"):
         read_backbone(tmp_path / "nowhere", 8, 6, 60)
+    with pytest.raises(BackboneError, match="no such folder, and no hub id"):
+        from_longformer(str(tmp_path / "nowhere"), 8, 6, 60)

@@ -60,6 +60,11 @@ def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch):
         encoder_folder("someone/bert")
 
 
+def test_a_folder_that_is_not_there_is_said_in_our_words(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere is no folder, and no hub id; give a hub id"):
+        encoder_folder(str(tmp_path / "nowhere"))
+
+
 def test_the_hash_is_of_names_and_contents_wherever_they_lie(tiny_encoder, tmp_path):
     copy = shutil.copytree(tiny_encoder, tmp_path / "copy")
     assert folder_hash(copy) == folder_hash(tiny_encoder)

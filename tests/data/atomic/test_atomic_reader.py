@@ -128,6 +128,21 @@ def test_headers(tmp_path):
             opened.place("item_id", "ITEM_ID_FIELD")
 
 
+def renamed(tmp_path, header, **settings):
+    (tmp_path / "x.inter").write_text(header + "\n")
+    with AtomicFile(tmp_path / "x.inter", AtomicSettings(**settings)) as opened:
+        return opened.names, opened.renamed
+
+
+def test_known_names_stand_for_the_defaults_alone(tmp_path):
+    yelp = "review_id:token\tuser_id:token\tbusiness_id:token\tdate:float"
+    said = "x.inter: item_id <- business_id (ITEM_ID_FIELD), timestamp <- date (TIME_FIELD)"
+    assert renamed(tmp_path, yelp) == (["review_id", "user_id", "item_id", "timestamp"], said)
+    assert renamed(tmp_path, yelp, ITEM_ID_FIELD="business_id", TIME_FIELD="date")[1] == ""
+    assert renamed(tmp_path, yelp, ITEM_ID_FIELD="busines_id")[0][2] == "business_id"
+    assert renamed(tmp_path, "user_id\titem_id\tproduct_id\ttimestamp\tdate")[1] == ""
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.inter cannot be read"):
         next(read_atomic(tmp_path / "none.inter"))

@@ -42,8 +42,10 @@ def test_the_column_of_ids(tmp_path):
     assert list(read(tmp_path, "product_id\ttitle\np\tP\n", ITEM_ID_FIELD="product_id").cells) == ["p"]
     steam = read(tmp_path, "app_name:token\tid:token\nHalf-Life\t70\n", ITEM_ID_FIELD="product_id")
     assert (steam.names, list(steam.cells)) == (["app_name", "product_id"], ["70"])
-    with pytest.raises(DataError, match=r"no column 'item_id', only \['product_id', 'title'\]: mend ITEM_ID_FIELD"):
-        read(tmp_path, "product_id\ttitle\np\tP\n")
+    known = read(tmp_path, "product_id\ttitle\np\tP\n")
+    assert (known.names, known.notes) == (["item_id", "title"], ("x.item: item_id <- product_id (ITEM_ID_FIELD)",))
+    with pytest.raises(DataError, match=r"no column 'item_id', only \['sku', 'title'\]: mend ITEM_ID_FIELD"):
+        read(tmp_path, "sku\ttitle\np\tP\n")
 
 
 def test_rows_without_an_id_are_named_or_dropped(tmp_path):

@@ -238,7 +238,7 @@ def test_the_loss_of_recboles_rows_is_finite_and_trainable(settings):
         ({"eval_interval": 0}, "eval_interval=0 must be at least 1"),
         ({"scratch_dropout": 1.5}, "scratch_dropout=1.5 must be at least 0 and below 1"),
         ({"scratch_hidden_size": 30}, "scratch_hidden_size=30 must be a multiple of twice"),
-        ({"backbone": "./no/such/folder"}, "backbone=./no/such/folder cannot be loaded"),
+        ({"backbone": "./no/such/folder"}, "backbone=./no/such/folder: no such folder"),
         ({"max_input_length": 5}, "max_input_length=5 leaves no room"),
         ({"prompt_template": "gpt"}, "prompt_template='gpt' must be one of calrec, gpt4rec"),
         ({"retrieval": "hierarchic"}, "okapi, milvus, hierarchical, rerank, none; did you mean 'hierarchical'"),

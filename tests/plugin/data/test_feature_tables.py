@@ -69,7 +69,7 @@ def test_rows_that_would_be_made_up_are_named_or_dropped(tmp_path):
         table_of(tmp_path, text)
     table = table_of(tmp_path, text, bad_rows="drop")
     assert (table.frame["item_id"].tolist(), table.dropped) == (["i", "j"], 7)
-    assert table.note.startswith("x.inter: 7 rows dropped by bad_rows=drop: line 3: timestamp is empty;")
+    assert table.notes[0].startswith("x.inter: 7 rows dropped by bad_rows=drop: line 3: timestamp is empty;")
 
 
 def test_dates_and_times_of_any_declared_type_are_seconds(tmp_path):

@@ -42,7 +42,7 @@ def test_unfinished_runs_are_left_out(write_run, tmp_path):
     folder = write_run("SASRec")
     other = write_run("LIR")
     (other / "metrics.json").unlink()
-    assert [run.folder for run in find_runs([tmp_path / "runs"])] == [folder]
+    assert [run.folder for run in find_runs([tmp_path / "runs"])[0]] == [folder]
     with pytest.raises(DataError, match="has not finished"):
         read_run(other)
     with pytest.raises(DataError, match="no finished run is there"):
@@ -52,11 +52,47 @@ def test_unfinished_runs_are_left_out(write_run, tmp_path):
 def test_a_broken_run_is_named(write_run):
     folder = write_run("SASRec")
     (folder / "metrics.json").write_text("{")
-    with pytest.raises(DataError, match="cannot be read as a run"):
+    with pytest.raises(DataError, match=r"metrics.json is damaged"):
         read_run(folder)
-    (folder / "metrics.json").write_text("{}")
-    with pytest.raises(DataError, match="lacks what every run has"):
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "fault"),
+    [
+        ("metrics.json", "{}", "it lacks 'test'"),
+        ("metrics.json", "[]", "it is a list, not an object"),
+        ("metrics.json", '{"test": {"mrr_opt": "0.1"}}', "test.mrr_opt is a str"),
+        ("metrics.json", "[" * 100_000, "recursion"),
+        ("environment.json", "null", "it is empty, not an object"),
+        ("environment.json", '{"users": 3}', "users is a int, not an object"),
+        ("environment.json", '{"seconds": {"train": {"wall": null}}}', "seconds.train.wall is empty"),
+        ("environment.json", '{"users": {"test": 1' + "0" * 400 + "}}", "users.test is too large"),
+        ("config.yaml", "model: SASRec", "it lacks 'dataset'"),
+        ("config.yaml", "{model: SASRec, dataset: [1], seed: 1}", "dataset is a list"),
+        ("config.yaml", "{model: A, dataset: B, seed: 2001-13-45}", "month must be in 1..12"),
+    ],
+)
+def test_the_file_of_a_broken_run_is_named_with_what_is_wrong(write_run, file, text, fault):
+    folder = write_run("SASRec")
+    (folder / file).write_text(text)
+    with pytest.raises(DataError) as raised:
         read_run(folder)
+    assert f"{folder}/{file}" in str(raised.value)
+    assert fault in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_report_goes_on_without_a_damaged_run(write_run, tmp_path):
+    write_run("SASRec")
+    damaged = write_run("LIR") / "environment.json"
+    damaged.write_text("{")
+    manifest, _ = manifest_of([tmp_path / "runs"])
+    assert [entry.model for entry in manifest.entries] == ["SASRec"]
+    assert len(manifest.notes) == 1
+    assert str(damaged) in manifest.notes[0]
+    (tmp_path / "runs" / "Tiny" / "SASRec" / "1-ab" / "metrics.json").write_text("7")
+    with pytest.raises(DataError, match=r"no run can be read: .*metrics.json"):
+        manifest_of([tmp_path / "runs"])
 
 
 def test_the_curve_is_that_of_the_validation_metric(write_run):

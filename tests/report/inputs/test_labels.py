@@ -9,7 +9,7 @@ def test_a_label_names_no_more_settings_than_tell_the_runs_apart(write_run, tmp_
     write_run("LIR", name="1-b", bm25_b=0.7, epochs=9, text="y")
     write_run("SASRec", name="1-a", epochs=3)
     write_run("SASRec", name="1-b", epochs=9)
-    found = labels(find_runs([tmp_path / "runs"]))
+    found = labels(find_runs([tmp_path / "runs"])[0])
     assert found == ["LIR (bm25_b=0.5)", "LIR (bm25_b=0.7)", "SASRec (epochs=3)", "SASRec (epochs=9)"]
 
 

@@ -7,7 +7,11 @@ from calrec_recbole.report.inputs.manifest import Entry, Manifest
 from calrec_recbole.report.inputs.user_facts import facts_file, read_facts, write_facts
 from calrec_recbole.report.rows import rows_of
 
-FACTS = pd.DataFrame({"target": ["a", "b"], "history_length": [3, 4]}, index=pd.Index(["u", "v"], name="user_id"))
+COLUMNS = {
+    **{"target": ["a", "b"], "last_item": ["b", "b"], "history_length": [3, 4], "seen_before": [True, False]},
+    **{"training_count": [0, 2], "validation_count": [1, 0]},
+}
+FACTS = pd.DataFrame(COLUMNS, index=pd.Index(["u", "v"], name="user_id"))
 
 
 def test_one_file_serves_all_runs_on_the_same_data(write_run, tmp_path):

@@ -3,7 +3,7 @@
 from calrec_recbole.report.inputs.manifest import Entry, Manifest
 from calrec_recbole.report.rows import rows_of
 from calrec_recbole.report.tables.metric_tables import metric_table
-from calrec_recbole.report.tables.text_tables import escaped, latex, markdown
+from calrec_recbole.report.tables.text_tables import latex, markdown
 
 
 def rows(*folders, labels=None):
@@ -28,4 +28,3 @@ def test_markdown_and_latex_mark_best_and_second(write_run):
     assert r"\textit{A\_1}" in tex
     assert r"\caption{50\% of it." in tex
     assert tex.count("{") == tex.count("}")
-    assert escaped(r"a\b~^") == r"a\textbackslash{}b\textasciitilde{}\textasciicircum{}"
