@@ -13,7 +13,7 @@ from recbole.utils import init_seed
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.data_settings import SourceSettings
-from calrec_recbole.plugin.data.input_hashes import input_hashes
+from calrec_recbole.plugin.data.input_hashes import edited_since_prepare, input_hashes
 from calrec_recbole.plugin.data.prepared import Prepared, prepare
 from calrec_recbole.plugin.data.split import check_same_split
 from calrec_recbole.plugin.registry import model_class
@@ -92,8 +92,8 @@ def _run(prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Pr
     cost, show_progress = Cost(), settings.show_progress and processes.first
     with cost.phase("data"):
         init_seed(settings.seed, settings.reproducibility)
-        for name in prepared.edited:
-            logger.warning("%s was edited since prepare: run calrec check --dataset=%s", name, prepared.name)
+        for line in edited_since_prepare(prepared, settings_of(SourceSettings, config)):
+            logger.warning(line)
         with reading(f"{settings.dataset} cannot be fed to {settings.model}", "mend its settings", ConfigError):
             data = prepared.loaders
         logger.info(_data_line(prepared))
@@ -119,6 +119,7 @@ def _run(prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Pr
     found = environment(settings.seed, trainer.device, hashes, cost)
     found["devices"]["processes"] = processes.world
     found["parameters"] = sum(part.numel() for part in parameters(model))
+    found |= {"dropped_rows": prepared.dropped_rows} if prepared.dropped_rows else {}
     found |= {"users": users, "seconds_before_resume": trainer.resumed_seconds, **trainer.diagnostics}
     for part, metrics in (("valid", result.valid), ("test", result.test)):
         logger.info("%s: %s", part, ", ".join(f"{name} {value:.5f}" for name, value in metrics.items()))
