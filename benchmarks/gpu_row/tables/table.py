@@ -40,7 +40,7 @@ def _own(row: TableRow, block: Block, bench: Bench) -> str:
 
 
 def _cells(row: TableRow) -> list[str]:
-    return [cell.opt.text if cell.alike else f"{cell.opt.text}/{cell.pes.text}" for cell in row.cells]
+    return ["/".join(number.text for number in cell.shown.values()) for cell in row.cells]
 
 
 def _tests(rows: Sequence[Row], reference: str) -> list[str]:
@@ -49,15 +49,15 @@ def _tests(rows: Sequence[Row], reference: str) -> list[str]:
     if not tests:
         return []
     lines = []
-    for label, pairs in tests.items():
+    for label, cells in tests.items():
         told = [
-            f"{metric.title} {pessimistic.value} ({pessimistic.t_p}, {pessimistic.permutation_p})"
-            for metric, (_, pessimistic) in zip(METRICS, pairs, strict=True)
+            f"{metric.title} {cell['expected'].value} ({cell['expected'].t_p}, {cell['expected'].permutation_p})"
+            for metric, cell in zip(METRICS, cells, strict=True)
         ]
         lines.append(f"- {label}: {', '.join(told)}")
     head = (
-        f"Minus {reference}, pessimistic, with p of the paired t-test and of the permutation test, by Holm's "
-        "correction over all rows and metrics of the block, the optimistic ones too:"
+        f"Minus {reference}, expected under random ties, with p of the paired t-test and of the permutation test, by "
+        "Holm's correction over all rows and metrics of the block, the bounds too:"
     )
     return [head, "\n".join(lines)]
 
