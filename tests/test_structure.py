@@ -27,6 +27,7 @@ FLOORS = [  # design.md: a room imports from itself and from the floors before i
     {"plugin"},
     {"baselines"},
     {"comparison", "report"},
+    {"tuning"},
     {"cli"},
 ]
 KNOW_RECBOLE = {"plugin", "baselines", "comparison", "cli"}
