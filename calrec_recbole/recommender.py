@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from calrec_recbole.backbone import Backbone
 from calrec_recbole.catalogue import Catalogue
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
-from calrec_recbole.examples import ItemTokens, encode
+from calrec_recbole.examples import ItemTokens, decode, encode
 from calrec_recbole.fusion import (
     FusingRetriever,
     RankCounts,
@@ -186,15 +186,26 @@ class Recommender(_Fuses):
         return list(dict.fromkeys(tuple(item.tolist()) for item in self.items.items))
 
     def _texts(self, token_ids: Iterable[Sequence[int]]) -> list[str]:
-        """What each means: the catalogue's own text where the tokens are an item's, for a tokenizer may change texts.
+        """What each means: the catalogue's own text where the tokens are an item's, or read as an item's do.
 
-        Of items that it makes equal the first stands for all.
+        For a tokenizer may change texts; of items that it makes equal the first stands for all.
         """
         wanted = [tuple(ids) for ids in token_ids]
-        decoded = self.backbone.tokenizer.batch_decode(
-            [list(ids) for ids in wanted], skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return [self._known.get(ids, text.strip()) for ids, text in zip(wanted, decoded, strict=True)]
+        decoded = decode(self.backbone.tokenizer, wanted)
+        return [
+            self._known[ids] if ids in self._known else self._rewritten.get(text, text)
+            for ids, text in zip(wanted, decoded, strict=True)
+        ]
+
+    @cached_property
+    def _rewritten(self) -> dict[str, str]:
+        """What the tokenizer makes of the catalogue's texts that it does not give back -> the text."""
+        texts = set(self._known.values())
+        rewritten: dict[str, str] = {}
+        for read, text in zip(decode(self.backbone.tokenizer, list(self._known)), self._known.values(), strict=True):
+            if read not in texts:
+                rewritten.setdefault(read, text)
+        return rewritten
 
     @cached_property
     def _known(self) -> dict[tuple[int, ...], str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = [
+    "WITHIN",
     "check_ranges",
     "effective",
     "group_faults",
@@ -97,7 +98,8 @@ def _fault(value: Any, interval: re.Match[str], whole: bool) -> str:
     """What ``value`` must be and is not."""
     low, high = interval["low"], interval["high"]
     kinds = int if whole else int | float
-    if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+    endless = isinstance(value, float) and not math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, kinds) or endless:
         kind = "a whole number" if whole else "a finite number"
         return f"{kind}, in {interval['open']}{low}, {high}{interval['close']}"
     if value < float(low) or (value == float(low) and interval["open"] == "("):

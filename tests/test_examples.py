@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
+from calrec_recbole.backbone import train_tokenizer
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.examples import IGNORED, tokenise_items
+from calrec_recbole.examples import IGNORED, decode, lost_share, tokenise_items
 from calrec_recbole.prompts import FIRST_ITEM, GPT4REC, NEXT_ITEM, USER_PREFIX, user_prompt
 
 TEXTS = ["Title: A.", "Title: Bee.", "Title: A.", "Title: Dodo bird."]
@@ -105,3 +108,33 @@ def test_a_start_token_opens_the_prompt_once_and_the_lone_target():
     assert prompt[0] == 300
     assert 300 not in prompt[1:]
     assert list(items.start) == [300]
+
+
+@pytest.fixture
+def tokenizers():
+    """Of known words alone, and by bytes; each with a normalizer."""
+    known = Tokenizer(models.WordLevel({"<unk>": 0, "red": 1, "tape": 2, "cafe": 3, "</s>": 4}, unk_token="<unk>"))
+    known.pre_tokenizer, known.normalizer = pre_tokenizers.Whitespace(), normalizers.BertNormalizer()
+    by_bytes = train_tokenizer(["red tape"], 300, merge_across_words=False)
+    by_bytes.backend_tokenizer.normalizer = normalizers.NFKC()
+    special = {"unk_token": "<unk>", "eos_token": "</s>", "pad_token": "</s>"}
+    return PreTrainedTokenizerFast(tokenizer_object=known, **special), by_bytes
+
+
+def test_what_a_tokenizer_loses(tokenizers):
+    words, by_bytes = tokenizers
+    texts = ["Red  tape", "red tape", "café", "红胶带", "red"]  # case and spaces do not count, an accent does
+    assert lost_share(tokenise_items(texts, words), words) == 2 / 5
+    assert lost_share(tokenise_items([*texts, "ﬁne ①"], by_bytes), by_bytes) == 0
+    assert lost_share(tokenise_items([], words), words) == 0
+
+
+def test_what_is_cut_is_not_lost(tokenizers):
+    words, _ = tokenizers
+    with pytest.warns(UserWarning, match="1 item texts are longer"):
+        items = tokenise_items(["red tape " * 40, "red"], words, 60)
+    assert lost_share(items, words) == 0
+
+
+def test_decoded_texts_lack_special_tokens_and_outer_spaces(tokenizers):
+    assert decode(tokenizers[0], [(1, 2, 4), (0,), ()]) == ["red tape", "", ""]

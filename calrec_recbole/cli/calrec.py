@@ -14,6 +14,7 @@ from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean
 __all__ = ["main", "say_loading"]
 
 COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
+    "import": "data_sets.import_data",
     "prepare": "prepare",
     "check": "data_sets.check",
     "stats": "stats",

@@ -1,12 +1,9 @@
-"""Raw UCSD Amazon reviews -> events, in one pass and in bounded memory.
-
-Layout: https://nijianmo.github.io/amazon/ (2018) and https://jmcauley.ucsd.edu/data/amazon/ (2014): one JSON object a
-line with ``reviewerID, asin, unixReviewTime`` and mostly ``overall, reviewText``. Of the text only a hash is kept.
-"""
+"""Raw Amazon reviews -> events, in one pass and in bounded memory. Of a review's text only a hash is kept."""
 
 import math
 import re
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -16,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from calrec_recbole.data.atomic.cell_values import LARGEST, LATEST
-from calrec_recbole.data.raw_file import BadLineError, RawFile
+from calrec_recbole.data.layouts.known_layouts import AMAZON2018, Layout
+from calrec_recbole.data.raw_file import JSON_LINES, BadLineError, Container, RawFile
 
-__all__ = ["Events", "read_reviews"]
+__all__ = ["Events", "read_parts", "read_reviews"]
 
 NOT_AN_ID = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters and lone surrogates
 READ_AS_MISSING = re.compile(  # what pandas.read_csv, and so RecBole, turns into a missing value
@@ -31,8 +29,9 @@ class Events:
     """Events in file order.
 
     ``table`` has one row an event: ``user_id, item_id`` (int32 codes into ``users``, ``items``), ``timestamp``
-    (float64, seconds), ``rating`` (float32, NaN where unknown) and ``text`` (int64 hash of the review's text, 0 where
-    there is none). ``users`` and ``items`` are the raw ids in order of first appearance.
+    (float64, seconds), ``rating`` (float32, NaN where unknown), ``text`` (int64 hash of the review's text, 0 where
+    there is none) and ``part`` (int8, which of the files that were read). ``users`` and ``items`` are the raw ids in
+    order of first appearance.
     """
 
     table: pd.DataFrame
@@ -74,26 +73,29 @@ LONGEST_ID = 131_072  # characters; what the csv module reads back
 
 
 class _Columns:
-    """The growing columns: 28 bytes an event, and every id once."""
+    """The growing columns: 29 bytes an event, and every id once."""
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
         self.users: dict[str, int] = {}
         self.items: dict[str, int] = {}
         self.user, self.item = array("i"), array("i")
-        self.time, self.rating, self.text = array("d"), array("f"), array("q")
+        self.time, self.rating, self.text, self.part = array("d"), array("f"), array("q"), array("b")
 
-    def add(self, record: dict[str, Any]) -> None:
-        user = _identifier(record, "reviewerID", "user")
-        item = _identifier(record, "asin", "item")
-        time = _number(record.get("unixReviewTime"))
+    def add(self, record: dict[str, Any], part: int) -> None:
+        layout = self.layout
+        user = _identifier(record, layout.user, "user")
+        item = _identifier(record, layout.item, "item")
+        time = _number(record.get(layout.time)) / layout.units_a_second
         if not abs(time) < LATEST:
-            raise BadLineError("lacks time (unixReviewTime)")
+            raise BadLineError(f"lacks time ({layout.time})")
         self.user.append(self.users.setdefault(user, len(self.users)))
         self.item.append(self.items.setdefault(item, len(self.items)))
         self.time.append(time)
-        rating = _number(record.get("overall"))
+        rating = _number(record.get(layout.rating))
         self.rating.append(rating if abs(rating) < LARGEST else math.nan)
-        self.text.append(_text_hash(record.get("reviewText")))
+        self.text.append(_text_hash(record.get(layout.text)))
+        self.part.append(part)
 
     def events(self) -> Events:
         columns = {
@@ -102,20 +104,28 @@ class _Columns:
             "timestamp": np.frombuffer(self.time, dtype=np.float64),
             "rating": np.frombuffer(self.rating, dtype=np.float32),
             "text": np.frombuffer(self.text, dtype=np.int64),
+            "part": np.frombuffer(self.part, dtype=np.int8),
         }
         return Events(pd.DataFrame(columns, copy=False), list(self.users), list(self.items))
 
 
-def read_reviews(path: Path) -> tuple[Events, RawFile]:
+def read_reviews(path: Path, layout: Layout = AMAZON2018, container: Container = JSON_LINES) -> tuple[Events, RawFile]:
     """All events of a reviews file (plain or gzipped) in file order, and what was read and skipped.
 
-    A line that is not JSON, not an object, or lacks user, item or time is counted with its line number in the returned
+    A record that cannot be parsed, or lacks user, item or time, is counted with its number in the returned
     ``RawFile.bad`` and skipped; it never stops the reading. So does gzip data that is cut off or damaged.
     """
-    file, columns = RawFile(path), _Columns()
-    for line, record in file.objects():
-        try:
-            columns.add(record)
-        except BadLineError as error:
-            file.bad.add(str(error), line)
-    return columns.events(), file
+    events, (file,) = read_parts([path], layout, container)
+    return events, file
+
+
+def read_parts(paths: Sequence[Path], layout: Layout, container: Container) -> tuple[Events, list[RawFile]]:
+    """The same of several files of one layout, one after the other."""
+    columns, files = _Columns(layout), [RawFile(path, container) for path in paths]
+    for part, file in enumerate(files):
+        for number, record in file.objects():
+            try:
+                columns.add(record, part)
+            except BadLineError as error:
+                file.bad.add(str(error), number)
+    return columns.events(), files

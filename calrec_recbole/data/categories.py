@@ -13,6 +13,7 @@ from calrec_recbole.errors import ConfigError, did_you_mean
 __all__ = ["PUBLISHED_AT", "Category", "category", "known_categories", "missing_dataset_message"]
 
 PUBLISHED_AT = {  # release -> the page that publishes its raw files
+    2023: "https://amazon-reviews-2023.github.io/",
     2018: "https://nijianmo.github.io/amazon/",
     2014: "https://jmcauley.ucsd.edu/data/amazon/index_2014.html",
 }
@@ -24,7 +25,8 @@ class Category:
 
     ``stem``: raw files are `<stem>_5.json.gz` and `meta_<stem>.json.gz`. ``root``: cut off category paths (None: the
     first part is). ``user_fraction`` in (0, 1], drawn with ``user_seed``. ``ties``: how repeats at one time are found,
-    `file` (in the order of the file) or `item` (see ``dedup``). ``release``: of the Amazon review data, 2014 or 2018.
+    `file` (in the order of the file) or `item` (see ``dedup``). ``release``: one of
+    ``PUBLISHED_AT``.
     """
 
     name: str
@@ -78,6 +80,9 @@ def missing_dataset_message(name: str, data_path: str | Path) -> str:
     folder = Path(data_path) / name
     known = known_categories()
     if name not in known:
+        if name.endswith("2023"):
+            command = f"calrec prepare --category={name[:-4]} --release=2023 --download --out={data_path}"
+            return f"--dataset={name}: no {folder / name}.inter; of the Amazon reviews of 2023: run `{command}`"
         near = did_you_mean(name, known)
         return f"--dataset={name}: no {folder / name}.inter and no such Amazon category{near}"
     command = f"calrec prepare --category={name} --raw=DIR --out={data_path}"

@@ -10,9 +10,10 @@ SUFFIXES = (".json.gz", ".json")
 
 
 def raw_stem(reviews: Path) -> str:
-    """`reviews_Beauty_5.json.gz` -> `Beauty`: the name without suffix, 5-core mark and the 2014 release's prefix."""
+    """`reviews_Beauty_5.json.gz` -> `Beauty`: the name without suffix, 5-core mark, the 2014 release's prefix and the
+    part of an official split of 2023."""
     name = reviews.name
-    for suffix in (".gz", ".json", ".jsonl", "_5"):
+    for suffix in (".gz", ".json", ".jsonl", ".csv", ".train", ".valid", ".test", "_5"):
         name = name.removesuffix(suffix)
     return name.removeprefix("reviews_")
 
@@ -51,9 +52,9 @@ def find_reviews(folder: Path, stem: str) -> Path:
 
 
 def find_metadata(folders: list[Path], stem: str) -> Path | None:
-    """`meta_<stem>.json.gz` or `.json` in the first of ``folders`` that has it, else None."""
+    """`meta_<stem>` as `.json` or `.jsonl`, plain or gzipped, in the first of ``folders`` that has it, else None."""
     for folder in folders:
-        found = _find([folder], [f"meta_{stem}{suffix}" for suffix in SUFFIXES])
+        found = _find([folder], [f"meta_{stem}{suffix}" for suffix in (*SUFFIXES, ".jsonl.gz", ".jsonl")])
         if found:
             return found[0]
     return None

@@ -1,4 +1,4 @@
-"""Raw UCSD metadata -> the four attributes of an item (section 4: title, category, brand, price)."""
+"""Raw Amazon metadata -> the four attributes of an item (section 4: title, category, brand, price)."""
 
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.data.raw_file import BadLineError, RawFile
+from calrec_recbole.data.layouts.known_layouts import METADATA2018, MetadataLayout
+from calrec_recbole.data.raw_file import JSON_LINES, BadLineError, Container, RawFile
 from calrec_recbole.data.texts import Text, attribute_text, price_text
 
 __all__ = ["ATTRIBUTES", "CATEGORY_SOURCES", "Metadata", "read_metadata"]
@@ -70,26 +71,33 @@ class Metadata:
         self.texts[item] = tuple(found[name].text for name in ATTRIBUTES)
 
 
-def read_metadata(path: Path, wanted: Collection[str], source: str, root: str | None) -> tuple[Metadata, RawFile]:
+def read_metadata(
+    path: Path,
+    wanted: Collection[str],
+    source: str,
+    root: str | None,
+    layout: MetadataLayout = METADATA2018,
+    container: Container = JSON_LINES,
+) -> tuple[Metadata, RawFile]:
     """The attributes of the ``wanted`` items, in one pass; of an item's several lines the first with a text counts.
 
     ``source`` is one of ``CATEGORY_SOURCES``. A line without an item id or with a number that is none is counted in the
     returned ``RawFile.bad``.
     """
-    file, metadata = RawFile(path), Metadata()
+    file, metadata = RawFile(path, container), Metadata()
     for line, record in file.objects():
         try:
-            item = _item(record)
+            item = _item(record, layout.item)
             metadata.repeated += item in metadata.texts
             if item in wanted and not any(metadata.texts.get(item, ())):
-                metadata.add(item, record, source, root)
+                metadata.add(item, layout.as_2018(record), source, root)
         except BadLineError as error:
             file.bad.add(str(error), line)
     return metadata, file
 
 
-def _item(record: dict[str, Any]) -> str:
-    item = record.get("asin")
+def _item(record: dict[str, Any], key: str) -> str:
+    item = record.get(key)
     if not isinstance(item, str | int) or not str(item).strip():
-        raise BadLineError("lacks item (asin)")
+        raise BadLineError(f"lacks item ({key})")
     return str(item)

@@ -1,4 +1,4 @@
-"""A raw file as numbered JSON objects, in one pass: bad lines counted, bytes hashed, progress shown."""
+"""A raw file as numbered records, in one pass: bad lines counted, bytes hashed, progress shown."""
 
 import ast
 import gzip
@@ -8,17 +8,29 @@ import json
 import sys
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from tqdm import tqdm
 
-__all__ = ["BadLineError", "BadLines", "RawFile", "parse_line"]
+__all__ = [
+    "JSON_LINES",
+    "BadLineError",
+    "BadLines",
+    "Container",
+    "Numbered",
+    "RawFile",
+    "decoded",
+    "first_lines",
+    "parse_line",
+]
 
 FIRST_LINES = 5  # how many line numbers a summary names for each reason
 CHUNK = 1 << 20  # bytes a read
+GZIP = b"\x1f\x8b"
+DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 class BadLineError(Exception):
@@ -59,16 +71,21 @@ def _python_literal(text: str) -> Any:
         raise BadLineError("not JSON") from None
 
 
+def decoded(line: bytes) -> str:
+    """The text of one line, without a byte order mark. Raises ``BadLineError`` where it is not UTF-8."""
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadLineError("not UTF-8") from None
+
+
 def parse_line(line: bytes) -> dict[str, Any]:
     """The object on one line: JSON, or a Python dict literal.
 
     Raises:
         BadLineError: an empty line, not UTF-8, not JSON, not an object.
     """
-    try:
-        text = line.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise BadLineError("not UTF-8") from None
+    text = decoded(line)
     if not text.strip():
         raise BadLineError("empty line")
     try:
@@ -78,6 +95,27 @@ def parse_line(line: bytes) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise BadLineError("not an object")
     return record
+
+
+Numbered = tuple[int, dict[str, Any] | BadLineError]  # a number from 1, and the record or why there is none
+
+
+class Container(NamedTuple):
+    """How a file holds its records: what their numbers count (lines, elements), and how they are read from lines."""
+
+    counts: str
+    records: Callable[[Iterable[bytes]], Iterator[Numbered]]
+
+
+def _json_lines(lines: Iterable[bytes]) -> Iterator[Numbered]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield number, parse_line(line)
+        except BadLineError as error:
+            yield number, error
+
+
+JSON_LINES = Container("lines", _json_lines)
 
 
 class _HashedBytes(io.RawIOBase):
@@ -114,33 +152,50 @@ class _Unpacked(io.RawIOBase):
 
 def _lines(file: io.BufferedReader) -> Iterator[bytes]:
     """Lines of a plain or gzipped file, told apart by the first two bytes, not by the name."""
-    if file.peek(2)[:2] == b"\x1f\x8b":
+    if file.peek(2)[:2] == GZIP:
         yield from io.BufferedReader(_Unpacked(file), CHUNK)
     else:
         yield from file
 
 
+def first_lines(path: Path, count: int) -> list[bytes]:
+    """The first ``count`` lines of a plain or gzipped file, of 2 MiB together; fewer where it is damaged."""
+    found: list[bytes] = []
+    left = 2 * CHUNK
+    with path.open("rb") as packed:
+        file = io.BufferedReader(_Unpacked(packed), CHUNK) if packed.peek(2)[:2] == GZIP else packed
+        try:
+            while len(found) < count and (line := file.readline(left)):
+                found.append(line)
+                left -= len(line)
+        except DAMAGE:
+            pass
+    return found
+
+
 class RawFile:
     """One pass over a raw file; ``lines``, ``bad``, ``size`` (bytes on disk) and ``sha256`` are complete after it.
 
-    ``damaged``: its gzip data are cut off or damaged behind ``lines``.
+    ``lines`` and the numbers of ``bad`` count what the container counts. ``damaged``: the gzip data are cut off or
+    damaged behind ``lines``.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.bad, self.lines, self.damaged = path, BadLines(), 0, False
+    def __init__(self, path: Path, container: Container = JSON_LINES) -> None:
+        self.path, self.container, self.bad, self.lines, self.damaged = path, container, BadLines(), 0, False
         self.size, self.sha256 = 0, ""
 
     def objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """(line number from 1, object) of every line that can be parsed; the others are counted in ``bad``."""
+        """(number from 1, record) of every record that can be parsed; the others are counted in ``bad``."""
         with self.path.open("rb", buffering=0) as raw, self._bar() as bar:
             hashed = _HashedBytes(raw, bar)
             try:
-                for self.lines, line in enumerate(_lines(io.BufferedReader(hashed, CHUNK)), start=1):
-                    try:
-                        yield self.lines, parse_line(line)
-                    except BadLineError as error:
-                        self.bad.add(str(error), self.lines)
-            except (EOFError, zlib.error, gzip.BadGzipFile):
+                for number, record in self.container.records(_lines(io.BufferedReader(hashed, CHUNK))):
+                    self.lines = number
+                    if isinstance(record, BadLineError):
+                        self.bad.add(str(record), number)
+                    else:
+                        yield number, record
+            except DAMAGE:
                 self.damaged = True
                 self.bad.add("gzip data cut off or damaged from here on", self.lines + 1)
             while hashed.read(CHUNK):  # what lies behind damaged data still belongs to the hash

@@ -27,6 +27,7 @@ LENGTHS = (1, 4, 6, 11, 21)  # items of the history; ours: the users of the 5-co
 TIES = (1, 2, 3, 6, 11)  # items of the target's score, the target included; ours
 
 LAST, BEFORE, NEW = "last item", "seen before", "new"
+HOPS = ("no step seen", "a step seen", "two steps seen")  # by their number, from the last item to the target
 
 
 def intervals(numbers: ArrayLike, starts: Sequence[int], zero: str = "0") -> pd.Categorical:
@@ -93,7 +94,8 @@ def user_slices(facts: pd.DataFrame, ranks: pd.DataFrame) -> dict[str, pd.Catego
     if (own["target"] != ranks["item_id"]).any():
         raise DataError("the ranks have other targets than the data: prepare it as it was")
     cold = cold_start(own["training_count"], own["validation_count"])
-    return {
+    hops = {"from the last item to the target": _labelled(own["hops"], HOPS)} if "hops" in own else {}
+    return hops | {
         "target's training events": intervals(own["training_count"], FREQUENCIES, zero="unseen"),
         "target": _labelled(cold, ["known", "cold start"]),
         "history length": intervals(own["history_length"], LENGTHS),

@@ -1,10 +1,20 @@
-"""NumPy names that RecBole 1.2.1 and its ray 2.6.3 read and NumPy has removed; set when this module is imported.
+"""What RecBole 1.2.1 needs before its first import; importing this module raises ``ConfigError`` where it is missing.
 
-With them RecBole runs on numpy 2.x with identical results. Some are read at RecBole's first import, so
-``calrec_recbole.plugin`` imports this module.
+NumPy names that RecBole and its ray 2.6.3 read and NumPy has removed are set. With them RecBole runs on numpy 2.x with
+identical results. Some are read at RecBole's first import, so ``calrec_recbole.plugin`` imports this module.
 """
 
 import numpy as np
+
+from calrec_recbole.errors import ConfigError
+
+try:
+    import recbole  # noqa: F401 light: its version
+except ModuleNotFoundError:
+    raise ConfigError(
+        "RecBole is not installed: pip install --no-deps recbole==1.2.1 (without its dependencies: one of them, ray, "
+        "has no release for Python 3.12 and later, and nothing here needs it)"
+    ) from None
 
 __all__ = ["REMOVED_NAMES"]
 

@@ -24,7 +24,7 @@ from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import METRICS, EvaluationSettings, parse_metric
 from calrec_recbole.plugin.data.data_settings import DataSettings
 from calrec_recbole.plugin.data.split import SplitSettings, check_split
-from calrec_recbole.plugin.recbole_ranges import numbers_outside
+from calrec_recbole.plugin.recbole_values import recbole_faults
 from calrec_recbole.plugin.registry import OURS, model_class
 from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.training.several_processes import local_rank
@@ -174,8 +174,7 @@ class Config(RecBoleConfig):
 
     def _outside(self, settings: Mapping[str, Any]) -> list[str]:
         """What lies out of its range, or does not go together."""
-        ours = {key for group in self.groups for key in keys_of(group)}
-        return [*group_faults(settings, self.groups), *numbers_outside(settings, ours)]
+        return [*group_faults(settings, self.groups), *recbole_faults(settings, self.groups)]
 
     def _known(self, model_class: type[Any]) -> set[str]:
         """The settings of our groups, of RecBole's lists and YAML files, and those that a model of RecBole's reads."""

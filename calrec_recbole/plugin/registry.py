@@ -14,6 +14,9 @@ __all__ = ["OURS", "TRAINERS", "known_model", "known_models", "load", "model_cla
 OURS = {
     "CALRec": "calrec_recbole.plugin.calrec.model:CALRec",
     "LIR": "calrec_recbole.baselines.lir:LIR",
+    "RecentPop": "calrec_recbole.baselines.recent_pop:RecentPop",
+    "TransitionGraph": "calrec_recbole.baselines.transition_graph:TransitionGraph",
+    "SASRecSampled": "calrec_recbole.baselines.sasrec_sampled:SASRecSampled",
     "BERT4RecFull": "calrec_recbole.baselines.bert4rec:BERT4RecFull",
     "FDSAText": "calrec_recbole.baselines.fdsa_text:FDSAText",
     "S3RecText": "calrec_recbole.baselines.s3rec.model:S3RecText",
@@ -24,6 +27,8 @@ OURS = {
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
     "CALRec": "calrec_recbole.plugin.calrec.trainer:CALRecTrainer",
     "LIR": "calrec_recbole.plugin.training.tie_aware_trainer:UntrainedTrainer",
+    "RecentPop": "calrec_recbole.plugin.training.tie_aware_trainer:UntrainedTrainer",
+    "TransitionGraph": "calrec_recbole.plugin.training.tie_aware_trainer:UntrainedTrainer",
     "S3RecText": "calrec_recbole.baselines.s3rec.trainer:PretrainedTrainer",
     "UniSRec": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "UniSRecID": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",

@@ -7,13 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from recbole.utils import init_seed
 
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import RankTable
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.data_settings import SourceSettings
-from calrec_recbole.plugin.data.input_hashes import input_hashes
+from calrec_recbole.plugin.data.input_hashes import edited_since_prepare, input_hashes
 from calrec_recbole.plugin.data.prepared import Prepared, prepare
 from calrec_recbole.plugin.data.split import check_same_split
 from calrec_recbole.plugin.registry import model_class
@@ -31,6 +32,7 @@ from calrec_recbole.runs.trained import TRAINED
 from calrec_recbole.runs.wandb_run import check_wandb, wandb_run
 from calrec_recbole.setting_files import write_settings
 from calrec_recbole.setting_groups import settings_of
+from calrec_recbole.stored_files import one_line, reading
 from calrec_recbole.training import Processes
 
 __all__ = ["RunResult", "Watch", "build_model", "run"]
@@ -109,9 +111,10 @@ def _run(
         watch.begins(folder)
     with cost.phase("data"):
         init_seed(settings.seed, settings.reproducibility)
-        for name in prepared.edited:
-            logger.warning("%s was edited since prepare: run calrec check --dataset=%s", name, prepared.name)
-        data = prepared.loaders
+        for line in edited_since_prepare(prepared, settings_of(SourceSettings, config)):
+            logger.warning(line)
+        with reading(f"{settings.dataset} cannot be fed to {settings.model}", "mend its settings", ConfigError):
+            data = prepared.loaders
         logger.info(_data_line(prepared))
     with cost.phase("model"):
         model = build_model(config, data.train.dataset)
@@ -135,6 +138,7 @@ def _run(
     found = environment(settings.seed, trainer.device, hashes, cost)
     found["devices"]["processes"] = processes.world
     found["parameters"] = sum(part.numel() for part in parameters(model))
+    found |= {"dropped_rows": prepared.dropped_rows} if prepared.dropped_rows else {}
     found |= {"users": users, "seconds_before_resume": trainer.resumed_seconds, **trainer.diagnostics}
     for part, metrics in (("valid", result.valid), ("test", result.test)):
         logger.info("%s: %s", part, ", ".join(f"{name} {value:.5f}" for name, value in metrics.items()))
@@ -178,5 +182,7 @@ def build_model(config: Config, train_dataset: Any) -> Any:
         return wanted(config, train_dataset).to(config["device"])
     except CalrecError:
         raise
-    except (AssertionError, NotImplementedError, ValueError) as problem:
-        raise ConfigError(f"{settings.model} cannot be built: {' '.join(str(problem).split())}") from problem
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as problem:  # RecBole's models check their settings as they come to them
+        raise ConfigError(f"{settings.model} cannot be built: {one_line(problem)}") from problem

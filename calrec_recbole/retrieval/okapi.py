@@ -6,10 +6,11 @@ the defaults of this class. Source: https://github.com/dorianbrown/rank_bm25.
 """
 
 import math
-import re
+import unicodedata
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import regex
 from numba import njit
 from numpy.typing import NDArray
 
@@ -20,16 +21,22 @@ __all__ = ["OkapiBM25", "floored_idf", "lower_case_words"]
 
 EPSILON = 0.25  # rank_bm25's default: what share of the mean idf stands in for a negative one
 
-_WORD = re.compile(r"\w+")
+# a letter, number or underscore, and what belongs to it: vowel signs, accents of their own, joiners inside a word; not
+# what only chooses between the looks of a character (U+FE00 to U+FE0F), as behind the digits of emoji
+_INNER = r"[\p{L}\p{N}\p{Mn}\p{Mc}_--[\ufe00-\ufe0f]]"
+_WORD = regex.compile(rf"[\p{{L}}\p{{N}}_](?:{_INNER}|[\u200c\u200d](?={_INNER}))*", regex.V1)
 
 
 def lower_case_words(text: str) -> list[str]:
-    """Runs of letters, digits and underscores, in lower case: no stems, no stop words.
+    """Runs of letters, digits and underscores with their combining marks, in lower case: no stems, no stop words.
+
+    Canonically equivalent texts (NFC, NFD) have the same words.
 
     >>> lower_case_words("Rosin Paper, 4.5-Inch")
     ['rosin', 'paper', '4', '5', 'inch']
     """
-    return _WORD.findall(text.lower())
+    words: list[str] = _WORD.findall(unicodedata.normalize("NFC", text.lower()))
+    return words
 
 
 class OkapiBM25(BM25):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calrec_recbole.errors import ConfigError
+from calrec_recbole.errors import ConfigError, ScoreError
 from calrec_recbole.training.cached_gradients import Gradient
 from calrec_recbole.training.device.random_state import RandomState
 from calrec_recbole.training.distributed.sharding import whole
@@ -96,9 +96,7 @@ class Training(Feed):
         norm = self._clipped_norm()
         *losses, gradient_norm = torch.stack([*parts, norm]).tolist()  # the one time that a step waits for the device
         if not math.isfinite(gradient_norm):
-            raise FloatingPointError(
-                f"step {self.step}: the gradient is not finite; lower learning_rate or max_grad_norm"
-            )
+            raise ScoreError(f"step {self.step}: the gradient is not finite; lower learning_rate or max_grad_norm")
         for optimiser in self.optimisers:
             optimiser.step()
         self.clear_gradients()

@@ -70,6 +70,6 @@ def test_an_error_of_the_system_is_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "r.json").write_text('{"reviewerID": "u", "asin": "a", "unixReviewTime": 1}\n', encoding="utf-8")
     (tmp_path / "taken").write_text("a file, not a folder", encoding="utf-8")
-    assert main(["prepare", "--reviews=r.json", "--out=taken", "--min-user-events=1"]) == 2
+    assert main(["prepare", "--reviews=r.json", "--out=taken", "--min_user_events=1"]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith(("error", "Traceback"))]
     assert len(lines) == 1

@@ -83,7 +83,15 @@ def test_name_and_metadata_of_ones_own(tmp_path, capsys):
         (["--reviews=none.json"], "error: --reviews=none.json is not a file"),
         (["--category=Pet", "--categry-source=path"], "error: unknown argument --categry-source=path; did you mean"),
         (["--category=Pet", "--min-user-events=x"], "error: argument --min_user_events: invalid int value: 'x'"),
-        (["--category=Beauty2014", "--download"], "error: --download knows the 2018 release only"),
+        (
+            ["--category=Beauty2014", "--download"],
+            "error: --download knows the releases 2018 and 2023; fetch Beauty2014",
+        ),
+        (["--category=Pet", "--release=2020"], "error: --release=2020 must be one of 2023, 2018, 2014"),
+        (["--category=Pet", "--release=2014"], "error: --release=2014: the files of Pet are of 2018"),
+        (["--category=Pet", "--files=reviews"], "error: --files=reviews is of --release=2023 only; leave it out"),
+        (["--category=Pet", "--release=2023", "--files=4core"], "error: --files=4core must be one of 5core, last_out"),
+        (["--category=Pet", "--release=2023"], "error: no benchmark/5core/rating_only/Pet_Supplies.csv or"),
         (["--reviews=x", "--download"], "error: --download and --reviews=x exclude each other"),
     ],
 )
@@ -136,6 +144,42 @@ def print_nothing(*arguments):
     pass
 
 
+def test_the_official_split_of_2023_is_read_whole_and_compared(tmp_path, capsys):
+    """Three files of `last_out`, with two events at one time; the metadata where the repository has it."""
+    folder = tmp_path / "raw" / "benchmark" / "5core" / "last_out"
+    folder.mkdir(parents=True)
+    times = [1588615855070, 1588702255070, 1588788655070, 1588875055070, 1588875055070]
+    rows = [f"AE{user},B00{place},5.0,{time}" for user in range(2) for place, time in enumerate(times)]
+    parts = {"train": [row for row in rows if row.split(",")[1] in ("B000", "B001", "B002")]}
+    parts |= {
+        part: [row for row in rows if row.split(",")[1] == item] for part, item in (("valid", "B003"), ("test", "B004"))
+    }
+    for part, lines in parts.items():
+        text = "\n".join(["user_id,parent_asin,rating,timestamp", *lines, ""])
+        (folder / f"Gift_Cards.{part}.csv").write_text(text)
+    meta = {"parent_asin": "B000", "title": "Card", "store": "Acme", "categories": ["Gift Cards", "Paper"]}
+    write(tmp_path / "raw" / "raw" / "meta_categories" / "meta_Gift_Cards.jsonl", [meta])
+    code, out, errors = run(capsys, "prepare", "--category=Gift_Cards", "--release=2023")
+    assert (code, errors) == (0, [])
+    assert out.splitlines()[0].endswith(
+        "Gift_Cards.train.csv: Amazon reviews of 2023 (user_id, parent_asin, timestamp in ms)"
+    )
+    same = "split=leave_one_out validates and tests the same events of 2 of 2 users"
+    assert f"official split: last_out, 6/2/2 events; {same}" in out.splitlines()
+    prepared = tmp_path / "dataset" / "Gift_Cards2023"
+    assert (prepared / "Gift_Cards2023.item").read_text().splitlines()[1] == "B000\tCard\tPaper\tAcme\t"
+    assert (prepared / "Gift_Cards2023.inter").read_text().splitlines()[1] == "AE0\tB000\t1588615855.07\t5"
+
+
+def test_a_2023_file_by_its_name_is_not_taken_for_2018s(tmp_path, capsys):
+    """Office of 2018 is sampled, as in the paper; that of 2023 is another data set."""
+    rows = [f"AE{user},B00{place},5.0,{1588615855070 + place}" for user in range(4) for place in range(5)]
+    (tmp_path / "Office_Products.csv").write_text("\n".join(["user_id,parent_asin,rating,timestamp", *rows, ""]))
+    code, _, _ = run(capsys, "prepare", "--reviews=Office_Products.csv")
+    assert code == 0
+    assert (tmp_path / "dataset" / "Office2023" / "Office2023.inter").read_text().count("\n") == 21
+
+
 INTERRUPTED = """
 import os, signal, sys
 import calrec_recbole.data.pipeline as module
@@ -147,7 +191,7 @@ sys.exit(main(["prepare", "--reviews=r.json", "--name=Tiny"]))
 
 def test_ctrl_c_is_one_line_code_130_and_leaves_nothing(tmp_path):
     write(tmp_path / "r.json", reviews())
-    write(tmp_path / "meta_r.json", [])
+    write(tmp_path / "meta_r.json", [{"asin": "a", "title": "Saw"}])
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60)
     assert done.returncode == 128 + signal.SIGINT
     told = "interrupted: nothing half-written is left; the same command starts again, a download where it stood"

@@ -138,7 +138,7 @@ module.prepare(Path(sys.argv[2]), None, Path(sys.argv[3]), module.PrepareSetting
 """
 
 
-@pytest.mark.parametrize("step", ["read_reviews", "write_inter", "write_item", "write_json"])
+@pytest.mark.parametrize("step", ["read_parts", "write_inter", "write_item", "write_json"])
 @pytest.mark.parametrize("older", [False, True])
 def test_killed_at_any_step_nothing_half_written_is_taken_for_whole(raw, tmp_path, step, older):
     out = tmp_path / "out"

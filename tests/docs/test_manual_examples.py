@@ -33,9 +33,8 @@ def test_the_first_example_and_what_a_reader_makes_of_its_ranks(examples, tmp_pa
     assert 0 < float(capsys.readouterr().out) < 1
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/data.md"])
-def test_own_data(page, examples, tmp_path):
-    examples(page, "MyShop")
+def test_own_data(examples, tmp_path):
+    examples("docs/data.md", "MyShop")
     assert run_recbole.main(["--model=LIR", "--dataset=MyShop", "--gpu_id="]) == 0
     assert list((tmp_path / "runs" / "MyShop" / "LIR").glob("*/metrics.json"))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,13 @@ def test_models_without_texts_need_no_item_file(command, folder, model):
     assert (code, told.count("\n"), "Tiny.item cannot be read" in told) == (2, 1, True)
 
 
+def test_dropped_rows_stand_in_environment_json(folder, tiny_settings):
+    rewritten(folder / "Tiny.inter", lambda text: text + "u0\ta\t\n")
+    rewritten(folder / "Tiny.item", lambda text: text + "x\n")
+    result = run("Pop", overrides=tiny_settings | {"bad_rows": "drop"}, show=False)
+    assert json.loads((result.folder / "environment.json").read_text())["dropped_rows"] == 2
+
+
 def test_items_without_a_row_are_counted(command):
     assert "Tiny.item: 1 of 8 items have no row, and so no text" in command("LIR", *FEATURES["LIR"])[1]  # g
 
@@ -291,3 +299,103 @@ def test_equal_text_ties_under_any_quoting(command, folder):
     found = command("LIR", *FEATURES["LIR"])[2]
     assert same(found, plain)
     assert np.any(found["optimistic"] < found["pessimistic"])
+
+
+def with_times(change):
+    """The file with each time changed."""
+
+    def changed(text):
+        head, *lines = text.splitlines()
+        rows = [line.split("\t") for line in lines]
+        return "\n".join([head, *("\t".join([user, item, change(int(time))]) for user, item, time in rows)]) + "\n"
+
+    return changed
+
+
+def iso(seconds):
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+SAME_EVENTS = {  # each is the plain file, written otherwise
+    "dates": with_times(iso),
+    "dates as tokens": lambda text: with_times(iso)(text).replace("timestamp:float", "timestamp:token"),
+    "numbers as tokens": lambda text: with_times(lambda time: str(time - 1_499_999_950))(text).replace(
+        ":float", ":token"
+    ),
+    "ms": with_times(lambda time: f"{time}123"),
+    "before 1970": with_times(lambda time: str(time - 1_600_000_000)),
+    "fractions": with_times(lambda time: f"{time / 1e6:.6f}"),
+    "other columns": lambda text: "".join(f'x "{line[:1]}\t{line}\n' for line in text.splitlines()).replace(
+        'x "u\tuser_id', "note:token\tuser_id", 1
+    ),
+    "no types": lambda text: text.replace(":token", "").replace(":float", ""),
+    "blank lines": lambda text: text.replace("\n", "\n\n"),
+}
+
+
+@pytest.mark.parametrize("form", SAME_EVENTS)
+def test_the_same_events_give_the_same_ranks(command, folder, form):
+    plain = command("Pop")[2]
+    rewritten(folder / "Tiny.inter", SAME_EVENTS[form])
+    code, _, found = command("Pop")
+    assert (code, same(found, plain)) == (0, True)
+
+
+def test_odd_ids_give_the_same_ranks(command, folder):
+    odd = {"u0": 'a "b"', "u1": "#1", "u2": " é中 ", "u3": "🎸", "u4": "'", "u5": "a,b;c:d", "u6": "\\N", "u7": "0007"}
+    plain = command("Pop")[2]
+
+    def changed(text):
+        for old, new in odd.items():
+            text = text.replace(f"{old}\t", f"{new}\t")
+        return text
+
+    rewritten(folder / "Tiny.inter", changed)
+    code, _, found = command("Pop")
+    assert code == 0
+    assert same(found, plain.rename(index=odd))
+
+
+def items_of(titles):
+    rows = [f"{item}\t{title}\t\t\t" for item, title in titles.items()]
+    return "\n".join(["item_id:token\ttitle:token\tcategory:token\tbrand:token\tprice:token", *rows]) + "\n"
+
+
+def test_without_any_text_all_items_tie(command, folder):
+    (folder / "Tiny.item").write_text(items_of(dict.fromkeys("abcdefgh", "")))
+    code, _, ranks = command("LIR", *FEATURES["LIR"])
+    assert (code, set(ranks["optimistic"]), set(ranks["pessimistic"])) == (0, {1}, {8})
+
+
+def test_titles_of_any_script_and_length(command, folder):
+    """Of two titles that differ in case alone BM25's scores are the same."""
+    long = (
+        "茶" * 6000,
+        " ".join(f"word{n}" for n in range(5000)),
+        "Blue Tape",
+        "BLUE tape",
+        "हिन्दी",
+        "ไทย",
+        "x" * 9,
+        "y",
+    )
+    (folder / "Tiny.item").write_text(items_of(dict(zip("abcdefgh", long, strict=True))), encoding="utf-8")
+    code, _, ranks = command("LIR", *FEATURES["LIR"])
+    assert (code, len(ranks)) == (0, 8)
+    tied = ranks[ranks["item_id"].isin(["c", "d"])]
+    assert (tied["optimistic"] < tied["pessimistic"]).all()
+    assert len(tied) == 2  # u2 and u4
+
+
+def test_short_and_long_histories(command, write_dataset):
+    """Leave-one-out tests users of 3 events and more, and validates those of 4 and more."""
+    write_dataset("Odd", {"v1": "a", "v2": "ab", "v3": "abc", "v4": "abcd", "v5": "abcde" * 600, "v6": "bcdea"})
+    code, _, ranks = command("Pop", dataset="Odd")
+    assert (code, sorted(ranks.index)) == (0, ["v3", "v4", "v5", "v6"])
+    assert command("SASRec", dataset="Odd")[0] == 0
+
+
+def test_one_item(command, write_dataset):
+    write_dataset("Same", {"v1": "aaaa", "v2": "aaaaa"})
+    code, _, ranks = command("LIR", *FEATURES["LIR"], dataset="Same")
+    assert (code, set(ranks["pessimistic"])) == (0, {1})

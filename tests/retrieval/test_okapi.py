@@ -2,6 +2,8 @@
 
 import doctest
 import math
+import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -51,6 +53,36 @@ def test_a_word_of_most_items_gets_a_quarter_of_the_mean_idf():
     mean = (math.log(1 / 7) + 3 * math.log(5 / 3)) / 4
     scores = OkapiBM25(["item red", "item pen", "item ink"]).scores(["item"])
     assert scores[0].tolist() == pytest.approx([0.25 * mean] * 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("हिन्दी किताब", ["हिन्दी", "किताब"]),
+        ("หนังสือ ภาษาไทย", ["หนังสือ", "ภาษาไทย"]),
+        ("தமிழ்-நூல்", ["தமிழ்", "நூல்"]),
+        ("العربيّة, كِتاب", ["العربيّة", "كِتاب"]),
+        ("שָׁלוֹם", ["שָׁלוֹם"]),
+        ("می\u200cخواهم", ["می\u200cخواهم"]),
+        ("Việt Nam", ["việt", "nam"]),
+        ("İSTANBUL", ["i\u0307stanbul"]),
+        ("\u0301 a\u200d b", ["a", "b"]),
+        ("1\ufe0f\u20e3 👨\u200d👩 m³ ½ x_y", ["1", "m³", "½", "x_y"]),
+    ],
+)
+def test_words_of_any_script_keep_their_marks_in_either_normal_form(text, words):
+    words = [unicodedata.normalize("NFC", word) for word in words]
+    for form in ("NFC", "NFD"):
+        assert lower_case_words(unicodedata.normalize(form, text)) == words
+    texts = [text, text[: len(text) // 2], "red tape"]
+    assert (OkapiBM25(texts).scores([text]) == rank_bm25_scores(texts, [text])).all()
+
+
+def test_text_without_marks_is_taken_apart_as_by_letters_and_digits():
+    ascii_only = "".join(map(chr, range(128))) * 2
+    assert lower_case_words(ascii_only) == re.findall(r"\w+", ascii_only.lower())
+    letters = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code))[0] in "LN"]
+    assert all(lower_case_words(one) for one in letters)
 
 
 def test_texts_without_words():

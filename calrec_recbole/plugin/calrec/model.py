@@ -27,7 +27,7 @@ from calrec_recbole.backbone import (
 )
 from calrec_recbole.catalogue import Catalogue, SampleShares
 from calrec_recbole.engines.samplers import sampler_of
-from calrec_recbole.examples import ItemTokens, tokenise_items
+from calrec_recbole.examples import ItemTokens, lost_share, tokenise_items
 from calrec_recbole.fusion import RankCounts, Retriever
 from calrec_recbole.inference import AUTO, CONSTRAINED, LONGEST, NATIVE, InferenceSettings
 from calrec_recbole.plugin.calrec.core_settings import (
@@ -80,6 +80,7 @@ class CALRec(SequentialRecommender):
         self.categories = read_categories(prepared, settings.stage) if settings.stage.train_stage == JOINT else []
         self._assemble(self._backbone(prepared.catalogue), prepared.catalogue, retriever, settings.inference)
         self._warn_of_cuts()
+        self._warn_of_lost_texts()
         ranks_again = settings.retrieval.retrieval == RERANK
         self.reranker = Reranker.of(settings, prepared) if ranks_again else None
 
@@ -135,6 +136,14 @@ class CALRec(SequentialRecommender):
         if share and settings.decoding != CONSTRAINED:
             self.logger.warning(
                 f"max_new_tokens={settings.steps} cuts {share:.1%} of the items, which so cannot be generated: set auto"
+            )
+
+    def _warn_of_lost_texts(self) -> None:
+        share = lost_share(self.recommender.items, self.recommender.backbone.tokenizer)
+        if share:
+            self.logger.warning(
+                f"the tokenizer of backbone={self.settings.backbone.backbone} loses characters of {share:.1%} of the "
+                "item texts: what it loses can be neither learnt nor written; take a backbone that knows their scripts"
             )
 
     def tokenised(self, catalogues: Sequence[Catalogue], tokenizer: Any) -> ItemTokens:

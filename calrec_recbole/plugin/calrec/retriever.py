@@ -11,12 +11,14 @@ from calrec_recbole.fusion import Retriever
 from calrec_recbole.reranking.rerank_settings import TEXTS, RerankSettings
 from calrec_recbole.retrieval import BM25, ENGINES, HierarchicalMatch
 from calrec_recbole.retrieval.engine_settings import RetrievalSettings
+from calrec_recbole.retrieval.lucene.java import check_java
 
 __all__ = ["HIERARCHICAL", "NONE", "RERANK", "bm25_of", "check_engines", "retriever_of"]
 
 HIERARCHICAL = "hierarchical"  # paper 6
 RERANK = "rerank"  # paper 6: see plugin.reranking
 MILVUS = "milvus"
+LUCENE = "lucene"
 BM25_ENGINES: dict[str, type[BM25]] = {**ENGINES, MILVUS: MilvusBM25}
 NONE = "none"  # trains and samples; ranks are for later, or for another machine
 
@@ -56,9 +58,12 @@ def _bm25(engine: str, settings: RetrievalSettings, texts: Sequence[str]) -> BM2
 
 
 def check_engines(settings: RetrievalSettings, rerank: RerankSettings) -> None:
-    """Raises ``ConfigError``, before the data are read, where Milvus is asked for and is not installed."""
+    """Raises ``ConfigError``, before the data are read, where the engine's package is not installed."""
     if MILVUS in (settings.retrieval, rerank.rerank_engine):
         check_milvus(**_milvus(settings))
+    by_texts = settings.retrieval == RERANK and rerank.rerank_by == TEXTS
+    if (rerank.rerank_engine if by_texts else settings.retrieval) == LUCENE:
+        check_java()
 
 
 def _milvus(settings: RetrievalSettings) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class _SameForAll:
             return (load is None or name in load) and not (unload and name in unload)
 
         table = self._table(Path(filepath), source, keeps)
+        if lacking := sorted((load or set()) - set(table.types)):
+            raise DataError(f"load_col names {lacking[0]!r}, which is no column of {filepath}: mend load_col")
         if not table.types:
             return None
         for name, kind in table.types.items():

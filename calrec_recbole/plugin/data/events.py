@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from recbole.data.interaction import Interaction
+from scipy import sparse
 from torch import Tensor
 
 from calrec_recbole.plugin.data.split import PARTS, SplitSettings, event_parts
@@ -41,6 +42,20 @@ class Events:
     def training(self) -> np.ndarray:
         """Which are learnt from."""
         return np.asarray(self.parts == PARTS[0])
+
+    def transitions(self, n_items: int) -> sparse.csr_array:
+        """(n_items, n_items) float64: row i holds the shares of the items that followed i; zeros where nothing did.
+
+        A step is a pair of consecutive training events of one user.
+        """
+        users, items = self.users[self.training], self.items[self.training]
+        order = np.argsort(users, kind="stable")
+        users, items = users[order], items[order]
+        pairs = users[1:] == users[:-1]
+        steps = (np.ones(pairs.sum()), (items[:-1][pairs], items[1:][pairs]))
+        counts = sparse.coo_array(steps, shape=(n_items, n_items)).tocsr()  # repeats add up
+        sums = np.asarray(counts.sum(axis=1)).ravel()
+        return sparse.csr_array(sparse.diags_array(1 / np.where(sums > 0, sums, 1)) @ counts)
 
 
 def events_of(dataset: Any, split: SplitSettings) -> Events:

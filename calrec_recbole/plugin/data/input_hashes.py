@@ -6,7 +6,7 @@ from calrec_recbole.plugin.data.data_settings import SourceSettings
 from calrec_recbole.plugin.data.prepared import Prepared, sha256
 from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE
 
-__all__ = ["input_files", "input_hashes"]
+__all__ = ["edited_since_prepare", "input_files", "input_hashes"]
 
 WEIGHTS = (f"{CHECKPOINT}/best/model.safetensors", f"{CHECKPOINT}/model.safetensors", "model.safetensors")
 
@@ -32,6 +32,15 @@ def input_files(prepared: Prepared, sources: SourceSettings) -> list[Path]:
     """Every file whose presence or content decides ``input_hashes``; some may be missing."""
     of_data = [file for one in (prepared, *_others(prepared, sources)) for file in one.files.values()]
     return [*of_data, *_candidates(str(sources.pre_model_path)), *_first_stages(sources)]
+
+
+def edited_since_prepare(prepared: Prepared, sources: SourceSettings) -> list[str]:
+    """One line for each atomic file that is not as `calrec prepare` wrote it."""
+    return [
+        f"{file} was edited since prepare: run calrec check --dataset={one.name}"
+        for one in (prepared, *_others(prepared, sources))
+        for file in one.edited
+    ]
 
 
 def _others(prepared: Prepared, sources: SourceSettings) -> list[Prepared]:

@@ -91,6 +91,11 @@ class Prepared:
         except (OSError, ValueError, LookupError, TypeError):
             return [summary.name]
 
+    @property
+    def dropped_rows(self) -> int:
+        """How many rows ``bad_rows`` has left out of what was read."""
+        return self.dropped + (self._item_rows.dropped if self._item_rows else 0)
+
     def tell(self, note: str) -> None:
         """Logs a line about the files, once; ``""`` is none."""
         if note and note not in self.notes:

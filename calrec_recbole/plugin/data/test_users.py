@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from calrec_recbole.evaluation.user_slices import user_slices
 from calrec_recbole.plugin.data.prepared import Prepared
@@ -26,7 +27,8 @@ def user_facts(prepared: Prepared) -> pd.DataFrame:
 
     Columns: ``target`` and ``last_item`` (original ids), ``history_length`` (all items before the target, also where a
     model reads the newest 50 only), ``seen_before`` (the history holds the target), ``training_count`` and
-    ``validation_count`` (events with the target in the training and the validation part, of any user).
+    ``validation_count`` (events with the target in the training and the validation part, of any user), ``hops`` (1
+    where a training step leads from the last item to the target, 2 where two do, else 0).
     """
     read = prepared.events
     events = pd.DataFrame({"user": read.users, "item": read.items, "part": read.parts})
@@ -44,5 +46,13 @@ def user_facts(prepared: Prepared) -> pd.DataFrame:
         "seen_before": [pair in pairs for pair in target.items()],
         "training_count": counts["training"][target],
         "validation_count": counts["validation"][target],
+        "hops": _hops(read.transitions(len(items)), history["item"].last().to_numpy(), target.to_numpy()),
     }
     return pd.DataFrame(facts, index=pd.Index(users[target.index], name="user_id")).sort_index()
+
+
+def _hops(steps: sparse.csr_array, last: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(n,) last items and targets -> 1, 2 or 0, the steps between them."""
+    one = np.asarray(steps[last, target]).ravel() > 0
+    two = np.asarray(steps[last].multiply(steps.T.tocsr()[target]).sum(axis=1)).ravel() > 0  # an item between them
+    return np.where(one, 1, np.where(two, 2, 0))

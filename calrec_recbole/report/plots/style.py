@@ -36,6 +36,7 @@ WIDTH = 4.4  # inches: at 390 px of screen the text is still read
 LINE = 18  # characters of a label's line
 ROOM, MARK = 54, 4  # characters that a legend is wide, and those that a mark takes
 LINE_HEIGHT = 0.185  # inches of a line of text
+LEGEND_PADS = 0.2  # inches around a legend
 
 INK, MUTED, GRID, PAPER = "#1b1f24", "#6a737d", "#d8dee4", "#fefefe"
 SERIES = (  # first Okabe and Ito's, which the colour-blind tell apart; yellow is too light on white
@@ -123,7 +124,7 @@ def legend_above(drawn: Figure, handles: Sequence[Line2D]) -> None:
     rows = -(-len(lines) // columns)
     column = [lines[start : start + rows] for start in range(0, len(lines), rows)]
     tallest = max((sum(map(len, own)) for own in column), default=0)
-    drawn.set_figheight(drawn.get_figheight() + LINE_HEIGHT * tallest)
+    drawn.set_figheight(drawn.get_figheight() + LINE_HEIGHT * tallest + LEGEND_PADS)
     drawn.legend(handles=list(handles), loc="outside upper center", ncols=columns, handlelength=1.2)
 
 

@@ -79,8 +79,10 @@ def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
     They have none. Empty where no run kept these ranks.
     """
     table, left_out = _viewed(rows, without_last_item)
+    if not table:
+        return [], ""
     verb = "user whose target is that item is" if left_out == 1 else "users whose target is that item are"
-    return table, f"{left_out:,} {verb} left out." if table else ""
+    return table, f"{left_out:,} {verb} left out." if left_out else "It is no user's target."
 
 
 def equivalent_table(rows: Sequence[Row]) -> list[TableRow]:

