@@ -25,7 +25,7 @@ from calrec_recbole.plugin.training.tie_aware_trainer import Tested, trainer_for
 from calrec_recbole.plugin.training.trim_padding import TrimSettings, trimmed
 from calrec_recbole.runs.environment import Cost, device_text, devices, environment
 from calrec_recbole.runs.log_file import logging_to
-from calrec_recbole.runs.results import RunResult, print_result, write_results
+from calrec_recbole.runs.results import RunResult, print_result, write_results, write_validation
 from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE, PARTS, run_id
 from calrec_recbole.runs.sigterm import sigterm_raises
 from calrec_recbole.runs.trained import TRAINED
@@ -66,7 +66,7 @@ def run(
     log.txt and, last of all, metrics.json. A finished folder is never touched again: the same run once more goes to
     ``<run id>-2``; one that ``evaluate_minutes`` ended is extended. With ``show`` the metrics are printed as a table.
     Started by torchrun, the processes share one run: the first writes, all return its result. With ``watch`` nothing is
-    tested, and the terminal shows warnings only.
+    tested, the folder gets validation.json and no metrics.json, and the terminal shows warnings only.
     """
     with joined() as processes:
         result = _run_jointly(Config(model, dataset, config_files, overrides), processes, watch)
@@ -143,6 +143,9 @@ def _run(
     for part, metrics in (("valid", result.valid), ("test", result.test)):
         logger.info("%s: %s", part, ", ".join(f"{name} {value:.5f}" for name, value in metrics.items()))
     trainer.log_test(result.test)
+    if watch:
+        write_validation(folder, found, result)
+        return result
     # results of a shorter evaluation: what a kill leaves is consistent or unfinished
     (folder / METRICS_FILE).unlink(missing_ok=True)
     write_results(folder, ranks, (prepared.users, prepared.items), found, result)

@@ -15,6 +15,7 @@ from calrec_recbole.errors import CalrecError
 from calrec_recbole.tuning import trial_run
 from calrec_recbole.tuning.search import search, study_of
 from calrec_recbole.tuning.shared_study import places
+from calrec_recbole.tuning.trial_run import WatchedTrial
 
 SERVER = Path(__file__).with_name("deadly_search.py")
 TRIALS = 12  # TPE draws from the eleventh on, the median prunes from the sixth on
@@ -129,3 +130,27 @@ def test_models_without_training_have_one_validation(asked, tmp_path):
     settings = {name: asked.settings[name] for name in ("data_path", "gpu_id")} | {"retrieval": "okapi"}
     shared = search(replace(asked, model="LIR", space=ranges, settings=settings), 2, None)
     assert [list(trial.intermediate_values) for trial in shared.trials()] == [[0], [0]]
+
+
+def test_calrec_reports_its_steps_and_goes_on_inside_a_trial(asked, calrec_settings, monkeypatch):
+    ranges = {"alpha": asked.space["hidden_dropout_prob"]}
+    fixed = {name: value for name, value in calrec_settings.items() if name not in ("dataset", "output_dir")}
+    request = replace(asked, model="CALRec", space=ranges, settings={**fixed, "log_tensorboard": False})
+    whole = search(replace(request, out=asked.out / "whole"), 1, None).trials()[0]
+    assert list(whole.intermediate_values) == [2, 3, 6]
+    validated = WatchedTrial.validated
+
+    def stopped(self, step, score):
+        validated(self, step, score)
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WatchedTrial, "validated", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            search(request, 1, None)
+    first, again = search(request, 1, None).trials()
+    assert list(first.intermediate_values) == [2, 3]
+    assert first.user_attrs["folder"] == again.user_attrs["folder"]
+    assert "resumed" in Path(again.user_attrs["folder"], "log.txt").read_text()
+    assert (again.value, again.intermediate_values) == (whole.value, whole.intermediate_values)

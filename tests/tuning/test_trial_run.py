@@ -1,11 +1,15 @@
+import json
+from functools import partialmethod
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from optuna import Study
 from optuna.trial import TrialState
 
 from calrec_recbole.errors import StorageError
 from calrec_recbole.plugin.training.tie_aware_trainer import TieHonest
+from calrec_recbole.runs.curves import read_points
 from calrec_recbole.tuning import trial_run
 from calrec_recbole.tuning.search import study_of
 from calrec_recbole.tuning.trial_run import run_trial
@@ -36,8 +40,9 @@ def test_a_trial_is_validated_and_never_tested(one_trial, monkeypatch):
     assert list(found.intermediate_values) == [0, 1, 2]  # three epochs
     assert found.value == max(found.intermediate_values.values())
     folder = Path(found.user_attrs["folder"])
-    assert not (folder / "ranks.parquet").exists()
-    assert not (folder / "checkpoint").exists()
+    left = {"config.yaml", "curves.csv", "environment.json", "log.txt", "validation.json"}
+    assert {file.name for file in folder.iterdir()} == left  # no finished run for reports
+    assert json.loads((folder / "validation.json").read_text())["valid"]["ndcg_pes@10"] == found.value
     assert 0 < found.user_attrs["cpu_seconds"] < 60
 
 
@@ -87,3 +92,19 @@ def test_who_stops_inside_a_trial_repeats_it(stop, one_trial, monkeypatch):
     found = one_trial()
     assert (found.number, found.user_attrs["repeats"], found.user_attrs["kills"]) == (1, 0, 0)
     assert found.state is TrialState.COMPLETE
+
+
+def test_the_same_values_again_have_their_own_curves(one_trial, monkeypatch):
+    """Both trials have one run id, and so one folder."""
+    monkeypatch.setattr("optuna.Study.ask", partialmethod(asked_for, Study.ask))
+    _, first, second = one_trial(), one_trial(), one_trial()  # the first one was queued before
+    assert first.params == second.params
+    assert first.user_attrs["folder"] == second.user_attrs["folder"]
+    assert second.intermediate_values == first.intermediate_values
+    points = read_points(Path(second.user_attrs["folder"], "curves.csv"))
+    assert len([point for point in points if point.metric == "valid/ndcg_pes@10"]) == 3  # epochs
+
+
+def asked_for(study, ask, ranges):
+    study.enqueue_trial({"learning_rate": 0.01, "hidden_dropout_prob": 0.1, "n_layers": 1, "hidden_size": 4})
+    return ask(study, ranges)
