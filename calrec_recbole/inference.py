@@ -36,7 +36,7 @@ class InferenceSettings:
     decoding: str = younger("sample", neutral="sample")
     beams: int = younger(32, neutral=32, within="[1, 1e6]")
     n_gen: int = ranged(32, "[1, 1e9]")
-    temperature: float = ranged(0.5, "(0, 1e6]")
+    temperature: float = ranged(0.5, "[1e-4, 1e6]")  # less overflows float32
     speculate: bool | str = no_effect(AUTO)
     decode_precision: str = younger(AUTO, neutral=AUTO)
     cuda_graphs: bool = no_effect(False)

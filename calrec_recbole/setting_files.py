@@ -158,6 +158,8 @@ def _size(value: Any, known: dict[int, int]) -> int:
     """
     if isinstance(value, int) and abs(value) > LARGEST:
         raise ValueError("a number has more than 300 digits")
+    if isinstance(value, str):
+        value.encode()  # raises for a lone surrogate, which no file can hold
     if not isinstance(value, dict | list | tuple | set):
         return 1
     if known.get(id(value), 0) < 0:

@@ -52,6 +52,7 @@ def read_json(file: Path, advice: str, shape: Any = None) -> Any:
         content = file.read_bytes()
     with reading(f"{file} is damaged", advice):
         found = json.loads(content.decode("utf-8"))
+        json.dumps(found, ensure_ascii=False).encode()  # raises for a lone surrogate, which no report can hold
     if fault := misfit(found, {...: object} if shape is None else shape):
         raise DataError(f"{file} is damaged ({fault}): {advice}")
     return found

@@ -30,7 +30,7 @@ def test_items_that_do_not_end_in_time_are_counted():
     ("change", "message"),
     [
         ({"n_gen": 0}, "n_gen=0 must be at least 1"),
-        ({"temperature": -1.0}, "temperature=-1.0 must be greater than 0"),
+        ({"temperature": -1.0}, "temperature=-1.0 must be at least 1e-4"),
         ({"epsilon": -0.1}, "epsilon=-0.1 must be at least 0"),
         ({"pooling": "median"}, "pooling='median' must be one of max"),
         ({"max_new_tokens": 0}, "max_new_tokens=0 must be auto, or at least 1"),

@@ -73,6 +73,7 @@ def test_all_wrong_arguments_are_reported_at_once():
         ("[" * 100_000, "nested too deeply"),
         ("- " * 3000, "nested too deeply"),
         ("&a [*a]", "holds itself"),
+        ('"\\ud800\\udc00"', "surrogates not allowed"),
         ("[&a [x,x,x,x,x,x], &b [*a,*a,*a,*a,*a,*a], [" + "*b," * 10_000 + "]]", "more than 100000 values"),
     ],
 )

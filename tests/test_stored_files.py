@@ -27,7 +27,9 @@ def test_a_value_fits_its_shape_or_the_place_is_told(value, shape, fault):
     assert misfit(value, shape) == fault
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 50_000, b"1" * 5000, b"nul", b"\x00"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff\xfe", b"[" * 50_000, b"1" * 5000, b"nul", b"\x00", b'["\\ud800"]']
+)
 def test_json_that_is_none_is_one_line_with_its_name(tmp_path, content):
     file = tmp_path / "x.json"
     file.write_bytes(content)

@@ -24,7 +24,7 @@ class AdapterSettings:
     ``lora_targets``: names of the backbone's linear maps ("q_proj", "v_proj"), or "all-linear".
     """
 
-    lora_rank: int = ranged(0, "[0, 1e6]")
+    lora_rank: int = ranged(0, "[0, 16384]")
     lora_alpha: float = ranged(16.0, "(0, 1e6]")
     lora_dropout: float = ranged(0.0, "[0, 1)")
     lora_targets: str | tuple[str, ...] | list[str] = ALL_LINEAR

@@ -4,17 +4,17 @@ NumPy names that RecBole and its ray 2.6.3 read and NumPy has removed are set. W
 identical results. Some are read at RecBole's first import, so ``calrec_recbole.plugin`` imports this module.
 """
 
+import importlib.util
+
 import numpy as np
 
 from calrec_recbole.errors import ConfigError
 
-try:
-    import recbole  # noqa: F401 light: its version
-except ModuleNotFoundError:
+if importlib.util.find_spec("recbole") is None:
     raise ConfigError(
         "RecBole is not installed: pip install --no-deps recbole==1.2.1 (without its dependencies: one of them, ray, "
         "has no release for Python 3.12 and later, and nothing here needs it)"
-    ) from None
+    )
 
 __all__ = ["REMOVED_NAMES"]
 

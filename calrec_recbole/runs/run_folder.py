@@ -119,7 +119,8 @@ def users_left(folder: Path) -> int | None:
 
 def _drop_unbegun(folder: Path) -> None:
     """Removes ``folder`` where nothing was done in it: its settings were refused."""
-    if {entry.name for entry in folder.iterdir()} <= {CONFIG, LOG, TENSORBOARD, WANDB}:
+    kept = [entry for entry in folder.iterdir() if entry.name not in {CONFIG, LOG, TENSORBOARD, WANDB}]
+    if all(entry.is_dir() and not any(entry.iterdir()) for entry in kept):
         shutil.rmtree(folder)
 
 

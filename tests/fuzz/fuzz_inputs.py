@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-INPUTS = int(os.environ.get("CALREC_FUZZ", "12"))
+INPUTS = int(os.environ.get("CALREC_FUZZ", "6"))
 
 
 def fuzzed(share: float = 1.0) -> Any:

@@ -49,8 +49,9 @@ def test_without_recbole_and_java_data_are_made_and_without_java_a_model_runs(tm
     code, errors = without(JAVA, "calrec_recbole.cli.run_recbole", *run, folder=tmp_path)
     assert code == 2
     assert errors == [
+        "loading torch and RecBole ...",
         "error: retrieval 'lucene' needs the package pyserini, which is not installed: "
-        "pip install --no-deps pyserini==1.6.0, or choose retrieval 'okapi'"
+        "pip install --no-deps pyserini==1.6.0, or choose retrieval 'okapi'",
     ]
     assert not (tmp_path / "runs").exists()
     code, _ = without(["ray", *JAVA], "calrec_recbole.cli.run_recbole", *run, "--retrieval=okapi", folder=tmp_path)

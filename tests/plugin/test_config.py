@@ -116,7 +116,7 @@ NUMBERS = [
     ("CALRec", "rerank_unseen_loss", float("nan"), "must be a finite number"),
     ("CALRec", "lora_alpha", float("nan"), "must be a finite number"),
     ("CALRec", "checkpoint_minutes", float("nan"), "must be a finite number"),
-    ("CALRec", "lora_rank", 10**12, "must be at most 1e6"),
+    ("CALRec", "lora_rank", 10**12, "must be at most 16384"),
     ("CALRec", "n_gen", 10**12, "must be at most 1e9"),
     ("CALRec", "max_new_tokens", 10**12, "must be auto, or at most 1e6"),
     ("CALRec", "scratch_num_hidden_layers", 10**12, "this machine has"),

@@ -52,7 +52,8 @@ def test_a_run_leaves_one_folder(model, tiny_settings, tmp_path, monkeypatch, ca
     assert result.folder.parent == tmp_path / "runs" / "Tiny" / model
     assert sorted(entry.name for entry in result.folder.iterdir()) == FILES
     metrics = json.loads((result.folder / "metrics.json").read_text())
-    assert metrics == {"valid": result.valid, "test": result.test}
+    assert {part: metrics[part] for part in ("valid", "test")} == {"valid": result.valid, "test": result.test}
+    assert set(metrics) == {"valid", "test", "ties"}
     assert list(metrics["test"]) == list(metrics["valid"]) == metric_names()
     shown = capsys.readouterr().out
     assert f"{metrics['test']['mrr_pes']:.4f}" in shown
@@ -71,7 +72,8 @@ def test_metrics_follow_from_the_ranks_on_disk(model, tiny_settings):
     result = run(model, overrides={**tiny_settings, **SIZES[model]}, show=False)
     ranks = pd.read_parquet(result.folder / "ranks.parquet")
     assert list(ranks.columns[:4]) == ["user_id", "item_id", "optimistic", "pessimistic"]
-    assert list(ranks.columns[4:]) == ["optimistic_masked", "pessimistic_masked"]
+    views = [f"{case}_{view}" for view in ("masked", "equivalent") for case in ("optimistic", "pessimistic")]
+    assert list(ranks.columns[4:]) == views
     targets = dict(zip(ranks["user_id"], ranks["item_id"], strict=True))
     assert targets == dict(u0="f", u1="g", u2="d", u3="h", u4="c", u5="b", u6="a", u7="g")
     for case, column in (("opt", "optimistic"), ("pes", "pessimistic")):
@@ -191,7 +193,7 @@ def test_no_epoch_evaluates_the_untrained_model(tiny_settings):
 
 def test_other_cut_offs_keep_the_default_validation_metric(tiny_settings):
     result = run("LIR", overrides={**tiny_settings, **SIZES["LIR"], "topk": "[3]", "metrics": "ndcg"}, show=False)
-    assert list(result.test) == ["ndcg_opt@3", "ndcg_pes@3"]
+    assert list(result.test) == ["ndcg_opt@3", "ndcg_exp@3", "ndcg_pes@3"]
     assert 0 < result.best_valid_score < 1
 
 

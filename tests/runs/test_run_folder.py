@@ -104,13 +104,13 @@ def test_the_lock_ends_with_its_process(tmp_path):
 def _end_in(error, parent, *kept):
     with claim(parent, "1-ab") as folder:
         for name in kept:
-            (folder / name).write_text("x")
+            (folder / name).mkdir() if name.endswith("/") else (folder / name).write_text("x")
         raise error("x")
 
 
 def test_a_folder_of_refused_settings_goes_again(tmp_path):
     with pytest.raises(ConfigError):
-        _end_in(ConfigError, tmp_path, "config.yaml", "log.txt")
+        _end_in(ConfigError, tmp_path, "config.yaml", "log.txt", "checkpoint/")
     assert list(tmp_path.iterdir()) == []
 
 

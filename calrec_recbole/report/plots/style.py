@@ -4,6 +4,7 @@ import re
 import textwrap
 from collections.abc import Callable, Sequence
 from functools import wraps
+from html import escape
 from io import StringIO
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -149,6 +150,9 @@ def inline_svg(drawn: Figure, name: str, title: str) -> str:
         svg = svg.replace(colour, f"var({variable})")
     svg = re.sub(r"font: ([^;\"']*?)'DejaVu Sans'[^;\"]*", r"font: \1var(--sans)", svg)
     svg = re.sub(
-        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{title}">', svg, count=1
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
+        lambda found: f'<svg viewBox="{found[1]}" role="img" aria-label="{escape(title)}">',
+        svg,
+        count=1,
     )
     return svg.replace("xlink:href", "href")

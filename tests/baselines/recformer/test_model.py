@@ -84,7 +84,7 @@ def test_the_authors_file_is_loaded_and_what_is_missing_is_logged(recformer_sett
         ({"scratch_hidden_size": 15}, "scratch_hidden_size=15 must be a multiple"),
         ({"scratch_vocab_size": 100}, "scratch_vocab_size=100 must be at least 261"),
         ({"epochs": 0, "stage2_epochs": 0}, "nothing would be trained"),
-        ({"train_stage": "pretrain", "mlm_probability": 0.0}, "mlm_probability=0.0 must lie between"),
+        ({"train_stage": "pretrain", "mlm_probability": 0.0}, "mlm_probability=0.0 must be greater than 0"),
         ({"train_stage": "pretrain", "pretrain_datasets": ["Tinny"]}, "Tinny"),
         ({"train_stage": "pretrain", "pretrain_datasets": ["Tiny", "Tiny"]}, "names a data set twice"),
     ],

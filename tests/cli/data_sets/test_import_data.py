@@ -60,7 +60,7 @@ def test_another_folder_and_dropped_rows(tmp_path, capsys):
             [*COLUMNS, "--name=S", "--title=name"],
             "error: --title=name is no column of items.csv; its columns are article",
         ),
-        ([*COLUMNS, "--name=a/b"], "error: --name=a/b is not a folder name"),
+        ([*COLUMNS, "--name=a/b"], "error: --name='a/b' is not a folder name"),
         (
             [*COLUMNS, "--name=S", "--time_format=%d"],
             "error: --interactions=events.csv: 12 rows cannot be used: bought_at",

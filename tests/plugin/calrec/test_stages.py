@@ -137,7 +137,10 @@ def test_a_joint_target_may_be_fine_tuned(settings, joint):
     [
         ({"train_stage": "jiont"}, "train_stage='jiont' must be one of finetune, joint; did you mean 'joint'"),
         ({"joint_datasets": ["Films"]}, r"joint_datasets=\['Films'\] needs train_stage=joint, not finetune"),
-        ({"mixture_power": 2.0, "train_stage": "joint", "joint_datasets": ["Films"]}, "mixture_power=2.0 must lie"),
+        (
+            {"mixture_power": 2.0, "train_stage": "joint", "joint_datasets": ["Films"]},
+            "mixture_power=2.0 must be at most 1",
+        ),
         ({"train_stage": "joint", "joint_datasets": ["Films"], "pre_model_path": "x"}, "is for train_stage=finetune"),
         ({"pre_model_path": "no/such/run"}, "pre_model_path=no/such/run holds no weights"),
         ({"keep_interval": -1}, "keep_interval=-1 must be at least 0"),
