@@ -45,8 +45,8 @@ class TuningRequest:
         for name, distribution in self.space.items():
             if name not in base.known:
                 faults[f"{name} of the search space is unknown to {self.model}{hint_for(name, base.known)}"] = None
-            elif name in self.fixed:
-                faults[f"{name} is given and in the search space: leave one of them out"] = None
+            elif name in self.settings:  # in a file it is the default
+                faults[f"--{name} is in the search space too: leave one of them out"] = None
             else:
                 faults |= dict.fromkeys(f"search space: {fault}" for fault in self._refused(name, ends(distribution)))
         if faults:

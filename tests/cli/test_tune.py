@@ -41,7 +41,7 @@ def test_a_study_its_report_and_the_run_that_it_leads_to(command, tmp_path, caps
         (["--trials=0"], "--trials=0 must be above 0"),
         (["--minutes=nan"], "--minutes=nan must be above 0"),
         (["--trials=1", "--output_dir=x"], "--output_dir is --out here: trials lie beside their study"),
-        (["--trials=1", "--bm25_k1=1"], "bm25_k1 is given and in the search space: leave one of them out"),
+        (["--trials=1", "--bm25_k1=1"], "--bm25_k1 is in the search space too: leave one of them out"),
         (["--trials=1", "--no_such=1"], "setting 'no_such' is unknown to LIR"),
         (["--report"], "there is no study of LIR on Tiny in "),
     ],

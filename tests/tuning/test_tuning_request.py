@@ -20,7 +20,7 @@ def test_a_space_that_a_run_would_refuse_is_told_before_any_trial(asked):
     assert told[0].startswith("learning_rat of the search space is unknown to SASRec; did you mean 'learning_rate'")
     assert told[1].startswith("search space: hidden_dropout_prob=1.5 must be")
     assert told[2] == "search space: train_batch_size='many' must be a whole number"
-    assert told[3:] == ["epochs is given and in the search space: leave one of them out"]
+    assert told[3:] == ["--epochs is in the search space too: leave one of them out"]
 
 
 def test_the_first_trial_has_the_defaults_that_lie_in_the_space(asked):
@@ -65,3 +65,12 @@ def test_texts_are_encoded_where_other_runs_encode_them(asked):
     assert asked.trial_settings(base, {})["text_cache"] == "runs/text_features"
     elsewhere = replace(asked, settings={**asked.settings, "text_cache": "here"})
     assert elsewhere.trial_settings(elsewhere.checked(), {})["text_cache"] == "here"
+
+
+def test_a_setting_of_the_space_in_a_file_is_its_default(asked, tmp_path):
+    file = tmp_path / "more.yaml"
+    file.write_text(yaml.safe_dump({"learning_rate": 0.02, "n_layers": 1}))
+    request = replace(asked, config_files=[str(file)])
+    base = request.checked()
+    assert request.first_trial(base) == {"learning_rate": 0.02, "n_layers": 1, "hidden_dropout_prob": 0.5}
+    assert request.identity(base) == asked.identity(asked.checked())
