@@ -27,9 +27,10 @@ FLOORS = [  # design.md: a room imports from itself and from the floors before i
     {"plugin"},
     {"baselines"},
     {"comparison", "report"},
+    {"tuning"},
     {"cli"},
 ]
-KNOW_RECBOLE = {"plugin", "baselines", "comparison", "cli"}
+KNOW_RECBOLE = {"plugin", "baselines", "comparison", "tuning", "cli"}
 
 PLUGIN = {  # a room of plugin/ -> the other rooms of plugin/ that it imports; "" are the modules of plugin/ itself
     "data": {""},

@@ -49,6 +49,8 @@ class UniSRecTrainer(EpochwiseResume, TieHonest, Trainer):
         if valid_data:
             self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
             self.log_values("valid", self.best_valid_result, self.model.settings.pretrain_epochs)
+            if callback_fn:
+                callback_fn(self.model.settings.pretrain_epochs - 1, self.best_valid_score)
         if saved:
             self._save_checkpoint(self.model.settings.pretrain_epochs - 1)
         return self.best_valid_score, self.best_valid_result

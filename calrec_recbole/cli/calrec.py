@@ -18,6 +18,7 @@ COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
     "prepare": "prepare",
     "check": "data_sets.check",
     "stats": "stats",
+    "tune": "tune",
     "compare": "compare",
     "report": "report",
     "rank": "rank",

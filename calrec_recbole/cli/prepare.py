@@ -155,7 +155,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{reviews}: {found or reviews_layout(reviews, arguments.layout)}")
     if metadata is None:
         print(f"warning: no metadata file beside {reviews}; every text is Unknown (give --meta=FILE)", file=sys.stderr)
-    from calrec_recbole.cli.prepare_summary import print_summary
+    from calrec_recbole.cli.data_sets.prepare_summary import print_summary
     from calrec_recbole.data.pipeline import prepare
 
     summary = prepare(reviews, metadata, arguments.out, settings, arguments.accept_damaged)

@@ -5,12 +5,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from recbole.utils import init_seed
 
 from calrec_recbole.errors import CalrecError, ConfigError
+from calrec_recbole.evaluation import RankTable
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.data_settings import SourceSettings
 from calrec_recbole.plugin.data.input_hashes import edited_since_prepare, input_hashes
@@ -20,11 +21,11 @@ from calrec_recbole.plugin.registry import model_class
 from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.training.epoch_resume import LAST
 from calrec_recbole.plugin.training.several_processes import claimed, joined
-from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
+from calrec_recbole.plugin.training.tie_aware_trainer import Tested, trainer_for
 from calrec_recbole.plugin.training.trim_padding import TrimSettings, trimmed
 from calrec_recbole.runs.environment import Cost, device_text, devices, environment
 from calrec_recbole.runs.log_file import logging_to
-from calrec_recbole.runs.results import RunResult, print_result, write_results
+from calrec_recbole.runs.results import RunResult, print_result, write_results, write_validation
 from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE, PARTS, run_id
 from calrec_recbole.runs.sigterm import sigterm_raises
 from calrec_recbole.runs.trained import TRAINED
@@ -34,9 +35,21 @@ from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.stored_files import one_line, reading
 from calrec_recbole.training import Processes
 
-__all__ = ["RunResult", "build_model", "run"]
+__all__ = ["RunResult", "Watch", "build_model", "run"]
 
 logger = logging.getLogger(__name__)
+
+UNTESTED = Tested(RankTable.concatenate([]), 0)
+
+
+class Watch(Protocol):
+    """Sees a run up to its last validation; an exception that it raises ends the run."""
+
+    def begins(self, folder: Path) -> None:
+        """Called before the data is read."""
+
+    def validated(self, step: int, score: float) -> None:
+        """Called after each validation with the step, RecBole's an epoch, and ``valid_metric``, higher is better."""
 
 
 def run(
@@ -45,22 +58,24 @@ def run(
     config_files: Sequence[str | Path] = (),
     overrides: Mapping[str, Any] | None = None,
     show: bool = True,
+    watch: Watch | None = None,
 ) -> RunResult:
     """Trains and evaluates ``model`` on ``dataset``; ``overrides`` lie above ``config_files`` and may be texts (YAML).
 
     Leaves ``<output_dir>/<dataset>/<model>/<run id>/`` with config.yaml, environment.json, ranks.parquet, checkpoint/,
     log.txt and, last of all, metrics.json. A finished folder is never touched again: the same run once more goes to
     ``<run id>-2``; one that ``evaluate_minutes`` ended is extended. With ``show`` the metrics are printed as a table.
-    Started by torchrun, the processes share one run: the first writes, all return its result.
+    Started by torchrun, the processes share one run: the first writes, all return its result. With ``watch`` nothing is
+    tested, the folder gets validation.json and no metrics.json, and the terminal shows warnings only.
     """
     with joined() as processes:
-        result = _run_jointly(Config(model, dataset, config_files, overrides), processes)
+        result = _run_jointly(Config(model, dataset, config_files, overrides), processes, watch)
         if show and processes.first:
             print_result(result)
     return result
 
 
-def _run_jointly(config: Config, processes: Processes) -> RunResult:
+def _run_jointly(config: Config, processes: Processes, watch: Watch | None) -> RunResult:
     settings, prepared = settings_of(RunSettings, config), prepare(config)
     trainer_class = trainer_for(settings.model)
     if processes.world > 1 and not trainer_class.in_several_processes:
@@ -76,20 +91,24 @@ def _run_jointly(config: Config, processes: Processes) -> RunResult:
         config["run_id"], config["run_dir"], config["checkpoint_dir"] = name, str(folder), str(folder / CHECKPOINT)
         if processes.first:
             write_settings(folder / "config.yaml", config.settings)
-            stack.enter_context(logging_to(folder / "log.txt", settings.state))
+            stack.enter_context(logging_to(folder / "log.txt", settings.state, quiet=watch is not None))
             stack.enter_context(wandb_run(settings.log_wandb, settings.wandb_project, folder, config.settings))
         else:
             config["log_wandb"] = False
         stack.enter_context(sigterm_raises(folder / CHECKPOINT / LAST, folder / PARTS, folder / CHECKPOINT / TRAINED))
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
-        return _run(prepared, hashes, folder, processes)
+        return _run(prepared, hashes, folder, processes, watch)
 
 
-def _run(prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Processes) -> RunResult:
+def _run(
+    prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Processes, watch: Watch | None
+) -> RunResult:
     config, settings = prepared.config, settings_of(RunSettings, prepared.config)
     logger.info("%s on %s: %s", settings.model, settings.dataset, folder)
     cost, show_progress = Cost(), settings.show_progress and processes.first
+    if watch:
+        watch.begins(folder)
     with cost.phase("data"):
         init_seed(settings.seed, settings.reproducibility)
         for line in edited_since_prepare(prepared, settings_of(SourceSettings, config)):
@@ -105,11 +124,11 @@ def _run(prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Pr
         logger.warning("%s; left out: ties of text, equivalent items, slices by text", prepared.item_problem)
     with cost.phase("train"):
         trainer = trainer_for(settings.model)(config, model)
-        score, valid = trainer.train_once(data.train, data.valid, show_progress)
+        score, valid = trainer.train_once(data.train, data.valid, show_progress, watch.validated if watch else None)
     with cost.phase("evaluate"):
         trainer.load_weights(folder / CHECKPOINT)
         valid = valid or trainer.evaluate(data.valid, load_best_model=False, show_progress=show_progress)
-        ranks, tested, left = trainer.test(data.test, show_progress)
+        ranks, tested, left = UNTESTED if watch else trainer.test(data.test, show_progress)
         users = {"valid": trainer.validated_users or len(data.valid.dataset), "test": tested}
         users["test_in_all"] = len(data.test.dataset)
         test = ranks.summary(trainer.metric_names) if len(ranks) else {}
@@ -124,6 +143,9 @@ def _run(prepared: Prepared, hashes: dict[str, str], folder: Path, processes: Pr
     for part, metrics in (("valid", result.valid), ("test", result.test)):
         logger.info("%s: %s", part, ", ".join(f"{name} {value:.5f}" for name, value in metrics.items()))
     trainer.log_test(result.test)
+    if watch:
+        write_validation(folder, found, result)
+        return result
     # results of a shorter evaluation: what a kill leaves is consistent or unfinished
     (folder / METRICS_FILE).unlink(missing_ok=True)
     write_results(folder, ranks, (prepared.users, prepared.items), found, result)

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["Cost", "device_text", "devices", "environment", "peak_memory"]
+__all__ = ["Cost", "cpu_seconds", "device_text", "devices", "environment", "peak_memory"]
 
 PACKAGES = (
     "calrec-recbole",
@@ -43,13 +43,13 @@ class Cost:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Adds the time inside the block to the phase ``name``."""
-        wall, cpu = time.perf_counter(), _cpu_seconds()
+        wall, cpu = time.perf_counter(), cpu_seconds()
         try:
             yield
         finally:
             spent = self.seconds.setdefault(name, {"wall": 0.0, "cpu": 0.0})
             spent["wall"] = round(spent["wall"] + time.perf_counter() - wall, 3)
-            spent["cpu"] = round(spent["cpu"] + _cpu_seconds() - cpu, 3)
+            spent["cpu"] = round(spent["cpu"] + cpu_seconds() - cpu, 3)
 
 
 def environment(seed: int, device: torch.device, hashes: dict[str, str], cost: Cost) -> dict[str, Any]:
@@ -106,6 +106,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
+    """Of this process so far, all its threads, and its finished child processes."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system

@@ -75,8 +75,10 @@ def _tell_end(to_file: logging.Handler, problem: BaseException) -> None:
 
 
 @contextmanager
-def logging_to(file: Path, level: str = "INFO") -> Iterator[None]:
+def logging_to(file: Path, level: str = "INFO", quiet: bool = False) -> Iterator[None]:
     """Within the block the root logger also writes to ``file`` and to the terminal; afterwards it is as before.
+
+    With ``quiet`` the terminal shows warnings only.
 
     Python's warnings go there too, and an error that ends the block to ``file``: whoever catches it tells the user.
     """
@@ -86,6 +88,7 @@ def logging_to(file: Path, level: str = "INFO") -> Iterator[None]:
     to_file.setFormatter(_Plain("%(asctime)s %(levelname)s %(message)s"))
     to_terminal = _Terminal()
     to_terminal.setFormatter(_Plain("%(message)s"))
+    to_terminal.setLevel(logging.WARNING if quiet else logging.NOTSET)
     handlers = (to_file, to_terminal)
     for handler in handlers:
         handler.addFilter(_of_a_run)

@@ -14,10 +14,11 @@ from calrec_recbole.evaluation.summary import CASES
 from calrec_recbole.runs.run_folder import LEFT, METRICS_FILE
 from calrec_recbole.training.progress import NATS
 
-__all__ = ["ENVIRONMENT_FILE", "RunResult", "print_result", "write_results"]
+__all__ = ["ENVIRONMENT_FILE", "RunResult", "print_result", "write_results", "write_validation"]
 
 ENVIRONMENT_FILE = "environment.json"
 RANKS_FILE = "ranks.parquet"
+VALIDATION_FILE = "validation.json"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ def write_results(
     left = {LEFT: result.left} if result.left else {}
     ties = {"ties": tie_summary(ranks.optimistic, ranks.pessimistic)} if len(ranks) else {}
     write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, **ties, **left})
+
+
+def write_validation(folder: Path, found: dict[str, Any], result: RunResult) -> None:
+    """environment.json and validation.json, of a run that ends untested and so does not count as finished."""
+    write_json(folder / ENVIRONMENT_FILE, found)
+    write_json(folder / VALIDATION_FILE, {"valid": result.valid})
 
 
 def print_result(result: RunResult) -> None:

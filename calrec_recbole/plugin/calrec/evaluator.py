@@ -15,7 +15,7 @@ from calrec_recbole.plugin.calrec.text_ranks import RanksTexts
 from calrec_recbole.plugin.data.user_rows import in_random_order
 from calrec_recbole.plugin.reranking.choose_mix import ChoosesMix
 from calrec_recbole.plugin.training.several_processes import in_order, share_of
-from calrec_recbole.plugin.training.tie_aware_trainer import TEST, VALIDATE, Tested
+from calrec_recbole.plugin.training.tie_aware_trainer import TEST, VALIDATE, Tested, Validated
 from calrec_recbole.plugin.training.time_limit import Limited
 from calrec_recbole.runs.saved_samples import SavedSamples
 from calrec_recbole.runs.trained import Trained
@@ -32,14 +32,16 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
     validated_on = ""  # data set
     seconds_before = 0.0  # that interrupted runs had spent on sampling
 
-    def train_once(self, train_data: Any, valid_data: Any, show_progress: bool) -> tuple[float, dict[str, float]]:
+    def train_once(
+        self, train_data: Any, valid_data: Any, show_progress: bool, validated: Validated | None = None
+    ) -> tuple[float, dict[str, float]]:
         """``fit``, unless an earlier process of this run has finished it."""
         run = self.run_id
         if not self.model.settings.training.train_steps:
             self._keep_samples(finished_weights(run))
         found, *_ = self.processes.gather(Trained.found(self.checkpoint_dir, run) if self.processes.first else None)
         if found is None:
-            score, valid = super().train_once(train_data, valid_data, show_progress)
+            score, valid = super().train_once(train_data, valid_data, show_progress, validated)
             self._training_is_over(run, score, valid)
             return score, valid
         self._drop_state()  # where a kill came before it

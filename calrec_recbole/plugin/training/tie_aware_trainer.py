@@ -37,10 +37,11 @@ from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume
 from calrec_recbole.plugin.training.tensorboard import Curves, tensorboard_of
 from calrec_recbole.setting_groups import settings_of
 
-__all__ = ["TEST", "VALIDATE", "RowColumns", "Tested", "TieHonest", "UntrainedTrainer", "trainer_for"]
+__all__ = ["TEST", "VALIDATE", "RowColumns", "Tested", "TieHonest", "UntrainedTrainer", "Validated", "trainer_for"]
 
 
 VALIDATE, TEST = "Validate", "Test"  # what the bars say
+Validated = Callable[[int, float], None]  # takes the step, RecBole's an epoch, and the ``valid_metric`` there
 
 
 class Tested(NamedTuple):
@@ -93,10 +94,12 @@ class TieHonest:
         self.device: torch.device = config["device"]
         self.metric_names, self.columns = self.evaluation.metric_names, RowColumns.from_config(config)
 
-    def train_once(self, train_data: Any, valid_data: Any, show_progress: bool) -> tuple[float, Any]:
-        """``fit``; a trainer may find that this run's training is over."""
+    def train_once(
+        self, train_data: Any, valid_data: Any, show_progress: bool, validated: Validated | None = None
+    ) -> tuple[float, Any]:
+        """``fit``, which calls ``validated`` after each validation; a trainer may find that its training is over."""
         result: tuple[float, Any] = self.fit(  # type: ignore[attr-defined]
-            train_data, valid_data, saved=True, show_progress=show_progress
+            train_data, valid_data, saved=True, show_progress=show_progress, callback_fn=validated
         )
         return result
 
@@ -270,6 +273,8 @@ class UntrainedTrainer(TieHonest, Trainer):
         if valid_data:
             self.best_valid_score, self.best_valid_result = self._valid_epoch(valid_data, show_progress)
             self.log_values("valid", self.best_valid_result, 0)
+            if callback_fn:
+                callback_fn(0, self.best_valid_score)
         if saved:
             self._save_checkpoint(0)
         return self.best_valid_score, self.best_valid_result

@@ -1,6 +1,6 @@
 """What `calrec prepare` tells at its end."""
 
-from calrec_recbole.cli.prepare_summary import print_summary
+from calrec_recbole.cli.data_sets.prepare_summary import print_summary
 
 SUMMARY = {
     "settings": {"name": "Tools", "min_user_events": 5},
