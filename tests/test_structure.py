@@ -17,8 +17,8 @@ PACKAGE, BASELINES = ROOT / "calrec_recbole", ROOT / "baselines"
 FLOORS = [  # design.md: a room imports from itself and from the floors before its own
     {"configs", "errors"},
     {"durable_files", "setting_groups", "stored_files"},
-    {"setting_files"},
-    {"prompts", "losses", "fusion", "evaluation", "attention", "data"},
+    {"prompts", "setting_files"},
+    {"losses", "fusion", "evaluation", "attention", "data"},
     {"catalogue", "examples", "generation", "paper", "retrieval"},
     {"backbone", "inference", "two_tower"},
     {"recommender", "reranking", "training"},

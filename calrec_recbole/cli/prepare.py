@@ -41,7 +41,11 @@ def add_parser(subparsers: Any) -> None:
     add("--layout", metavar="NAME", help="of --reviews, where it is not recognised: see the manual, Data")
     add("--files", metavar="WHICH", help="of --release=2023: 5core (default) | last_out | timestamp | reviews")
     add("--accept_damaged", action="store_true", help="prepare what comes before the damage of a gzip file")
-    add("--category_source", metavar="SOURCE", help="path_without_root (default) | path | main_cat")
+    add(
+        "--category_source",
+        metavar="SOURCE",
+        help="main_cat (default), the path where it is missing | path_without_root | path",
+    )
     add(
         "--download", action="store_true", help="fetch missing raw files into --raw first; a broken download is resumed"
     )

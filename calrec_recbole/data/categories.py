@@ -32,7 +32,7 @@ class Category:
     name: str
     stem: str
     root: str | None = None
-    category_source: str = "path_without_root"
+    category_source: str = "main_cat"
     user_fraction: float = 1.0
     user_seed: int = 0
     ties: str = "file"

@@ -1,5 +1,6 @@
 """Raw Amazon metadata -> the four attributes of an item (section 4: title, category, brand, price)."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from calrec_recbole.data.texts import Text, attribute_text, price_text
 __all__ = ["ATTRIBUTES", "CATEGORY_SOURCES", "Metadata", "read_metadata"]
 
 ATTRIBUTES = ("title", "category", "brand", "price")
+IMAGE = re.compile(r"""\s*<img\b[^>]*?\balt\s*=\s*(["'])(?P<alt>.*?)\1[^>]*>\s*""", re.IGNORECASE | re.DOTALL)
 
 
 def _path(record: dict[str, Any]) -> list[str]:
@@ -43,13 +45,20 @@ def _path_without_root(record: dict[str, Any], root: str | None) -> Text:
 
 
 def _main_cat(record: dict[str, Any], root: str | None) -> Text:
-    return attribute_text(record.get("main_cat"))
+    """The broad category of the paper's example (3.2), "Tools & Home Improvement"; the path where it is missing.
+
+    Some pages have an image in its place: its alternative text is read.
+    """
+    raw = record.get("main_cat")
+    image = IMAGE.fullmatch(raw) if isinstance(raw, str) else None
+    found = attribute_text(image["alt"] if image else raw)
+    return found if found.text else _path_without_root(record, root)
 
 
 CATEGORY_SOURCES: dict[str, Callable[[dict[str, Any], str | None], Text]] = {
+    "main_cat": _main_cat,
     "path_without_root": _path_without_root,
     "path": _full_path,
-    "main_cat": _main_cat,
 }
 
 

@@ -52,7 +52,7 @@ class PrepareSettings:
     """What decides the prepared files, besides the raw ones; checked when made."""
 
     name: str
-    category_source: str = "path_without_root"
+    category_source: str = "main_cat"
     root: str | None = None
     user_fraction: float = 1.0
     user_seed: int = 0

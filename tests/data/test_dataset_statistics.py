@@ -18,8 +18,20 @@ def write(folder, inter, item=None):
     return folder
 
 
-def test_words_are_lower_case_and_split_at_white_space():
-    assert count_words(["A a-b, a", "", "A-B, c"]) == (5, 3)
+def test_words_are_split_at_white_space_and_their_case_counts():
+    assert count_words(["A a-b, a", "", "A-B, c"]) == (5, 5)
+
+
+def test_words_of_the_template_count_labels_and_unknown(tmp_path):
+    inter = "user_id:token\titem_id:token\ttimestamp:float\nu\ta\t1\nu\tb\t2\nu\tc\t3\n"
+    item = (
+        "item_id:token\ttitle:token\tcategory:token\tbrand:token\tprice:token\na\tSaw\tTools\tAcme\t$2\nb\tSaw\t\t\t\n"
+    )
+    found = statistics(write(tmp_path / "Shop", inter, item))
+    # a and b 8 words each, c, which has no row, too: Title: Unknown. Category: Unknown. Brand: Unknown. Price: Unknown.
+    assert found.words_per_item == 8
+    # four labels, Saw., Tools., Acme., $2., Unknown.
+    assert found.word_vocabulary == 9
 
 
 def test_all_numbers_by_hand(tmp_path):
@@ -28,7 +40,7 @@ def test_all_numbers_by_hand(tmp_path):
     )
     item = 'item_id:token\ttitle:token\tbrand:token\na\tRed Saw\tAcme\nb\t"Red ""Saw"""\t\nnever\tx y z\t\n'
     folder = write(tmp_path / "Tiny", inter, item)
-    # words: "red saw acme" and 'red "saw"' -> 5 words, of red, saw, acme, "saw" -> 4 types; item `never` has no event
+    # words: "Red Saw Acme" and 'Red "Saw"' -> 5 words, of Red, Saw, Acme, "Saw" -> 4 types; item `never` has no event
     expected = Statistics(
         users=2,
         duplicates=None,

@@ -32,6 +32,10 @@ def test_path_and_main_cat():
     record = {"category": [ROOT, "A &amp; B"], "main_cat": "Tools &amp; Home"}
     assert CATEGORY_SOURCES["path"](record, ROOT).text == ROOT + " A & B"
     assert CATEGORY_SOURCES["main_cat"](record, ROOT).text == "Tools & Home"
+    for nothing in (None, "", "  ", "None", '<img src="x.png"/>', '<img src="x.png" alt=""/>'):
+        assert CATEGORY_SOURCES["main_cat"](record | {"main_cat": nothing}, ROOT).text == "A & B"
+    image = '<img src="https://x/y.png" class="nav-categ-image" alt="Arts, Crafts &amp; Sewing"/>'
+    assert CATEGORY_SOURCES["main_cat"](record | {"main_cat": image}, ROOT).text == "Arts, Crafts & Sewing"
     assert CATEGORY_SOURCES["path"]({"categories": [["Beauty", "Hair"], ["Other"]]}, None).text == "Beauty Hair"
 
 
