@@ -29,7 +29,7 @@ def write_summary(bench: Bench, phases: Sequence[Phase], stages: bool, ablate: b
 def _head(bench: Bench) -> Iterator[str]:
     yield f"# {MODEL} on {bench.dataset}" if not bench.sizes else "# Dry run: the numbers mean nothing"
     engine, runs = bench.settings["retrieval"], bench.out / "runs"
-    yield f"Weights: {bench.settings['backbone']}. Retrieval: {engine}. Optimistic/pessimistic where they differ."
+    yield f"Weights: {bench.settings['backbone']}. Retrieval: {engine}. Optimistic/expected/pessimistic."
     if engine == "okapi":
         command = "calrec rank --run=RUN --retrieval=lucene --out=DIR"
         yield f"Lucene's ranks, on a machine with Java: `{command}`, RUN one of those below {runs}"
