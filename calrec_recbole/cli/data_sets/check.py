@@ -1,6 +1,9 @@
 """`calrec check`: one page on a data set before any model runs on it."""
 
 import argparse
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,8 +34,6 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the page; raises ``CalrecError`` for events that cannot be read."""
-    import logging
-
     from calrec_recbole.cli.calrec import say_loading
     from calrec_recbole.cli.run_recbole import named_files
 
@@ -52,11 +53,23 @@ def run(arguments: argparse.Namespace) -> None:
     own |= {"backbone": arguments.backbone} if arguments.backbone else {}
     config = Config("CALRec", arguments.dataset, files, {**own, **given})
     prepared = prepare(config)
-    logging.getLogger("calrec_recbole.plugin.data.prepared").setLevel(logging.ERROR)  # its notes stand on the page
-    sections = checked(prepared)
-    if "backbone" in config.external_config_dict and not prepared.item_problem:
-        sections |= _tokens_and_cost(prepared, CALRecSettings.from_config(config), arguments.teraflops)
+    with _quiet("calrec_recbole.plugin.data.prepared"):  # its notes stand on the page
+        sections = checked(prepared)
+        if "backbone" in config.external_config_dict and not prepared.item_problem:
+            sections |= _tokens_and_cost(prepared, CALRecSettings.from_config(config), arguments.teraflops)
     _print(arguments.dataset, sections, prepared.notes)
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Without the warnings of the logger ``name``."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _tokens_and_cost(prepared: "Prepared", settings: "CALRecSettings", teraflops: float | None) -> dict[str, Rows]:

@@ -63,4 +63,6 @@ def _legend(drawn: Figure, intervals: bool, paper: bool) -> None:
     handles.insert(1, Line2D([], [], marker="|", ls="", color=INK, ms=6, mew=1.4, label="expected"))
     if paper:
         handles.append(Line2D([], [], marker="D", ls="", color=MUTED, ms=3.6, label="the paper's"))
-    drawn.legend(handles=handles, loc="outside lower center", ncols=4, handlelength=1.4, columnspacing=1.1, handletextpad=0.5)
+    drawn.legend(
+        handles=handles, loc="outside lower center", ncols=4, handlelength=1.4, columnspacing=1.1, handletextpad=0.5
+    )
