@@ -1,4 +1,4 @@
-"""Claim: a catalogue of 200,000 items goes through every model that it is asked of in bounded memory.
+"""How much memory does a catalogue of 200,000 items take, and how much more than a tenth of it?
 
     python benchmarks/wide_catalogue.py [--items 200000] [--users 41000] [--models LIR,SASRec,CALRec] [--out FOLDER]
 

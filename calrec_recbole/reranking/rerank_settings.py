@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from calrec_recbole.errors import must_be_one_of
 from calrec_recbole.setting_groups import check_ranges, younger
 
-__all__ = ["AUTO", "LOGPROB", "TEXTS", "RerankSettings", "number"]
+__all__ = ["AUTO", "LOGPROB", "TEXTS", "RerankSettings"]
 
 AUTO = "auto"
 LOGPROB, TEXTS = "logprob", "texts"  # of rerank_by
@@ -38,11 +37,3 @@ class RerankSettings:
     def check(self) -> None:
         """Raises ``ConfigError`` where the values do not fit together; asked only where ``retrieval`` is rerank."""
         must_be_one_of("rerank_by", self.rerank_by, (LOGPROB, TEXTS))
-
-
-def number(value: Any) -> float:
-    """A number, also one written as text; NaN for anything else."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")

@@ -19,7 +19,7 @@ from calrec_recbole.plugin.reranking.candidate_source import FirstStage, check_f
 from calrec_recbole.recommender import Recommender
 from calrec_recbole.reranking.candidates import candidates, log_softmax, scaled, target_logprobs
 from calrec_recbole.reranking.mixing import Parts
-from calrec_recbole.reranking.rerank_settings import AUTO, LOGPROB, TEXTS, number
+from calrec_recbole.reranking.rerank_settings import AUTO, LOGPROB, TEXTS
 from calrec_recbole.stored_files import NUMBER, read_json
 
 __all__ = ["Reranker", "check_rerank"]
@@ -74,7 +74,7 @@ class Reranker:
         rerank, extra = settings.rerank, settings.unseen
         stage = first_stage(settings, prepared)
         weight, bonus = (
-            None if value == AUTO else number(value) for value in (rerank.rerank_weight, extra.rerank_unseen)
+            None if value == AUTO else float(value) for value in (rerank.rerank_weight, extra.rerank_unseen)
         )
         unseen = unseen_items(training_sequences(prepared.events), len(prepared.catalogue))
         return cls(stage, rerank.rerank_candidates, rerank.rerank_by, weight, bonus, unseen, extra.rerank_unseen_loss)
