@@ -1,5 +1,7 @@
 """The page as a user meets it."""
 
+import logging
+
 import pytest
 
 from calrec_recbole.cli.calrec import main
@@ -25,6 +27,13 @@ def test_one_page_without_a_backbone(check, monkeypatch):
         assert section in page
     assert "Tokens" not in page
     assert "Tiny.item: 1 of 8 items have no row, and so no text" in page.splitlines()
+
+
+def test_the_loggers_are_left_as_they_were(check, monkeypatch):
+    logger = logging.getLogger("calrec_recbole.plugin.data.prepared")
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    check()
+    assert logger.level == logging.INFO
 
 
 def test_tokens_and_cost_of_a_backbone(check, monkeypatch):
