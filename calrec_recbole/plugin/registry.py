@@ -38,6 +38,7 @@ OURS = {
     "UniSRec": "calrec_recbole.baselines.unisrec.model:UniSRec",
     "UniSRecID": "calrec_recbole.baselines.unisrec.model:UniSRecID",
     "Recformer": "calrec_recbole.baselines.recformer.model:Recformer",
+    "GivenScores": "calrec_recbole.plugin.exchange.given_scores:GivenScores",
 }
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
     "CALRec": "calrec_recbole.plugin.calrec.trainer:CALRecTrainer",
@@ -48,6 +49,7 @@ TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trai
     "UniSRec": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "UniSRecID": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "Recformer": "calrec_recbole.baselines.recformer.trainer:RecformerTrainer",
+    "GivenScores": "calrec_recbole.plugin.exchange.given_scores:GivenScoresTrainer",
 }
 
 FOR_EXAMPLE = ("SASRec", "GRU4Rec", "BERT4Rec")
