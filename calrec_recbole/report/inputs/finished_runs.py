@@ -33,7 +33,7 @@ ENVIRONMENT_SHAPE = {
     **{"command?": str, "versions?": {...: str}, "data_sha256?": {...: str}, "users?": {...: int}},
     **{"seconds?": {...: {...: NUMBER}}, "peak_memory_mib?": {...: NUMBER}, "samples?": {...: NUMBER}},
     **{"seconds_before_resume?": NUMBER, "sampling_seconds_before_resume?": NUMBER, "devices?": {...: object}},
-    "parameters?": (int, type(None)),
+    **{"parameters?": (int, type(None)), "commit?": str},
 }
 
 
