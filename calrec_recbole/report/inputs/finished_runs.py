@@ -138,6 +138,23 @@ class Run:
         return read_curve(self.folder / CURVES_FILE, f"valid/{self.config.get('valid_metric')}")
 
     @property
+    def stopped(self) -> bool:
+        """Whether its last epoch was the last one allowed, and not the end of its patience: longer, it may be better.
+
+        False too where no curve of epochs tells.
+        """
+        steps, values = list(self.curve.steps), list(self.curve.values)
+        if self.step_name != "epoch" or not steps or steps[-1] != self.config.get("epochs"):
+            return False
+        since = values[::-1].index(max(values))  # validations since the best one; of equals RecBole takes the last
+        return since <= int(self.config.get("stopping_step") or 0)
+
+    @property
+    def commit(self) -> str:
+        """Of the code that ran; empty where it was not recorded."""
+        return str(self.environment.get("commit", ""))
+
+    @property
     def step_name(self) -> str:
         """What the steps of ``curve`` are."""
         return "step" if "train_steps" in self.config else "epoch"
