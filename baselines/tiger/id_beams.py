@@ -16,6 +16,7 @@ from calrec_recbole.generation.trie import Trie
 __all__ = ["MOST_LEVELS", "IdDecoder", "IdTree", "best_items"]
 
 ROOT = 0
+AT_ONCE = 1 << 25  # logits: 128 MiB
 MOST_LEVELS = 16  # T5 has a bias of its own for each distance below 16
 
 
@@ -103,6 +104,13 @@ def best_items(network: Any, tokens: Tensor, mask: Tensor, tree: IdTree, beams: 
     P is the product over the levels of the softmax over the tokens that lead to some id: over all ids it sums to 1. K
     is ``beams``, or the most that the tree has; a place that no beam filled has -inf.
     """
+    rows = max(1, AT_ONCE // (beams * network.config.vocab_size))
+    parts = zip(tokens.split(rows), mask.split(rows), strict=True)
+    items, nats = zip(*(_search(network, *part, tree, beams) for part in parts), strict=True)
+    return torch.cat(items), torch.cat(nats)
+
+
+def _search(network: Any, tokens: Tensor, mask: Tensor, tree: IdTree, beams: int) -> tuple[Tensor, Tensor]:
     states = network.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
     decoder = IdDecoder(network, states, mask)
     nodes = torch.full((len(tokens), 1), ROOT, device=tokens.device)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers import T5Config, T5ForConditionalGeneration
 
 from calrec_recbole.baselines.text.features import item_features, text_settings
-from calrec_recbole.baselines.tiger.id_beams import IdTree, best_items
+from calrec_recbole.baselines.tiger.id_beams import MOST_LEVELS, IdTree, best_items
 from calrec_recbole.baselines.tiger.semantic_ids import distinct_ids, residual_codes
 from calrec_recbole.errors import must_be_one_of
 from calrec_recbole.plugin.run_settings import RunSettings
@@ -30,7 +30,7 @@ UNREACHED = torch.finfo(torch.float32).min  # the score of items that no beam ca
 class TigerSettings:
     """``id_levels`` codes of ``id_codes`` each, and one more; ``user_tokens``: 0 is none; ``beams`` a user."""
 
-    id_levels: int = ranged(3, "[1, 16]")
+    id_levels: int = ranged(3, f"[1, {MOST_LEVELS - 1}]")
     id_codes: int = ranged(256, "[1, 1e5]")
     user_tokens: int = ranged(2000, "[0, 1e7]")
     n_layers: int = ranged(4, "[1, 1000]")

@@ -49,6 +49,15 @@ def test_with_beams_for_all_every_item_has_its_probability_and_they_sum_to_one(n
 
 
 @torch.no_grad()
+def test_what_is_read_at_once_changes_nothing(network, monkeypatch):
+    together = best_items(network, TOKENS, (TOKENS != 0).long(), IdTree.of(IDS), beams=3)
+    monkeypatch.setattr("calrec_recbole.baselines.tiger.id_beams.AT_ONCE", 1)
+    alone = best_items(network, TOKENS, (TOKENS != 0).long(), IdTree.of(IDS), beams=3)
+    assert torch.equal(together[0], alone[0])
+    torch.testing.assert_close(together[1], alone[1])
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("beams", [1, 2, 3])
 def test_few_beams_keep_the_best_beginnings(network, beams):
     """By loops: of all ways on from the kept beginnings the best ``beams``, level by level."""

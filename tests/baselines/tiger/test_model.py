@@ -5,6 +5,7 @@ import torch
 
 from calrec_recbole.baselines.tiger.model import UNREACHED
 from calrec_recbole.errors import ConfigError
+from calrec_recbole.evaluation import read_ranks
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.runner import run
 
@@ -83,6 +84,14 @@ def test_what_no_beam_reaches_is_not_retrieved_and_the_rest_has_its_exact_score(
     torch.testing.assert_close(found[reached], exact[reached])
     assert (found[:, 0] == -torch.inf).all()
     assert torch.equal(own, found.gather(1, batch["item_id"][:, None])[:, 0])
+
+
+def test_a_target_that_no_beam_reaches_ranks_last_in_both_cases(text_settings):
+    """With one beam the target is first of the eight items or last."""
+    ranks = read_ranks(run("TIGER", overrides={**text_settings, **SMALL, "beams": 1}, show=False).folder)
+    assert ranks["optimistic"].tolist() == ranks["pessimistic"].tolist()
+    assert set(ranks["pessimistic"]) <= {1, 8}
+    assert 8 in set(ranks["pessimistic"])
 
 
 def test_ids_and_tree_come_from_the_checkpoint(text_settings, build):
