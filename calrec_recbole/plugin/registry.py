@@ -23,6 +23,7 @@ OURS = {
     "UniSRec": "calrec_recbole.baselines.unisrec.model:UniSRec",
     "UniSRecID": "calrec_recbole.baselines.unisrec.model:UniSRecID",
     "Recformer": "calrec_recbole.baselines.recformer.model:Recformer",
+    "TIGER": "calrec_recbole.baselines.tiger.model:TIGER",
 }
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
     "CALRec": "calrec_recbole.plugin.calrec.trainer:CALRecTrainer",
@@ -33,6 +34,7 @@ TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trai
     "UniSRec": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "UniSRecID": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "Recformer": "calrec_recbole.baselines.recformer.trainer:RecformerTrainer",
+    "TIGER": "calrec_recbole.baselines.tiger.trainer:TigerTrainer",
 }
 
 FOR_EXAMPLE = ("SASRec", "GRU4Rec", "BERT4Rec")
