@@ -38,6 +38,7 @@ OURS = {
     "UniSRec": "calrec_recbole.baselines.unisrec.model:UniSRec",
     "UniSRecID": "calrec_recbole.baselines.unisrec.model:UniSRecID",
     "Recformer": "calrec_recbole.baselines.recformer.model:Recformer",
+    "TIGER": "calrec_recbole.baselines.tiger.model:TIGER",
     "GivenScores": "calrec_recbole.plugin.exchange.given_scores:GivenScores",
 }
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
@@ -49,6 +50,7 @@ TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trai
     "UniSRec": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "UniSRecID": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "Recformer": "calrec_recbole.baselines.recformer.trainer:RecformerTrainer",
+    "TIGER": "calrec_recbole.baselines.tiger.trainer:TigerTrainer",
     "GivenScores": "calrec_recbole.plugin.exchange.given_scores:GivenScoresTrainer",
 }
 

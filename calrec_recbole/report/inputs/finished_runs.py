@@ -40,7 +40,7 @@ ENVIRONMENT_SHAPE = {
     **{"command?": str, "versions?": {...: str}, "data_sha256?": {...: str}, "users?": {...: int}},
     **{"seconds?": {...: {...: NUMBER}}, "peak_memory_mib?": {...: NUMBER}, "samples?": {...: NUMBER}},
     **{"seconds_before_resume?": NUMBER, "sampling_seconds_before_resume?": NUMBER, "devices?": {...: object}},
-    "parameters?": (int, type(None)),
+    **{"parameters?": (int, type(None)), "commit?": str},
 }
 
 
@@ -144,6 +144,23 @@ class Run:
     def curve(self) -> Curve:
         """The validation scores; empty in runs older than curves.csv."""
         return read_curve(self.folder / CURVES_FILE, f"valid/{self.config.get('valid_metric')}")
+
+    @property
+    def stopped(self) -> bool:
+        """Whether its last epoch was the last one allowed, and not the end of its patience: longer, it may be better.
+
+        False too where no curve of epochs tells.
+        """
+        steps, values = list(self.curve.steps), list(self.curve.values)
+        if self.step_name != "epoch" or not steps or steps[-1] != self.config.get("epochs"):
+            return False
+        since = values[::-1].index(max(values))  # validations since the best one; of equals RecBole takes the last
+        return since <= int(self.config.get("stopping_step") or 0)
+
+    @property
+    def commit(self) -> str:
+        """Of the code that ran; empty where it was not recorded."""
+        return str(self.environment.get("commit", ""))
 
     @property
     def step_name(self) -> str:
