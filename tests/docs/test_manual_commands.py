@@ -79,7 +79,8 @@ def _check_comparison(arguments) -> None:
     experiment = experiment_of(arguments)
     dataset = experiment.datasets[0]
     for row in experiment.rows:
-        Config(row.model, dataset, list(row.config_files), dict(row.settings))
+        files = [file for file in row.config_files if not file.startswith("runs/")]  # of a command above
+        Config(row.model, dataset, files, dict(row.settings))
     known = set().union(*(Config(model, dataset).known for model in {row.model for row in experiment.rows}))
     assert set(shared_settings(experiment)) <= known
 

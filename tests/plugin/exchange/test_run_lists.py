@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from recbole.utils.case_study import full_sort_topk
 
 from calrec_recbole.cli.calrec import main
 from calrec_recbole.errors import CalrecError
@@ -60,6 +61,18 @@ def test_a_history_gives_what_a_user_with_it_gets(loaded, model, more):
 def test_what_a_model_cannot_take_is_one_line(loaded, model, history, fault):
     with pytest.raises(CalrecError, match=fault):
         after_history(loaded(model), history, 3)
+
+
+def test_recboles_case_study_takes_what_is_loaded(loaded):
+    own = loaded("SASRec", **SIZES)
+    prepared = own.dataset.prepared
+    numbers = [prepared.users.index(user) for user in ("u5", "u2")]
+    scores, items = full_sort_topk(numbers, own.model, own.test_data, k=3)
+    found = of_users(own, 3, ["u2", "u5"])
+    for user, row, values in zip(("u5", "u2"), items, scores, strict=True):
+        mine = found[found["user_id"] == user]
+        assert mine["item_id"].tolist() == [prepared.items[item] for item in row.tolist()]
+        assert mine["score"].tolist() == pytest.approx(values.tolist())
 
 
 def test_an_unknown_user_is_named(loaded):
