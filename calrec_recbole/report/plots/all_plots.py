@@ -43,7 +43,7 @@ def draw_plots(section: Section, folder: Path, looks: Mapping[str, Look]) -> lis
         if kind in KEYED:
             legend_above(drawn, [_handle(label, look) for label, look in own.items()])
         save(drawn, folder, name)
-        if kind in KEYED:  # the page has its own; not before: matplotlib cannot lay out the larger figure after this one
+        if kind in KEYED:  # the page has its own; not before: matplotlib cannot lay out the larger figure after it
             drawn.legends.clear()
             drawn.set_figheight(height)
         drawings.append(Drawing(kind, name, inline_svg(drawn, name, caption), caption))
