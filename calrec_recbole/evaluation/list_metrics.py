@@ -59,7 +59,7 @@ class ListCounts:
 
     k: int
     values: ItemValues
-    users: int = 0
+    users: int = 0  # whose list is not empty
     free: float = 0.0  # places that ties share
     exposure: Tensor = field(init=False)  # (n_items,) lists that hold the item, expected
     missed: Tensor = field(init=False)  # (n_items,) chance that no list holds it
@@ -76,7 +76,7 @@ class ListCounts:
         """(B, n_items) scores of further users."""
         chances = tie_chances(scores, self.k, unretrieved).cpu()
         sure, shared = chances == 1, (chances > 0) & (chances < 1)
-        self.users += len(chances)
+        self.users += int((chances > 0).any(dim=1).sum())
         self.free += float((chances * shared).sum())
         self.exposure += chances.sum(dim=0)
         self.missed *= (1 - chances).prod(dim=0)
@@ -102,15 +102,13 @@ class ListCounts:
         self.sums = {name: value + other.sums[name] for name, value in self.sums.items()}
 
     def summary(self, names: Sequence[str]) -> dict[str, float]:
-        """``{"coverage_low@10": ..., ...}`` of the metrics ``names``."""
+        """``{"coverage_low@10": ..., ...}`` of the metrics ``names``; of empty lists there is the coverage alone."""
         found: dict[str, float] = {}
         for name in names:
             found |= {f"{name}_{case}@{self.k}": value for case, value in self._cases(name).items()}
         return found
 
     def _cases(self, name: str) -> dict[str, float]:
-        if name == "gini":
-            return {"exp": gini(self.exposure)}
         if name == "coverage":
             n_items, sure = len(self.exposure), int(self.certain.sum())
             most = min(int((self.missed < 1).sum()), sure + round(self.free))
@@ -119,6 +117,10 @@ class ListCounts:
                 "exp": float((1 - self.missed).sum()) / n_items,
                 "high": most / n_items,
             }
+        if not self.users:
+            return {}
+        if name == "gini":
+            return {"exp": gini(self.exposure)}
         return {case: self.sums[f"{name}_{case}"] / self.users for case in ("low", "exp", "high")}
 
 

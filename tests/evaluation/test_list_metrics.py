@@ -131,3 +131,12 @@ def test_a_list_that_is_shorter_is_a_mean_over_what_it_holds():
     counts = ListCounts(3, VALUES)
     counts.add(torch.tensor([[2.0, -1.0, 1.0, -1.0, -1.0]]), unretrieved=-1.0)
     assert counts.summary(["popularity"])["popularity_exp@3"] == pytest.approx((5 + 2) / 2)
+    counts.add(torch.full((1, 5), -1.0), unretrieved=-1.0)  # of an empty list there is no mean
+    assert counts.summary(["popularity"])["popularity_exp@3"] == pytest.approx((5 + 2) / 2)
+
+
+def test_empty_lists_cover_nothing_and_have_no_other_metric():
+    counts = ListCounts(2, VALUES)
+    counts.add(torch.full((3, 5), -1.0), unretrieved=-1.0)
+    found = counts.summary(["coverage", "popularity", "gini", "novelty"])
+    assert found == {"coverage_low@2": 0, "coverage_exp@2": 0, "coverage_high@2": 0}

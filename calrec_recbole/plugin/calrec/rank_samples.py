@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,16 @@ def _rank(
     with cost.phase("model"):
         ranker = SampledTextsRanker(config, SampledTexts(config, data.train.dataset))
     with cost.phase("evaluate"):
+        ranker.gather_lists(data.test)
         ranks = ranker.ranks(data.test, tested, show_progress)
+        lists, ranker.lists = ranker.lists, None
         valid = ranker.ranks(data.valid, samples_of_users(run / SAMPLES_FILE, "valid"), show_progress)
     result = _result(run, place, own == wanted, ranks, valid, ranker.metric_names)
+    result = replace(result, lists=lists.summary()) if lists else result
     found = environment(ranker.run.seed, ranker.device, prepared.hashes, cost)
     _copy(run, place, changes)
     told = {"retrieval": wanted, "run": str(run), **{name: found[name] for name in OF_RANKING}}
-    write_results(place, ranks, (prepared.users, prepared.items), _environment(run, result, told), result)
+    write_results(place, ranks, (prepared.users, prepared.items), _environment(run, result, told), result, lists)
     return result
 
 

@@ -64,7 +64,8 @@ class SampledTextsRanker(RanksTexts):
 
     def __init__(self, config: Any, model: SampledTexts) -> None:
         self.model, self.device, self.columns = model, config["device"], RowColumns.from_config(config)
-        self.metric_names = settings_of(EvaluationSettings, config).metric_names
+        self.evaluation = settings_of(EvaluationSettings, config)
+        self.metric_names = self.evaluation.metric_names
         self.run = settings_of(RunSettings, config)
 
     def ranks(self, data: Any, samples: Mapping[str, Samples], show_progress: bool = False) -> RankTable:

@@ -15,6 +15,8 @@ from calrec_recbole.runs.run_folder import alone_in
 
 SAMPLED = {"train_steps": 0, "warmup_steps": 0, "temperature": 0.7, "eval_batch_size": 3}
 
+LISTS = {"list_metrics": ["coverage", "popularity", "gini", "novelty"], "top_items": 3}
+
 
 @pytest.fixture
 def untuned(calrec_settings):
@@ -47,7 +49,9 @@ def metrics(folder):
     return json.loads((folder / "metrics.json").read_text())
 
 
-@pytest.mark.parametrize(("retrieval", "more"), [("lucene", {}), ("okapi", {"pooling": "mean"}), ("hierarchical", {})])
+@pytest.mark.parametrize(
+    ("retrieval", "more"), [("lucene", {}), ("okapi", {"pooling": "mean", **LISTS}), ("hierarchical", LISTS)]
+)
 def test_a_run_without_ranks_is_completed_in_its_folder(untuned, retrieval, more, request, capsys):
     expected = untuned(retrieval=retrieval, **more)
     sampled = untuned(retrieval="none", **more)
@@ -58,7 +62,11 @@ def test_a_run_without_ranks_is_completed_in_its_folder(untuned, retrieval, more
     ranked(sampled.folder, f"--retrieval={retrieval}")
     assert f"{expected.test['mrr_pes']:.4f}" in capsys.readouterr().out
     assert (sampled.folder / "ranks.parquet").read_bytes() == (expected.folder / "ranks.parquet").read_bytes()
-    assert metrics(sampled.folder) == {"valid": valid, "test": expected.test, "ties": metrics(expected.folder)["ties"]}
+    if more.get("top_items"):
+        assert (sampled.folder / "topk.parquet").read_bytes() == (expected.folder / "topk.parquet").read_bytes()
+    found = metrics(sampled.folder)
+    assert found.pop("lists", {}) == pytest.approx(expected.lists)
+    assert found == {"valid": valid, "test": expected.test, "ties": metrics(expected.folder)["ties"]}
     assert (sampled.folder / "samples.parquet").read_bytes() == before
     found, wanted = (read_run(one.folder).environment for one in (sampled, expected))
     assert found["samples"] == wanted["samples"]
