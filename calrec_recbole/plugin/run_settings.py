@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_groups import check_ranges, no_effect, ranged
 from calrec_recbole.stored_files import NUMBER, misfit
 
@@ -47,4 +48,4 @@ class RunSettings:
     @property
     def parent(self) -> Path:
         """The folder of all runs of the model on the data set."""
-        return Path(self.output_dir) / self.dataset / self.model
+        return Path(self.output_dir) / self.dataset / model_label(self.model)

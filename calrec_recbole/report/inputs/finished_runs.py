@@ -13,6 +13,7 @@ from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
 from calrec_recbole.evaluation.summary import tie_summary
 from calrec_recbole.runs.curves import CURVES_FILE, Curve, read_curve
+from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_files import read_settings
 from calrec_recbole.stored_files import NUMBER, misfit, read_json
 
@@ -35,7 +36,13 @@ CONFIG_SHAPE: dict[Any, Any] = {  # of what a report reads of them; see ``misfit
         ...: object,
     },
 }
-METRICS_SHAPE = {"test": {...: NUMBER}, "valid?": {...: NUMBER}, "left?": int, "ties?": {...: NUMBER}}
+METRICS_SHAPE = {
+    "test": {...: NUMBER},
+    "valid?": {...: NUMBER},
+    "left?": int,
+    "ties?": {...: NUMBER},
+    "lists?": {...: NUMBER},
+}
 ENVIRONMENT_SHAPE = {
     **{"command?": str, "versions?": {...: str}, "data_sha256?": {...: str}, "users?": {...: int}},
     **{"seconds?": {...: {...: NUMBER}}, "peak_memory_mib?": {...: NUMBER}, "samples?": {...: NUMBER}},
@@ -74,7 +81,7 @@ class Run:
 
     @property
     def model(self) -> str:
-        return str(self.config["model"])
+        return model_label(str(self.config["model"]))
 
     @property
     def dataset(self) -> str:
