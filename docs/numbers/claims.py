@@ -7,7 +7,20 @@ from dataclasses import dataclass, field
 from docs.numbers.pages import Page, Quoted, Table, agrees
 from docs.numbers.rows import Source
 
-__all__ = ["MEASURED", "Above", "Below", "Checked", "Claim", "Says", "TableOf", "Untraced", "check", "pair"]
+__all__ = [
+    "MEASURED",
+    "Above",
+    "Below",
+    "Checked",
+    "Claim",
+    "Says",
+    "TableOf",
+    "Untraced",
+    "check",
+    "listed",
+    "pair",
+    "summary",
+]
 
 METRICS = {"NDCG@10": "ndcg@10", "Recall@1": "recall@1", "Recall@10": "recall@10", "MRR": "mrr"}
 PARTS = {"": "test", "test ": "test", "validation ": "valid"}  # before a metric in the title of a column
@@ -203,6 +216,14 @@ def check(name: str, claims: Sequence[Claim], measured: bool) -> Checked:
 def _left(checked: Checked) -> Iterator[Quoted]:
     known = checked.traced | set(checked.untraced)
     return (one for one in checked.page.numbers if one.start not in known and one.measure)
+
+
+def listed(pages: Sequence[Checked]) -> Iterator[str]:
+    """Each number that is not recomputed, with its place and its reason."""
+    for checked in pages:
+        written = {one.start: one.written for one in checked.page.numbers}
+        for place, reason in sorted(checked.untraced.items()):
+            yield f"{checked.page.name}:{checked.page.line(place)}: {written[place]} is {reason}"
 
 
 def summary(pages: Sequence[Checked]) -> list[str]:

@@ -7,7 +7,7 @@ from calrec_recbole.report.tables.cost_table import UNTRAINED
 from docs.numbers.pages import Page
 from docs.numbers.rows import folders, results
 
-__all__ = ["PAGE", "SECTION", "Lacking", "lacking", "lacking_faults"]
+__all__ = ["PAGE", "SECTION", "Lacking", "lacking", "lacking_faults", "ranks_line"]
 
 PAGE, SECTION = "docs/results/index.md", "What is not kept"
 
@@ -41,6 +41,13 @@ def lacking(name: str) -> Lacking:
 
 def _trained(run: Run) -> bool:
     return not (run.model in UNTRAINED or run.config.get("train_steps") == 0 or run.environment.get("parameters") == 0)
+
+
+def ranks_line() -> str:
+    """Of how many rows metrics and p-values follow from ranks; of the others means and effect sizes are kept."""
+    found = [lacking(name) for name in folders()]
+    rows = sum(one.rows for one in found)
+    return f"rows of results/ with the ranks of every user: {rows - sum(one.ranks for one in found)} of {rows}"
 
 
 def lacking_faults() -> list[str]:

@@ -1,13 +1,17 @@
 """The check of the numbers that the manual quotes finds what is wrong, on a page made up here."""
 
+import json
 import math
+import shutil
 from dataclasses import dataclass
 
+import pandas as pd
 import pytest
 
-from docs.numbers import claims, pages
+from docs.numbers import claims, pages, rows
 from docs.numbers.claims import MEASURED, Above, Below, Says, TableOf, Untraced, check, summary
-from docs.numbers.pages import Page, agrees
+from docs.numbers.lacking import PAGE, lacking_faults
+from docs.numbers.pages import ROOT, Page, agrees
 from docs.numbers.rows import Paper, Source, proportion
 
 TEXT = """# Page
@@ -149,3 +153,54 @@ def test_the_exact_interval_of_a_share():
     """Without a hit the upper bound solves (1 - p)^n = 0.025."""
     assert proportion(0, 40) == pytest.approx((0.0, 1 - 0.025 ** (1 / 40)))
     assert claims.METRICS["MRR"] == "mrr"
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """The results folder ``name``, copied to where it may be changed, as ``Results`` reads it."""
+    monkeypatch.setattr(rows, "RESULTS", tmp_path)
+
+    def of(name, file="", old="", new=""):
+        shutil.copytree(ROOT / "results" / name, tmp_path / name, dirs_exist_ok=True)
+        text = (tmp_path / name / file).read_text() if file else ""
+        assert not file or text.count(old) == 1
+        if file:
+            (tmp_path / name / file).write_text(text.replace(old, new))
+        rows.results.cache_clear()
+        rows._kept_runs.cache_clear()
+        return rows.results(name).faults()
+
+    yield of
+    rows.results.cache_clear()
+    rows._kept_runs.cache_clear()
+
+
+def test_what_is_kept_of_a_table_follows_from_its_ranks(copied, tmp_path):
+    name = "scientific-lir-okapi"
+    assert copied(name) == []
+    kept = json.loads((tmp_path / name / "kept.json").read_text())
+    (run,) = kept["runs"].values()
+    value = run["metrics"]["test"]["ndcg_opt@10"]
+    found = copied(name, "kept.json", f'"ndcg_opt@10": {value}', f'"ndcg_opt@10": {value + 1e-4}')
+    assert any("LIR: ndcg_opt@10 of kept.json is" in line for line in found)
+
+
+def test_a_p_value_that_does_not_follow_is_named(copied, tmp_path):
+    name = "table8"
+    assert copied(name) == []
+    frame = pd.read_csv(tmp_path / name / "tests.csv", dtype=str)
+    old = frame["t_p"].dropna().iloc[0]
+    found = copied(name, "tests.csv", f",{old},", ",0.5,")
+    assert [line for line in found if "t_p of" in line and "is 0.5 and follows as" in line]
+
+
+def test_what_rows_lack_is_told_by_the_manual(tmp_path, monkeypatch):
+    assert lacking_faults() == []
+    page = tmp_path / PAGE
+    page.parent.mkdir(parents=True)
+    text = (ROOT / PAGE).read_text(encoding="utf-8")
+    assert text.count("| `table8` | 2 | 2 | 2 | 0 |\n") == 1
+    page.write_text(text.replace("| `table8` | 2 | 2 | 2 | 0 |\n", ""), encoding="utf-8")
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    (fault,) = lacking_faults()
+    assert "`table8` lacks ['2', '2', '2', '0'], the table says nothing" in fault
