@@ -202,7 +202,10 @@ OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several ro
     *(f"plugin/test_{name}.py" for name in ("generation_engine", "no_retrieval", "samples_before", "smollm2")),
     *("plugin/test_shipped_configs.py", "training/test_adapted_training.py"),
     *("plugin/test_foreign_files.py", "plugin/test_door.py", "plugin/test_run_ids.py"),
-    *(f"docs/test_{name}.py" for name in ("api_pages", "manual_commands", "manual_examples", "manual_links")),
+    *(
+        f"docs/test_{name}.py"
+        for name in ("api_pages", "manual_commands", "manual_examples", "manual_links", "numbers")
+    ),
     *("docs/test_paper_index.py", "results/test_kept_results.py", "results/test_committed_configs.py"),
     *(f"fuzz/test_fuzz_{name}.py" for name in ("checkpoints", "data", "results", "settings")),
 }
