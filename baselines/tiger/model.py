@@ -48,8 +48,8 @@ class TigerSettings:
 
 
 class TIGER(SequentialRecommender):
-    """score(i) = log P(id of i | user, history), nats, at least ``LEAST``, among the ids of the catalogue, for the items
-    that the beams reach; the others are not retrieved, and rank last as targets.
+    """score(i) = log P(id of i | user, history), nats, among the ids of the catalogue, for the items that the beams
+    reach, at least ``LEAST``; the others are not retrieved, and rank last as targets.
     """
 
     input_type = InputType.POINTWISE
