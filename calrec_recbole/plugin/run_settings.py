@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_groups import check_ranges, no_effect, ranged
 
 __all__ = ["RunSettings"]
@@ -36,4 +37,4 @@ class RunSettings:
     @property
     def parent(self) -> Path:
         """The folder of all runs of the model on the data set."""
-        return Path(self.output_dir) / self.dataset / self.model
+        return Path(self.output_dir) / self.dataset / model_label(self.model)

@@ -10,7 +10,7 @@ ROOTS = [Path(package.__file__).parent for package in (calrec_recbole.plugin, ca
 
 DOOR = {  # who is handed the whole config: RecBole's own contracts, and the classmethods that make dataclasses of it
     *("runner._run_jointly", "runner.build_model"),
-    *("prepared.Prepared.__init__", "prepared.prepare", "dataset.read_dataset"),
+    *("prepared.Prepared.__init__", "prepared.prepare", "dataset.read_dataset", "events.loader_of_events"),
     *("core_settings.CALRecSettings.from_config", "tie_aware_trainer.RowColumns.from_config"),
     *("features.text_settings",),
     *("model.CALRec.check_settings", "lir.LIR.check_settings"),

@@ -13,6 +13,7 @@ from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
 from calrec_recbole.evaluation.summary import tie_summary
 from calrec_recbole.runs.curves import CURVES_FILE, Curve, read_curve
+from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_files import read_settings
 from calrec_recbole.stored_files import NUMBER, misfit, read_json
 
@@ -28,12 +29,18 @@ CONFIG_SHAPE: dict[Any, Any] = {  # of what a report reads of them; see ``misfit
     **{"model": str, "dataset": str, "seed": int, "split?": str, "global_time_shares?": [NUMBER]},
     **{"valid_metric?": str, "data_path?": (str, type(None)), "train_steps?": NUMBER, ...: object},
 }
-METRICS_SHAPE = {"test": {...: NUMBER}, "valid?": {...: NUMBER}, "left?": int, "ties?": {...: NUMBER}}
+METRICS_SHAPE = {
+    "test": {...: NUMBER},
+    "valid?": {...: NUMBER},
+    "left?": int,
+    "ties?": {...: NUMBER},
+    "lists?": {...: NUMBER},
+}
 ENVIRONMENT_SHAPE = {
     **{"command?": str, "versions?": {...: str}, "data_sha256?": {...: str}, "users?": {...: int}},
     **{"seconds?": {...: {...: NUMBER}}, "peak_memory_mib?": {...: NUMBER}, "samples?": {...: NUMBER}},
     **{"seconds_before_resume?": NUMBER, "sampling_seconds_before_resume?": NUMBER, "devices?": {...: object}},
-    "parameters?": (int, type(None)),
+    **{"parameters?": (int, type(None)), "commit?": str},
 }
 
 
@@ -67,7 +74,7 @@ class Run:
 
     @property
     def model(self) -> str:
-        return str(self.config["model"])
+        return model_label(str(self.config["model"]))
 
     @property
     def dataset(self) -> str:
@@ -136,6 +143,23 @@ class Run:
     def curve(self) -> Curve:
         """The validation scores; empty in runs older than curves.csv."""
         return read_curve(self.folder / CURVES_FILE, f"valid/{self.config.get('valid_metric')}")
+
+    @property
+    def stopped(self) -> bool:
+        """Whether its last epoch was the last one allowed, and not the end of its patience: longer, it may be better.
+
+        False too where no curve of epochs tells.
+        """
+        steps, values = list(self.curve.steps), list(self.curve.values)
+        if self.step_name != "epoch" or not steps or steps[-1] != self.config.get("epochs"):
+            return False
+        since = values[::-1].index(max(values))  # validations since the best one; of equals RecBole takes the last
+        return since <= int(self.config.get("stopping_step") or 0)
+
+    @property
+    def commit(self) -> str:
+        """Of the code that ran; empty where it was not recorded."""
+        return str(self.environment.get("commit", ""))
 
     @property
     def step_name(self) -> str:

@@ -32,6 +32,7 @@ _ROW = {
     "label": str,
     "kind": str,
     "error": str,
+    "mark?": str,
     "cells": [{"opt": _NUMBER_TEXT, "pes": _NUMBER_TEXT, "exp?": _NUMBER_TEXT}],
 }
 SHAPE = {

@@ -10,7 +10,7 @@ from calrec_recbole.report.rows import Row
 from calrec_recbole.report.tables.cells import ABSENT
 from calrec_recbole.runs.environment import device_text
 
-__all__ = ["TITLES", "CostCell", "budget", "cost_table", "duration", "mebibytes"]
+__all__ = ["TITLES", "UNTRAINED", "CostCell", "budget", "cost_table", "duration", "mebibytes"]
 
 TITLES = (
     *("Training", "Evaluation, a user", "Peak memory", "Parameters", "Training allowed", "On"),
