@@ -81,7 +81,8 @@ class Run:
 
     @property
     def model(self) -> str:
-        return model_label(str(self.config["model"]))
+        """Its name; of given scores that of the system that made them."""
+        return str(self.config.get("system") or model_label(str(self.config["model"])))
 
     @property
     def dataset(self) -> str:

@@ -51,9 +51,8 @@ def test_free_texts_and_json(asked, capsys):
     assert json.loads(capsys.readouterr().out) == [vars(FOUND[0])]
 
 
-def test_no_item_and_another_model_are_refused_in_one_line(asked, monkeypatch, capsys):
+def test_no_item_and_no_place_are_refused_in_one_line(asked, capsys):
     assert main(["recommend", "--run=here", "--history=a", "--top=0"]) == 2
     assert "--top=0 must be at least 1" in capsys.readouterr().err
-    monkeypatch.setattr(reload, "load_run", lambda folder, data_path: (None, object()))
-    assert main(["recommend", "--run=here", "--history=a"]) == 2
-    assert "--run=here is a run of object; recommend needs one of CALRec" in capsys.readouterr().err
+    assert main(["recommend", "--run=here", "--history=a", "--out=x.parquet"]) == 2
+    assert "--out takes the lists of users" in capsys.readouterr().err
