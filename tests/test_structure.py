@@ -179,6 +179,7 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
     "retrieval.engine_settings": "plugin/calrec/test_retriever.py",
     # parts of a RecBole model that only a run can make
     "plugin.data.user_rows": "plugin/calrec/test_stages.py",
+    "engines.vllm_process": "engines/test_vllm.py",
     "engines.milvus.collection": "engines/milvus/test_milvus_bm25.py",
     "plugin.calrec.core_settings": "plugin/test_device.py",
     "plugin.calrec.sampled_texts": "plugin/calrec/test_rank_samples.py",
@@ -197,7 +198,7 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
 }
 OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several rooms
     *("test_packaging.py", "test_structure.py", "examples/test_calrec_in_one_page.py"),
-    "configs/test_settings_live.py",
+    *("configs/test_settings_live.py", "engines/servers/test_openai_run.py"),
     *(f"benchmarks/test_{name}.py" for name in ("count_calls", "gpu_scientific", "sampling_calls")),
     *("benchmarks/test_training_benchmark.py", "baselines/test_baselines_resume.py"),
     *("generation/test_sampling_distribution.py", "paper/test_unit_of_the_t_test.py"),
@@ -205,13 +206,11 @@ OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several ro
     *(f"plugin/test_{name}.py" for name in ("generation_engine", "no_retrieval", "samples_before", "smollm2")),
     *("plugin/test_shipped_configs.py", "training/test_adapted_training.py"),
     *("plugin/test_foreign_files.py", "plugin/test_door.py", "plugin/test_run_ids.py"),
-    *(f"docs/test_{name}.py" for name in ("api_pages", "manual_commands", "manual_examples", "manual_links")),
     *(
-        "docs/test_own_model_page.py",
-        "docs/test_paper_index.py",
-        "results/test_kept_results.py",
-        "results/test_committed_configs.py",
+        f"docs/test_{name}.py"
+        for name in ("api_pages", "manual_commands", "manual_examples", "manual_links", "numbers", "own_model_page")
     ),
+    *("docs/test_paper_index.py", "results/test_kept_results.py", "results/test_committed_configs.py"),
     *(f"fuzz/test_fuzz_{name}.py" for name in ("checkpoints", "data", "results", "settings")),
 }
 

@@ -23,7 +23,7 @@ __all__ = ["LEARNERS", "TIGER", "TigerSettings"]
 PAD = 0  # and what the decoder starts from, as T5 does
 ADAFACTOR = "adafactor"
 LEARNERS = (ADAFACTOR, "adam", "adamw")
-UNREACHED = torch.finfo(torch.float32).min  # the score of items that no beam came to
+LEAST, UNREACHED = -99.0, -100.0  # nats: of an item that a beam came to, and of the others
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class TigerSettings:
 
 class TIGER(SequentialRecommender):
     """score(i) = log P(id of i | user, history), nats, among the ids of the catalogue, for the items that the beams
-    reach; the others are not retrieved, and rank last as targets.
+    reach, at least ``LEAST``; the others are not retrieved, and rank last as targets.
     """
 
     input_type = InputType.POINTWISE
@@ -101,7 +101,8 @@ class TIGER(SequentialRecommender):
         """-log P of each token of the targets' ids (B,) among all tokens -> (B, levels)."""
         tokens, mask = self.read(item_seq, users)
         written = self.ids[targets]
-        logits = self.network(input_ids=tokens, attention_mask=mask, labels=written).logits
+        before = F.pad(written[:, :-1], (1, 0), value=PAD)
+        logits = self.network(input_ids=tokens, attention_mask=mask, decoder_input_ids=before).logits
         return F.cross_entropy(logits.transpose(1, 2), written, reduction="none")
 
     def calculate_loss(self, interaction: Any) -> Tensor:
@@ -120,7 +121,8 @@ class TIGER(SequentialRecommender):
         tokens, mask = self.read(item_seq, users)
         items, nats = best_items(self.network, tokens, mask, self.tree, self.settings.beams)
         scores = torch.full((len(users), self.n_items), UNREACHED, device=nats.device)
-        scores.scatter_reduce_(1, items + 1, nats, "amax")
+        found = nats.clamp(min=LEAST).where(nats > -torch.inf, -torch.inf)
+        scores.scatter_reduce_(1, items + 1, found, "amax")
         scores[:, 0] = -torch.inf
         return scores
 

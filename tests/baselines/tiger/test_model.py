@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from calrec_recbole.baselines.tiger.model import UNREACHED
+from calrec_recbole.baselines.tiger.model import LEAST, UNREACHED
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.evaluation import read_ranks
 from calrec_recbole.plugin.config import Config
@@ -84,6 +84,16 @@ def test_what_no_beam_reaches_is_not_retrieved_and_the_rest_has_its_exact_score(
     torch.testing.assert_close(found[reached], exact[reached])
     assert (found[:, 0] == -torch.inf).all()
     assert torch.equal(own, found.gather(1, batch["item_id"][:, None])[:, 0])
+
+
+def test_an_item_that_a_beam_reaches_is_retrieved_however_improbable(text_settings, build):
+    """Scaled up, the first level's logits lie hundreds of nats apart."""
+    model, _, data = build("TIGER", {**text_settings, **SMALL})
+    with torch.no_grad():
+        model.network.shared.weight[1:5] *= 1000
+        scores = model.full_sort_predict(next(iter(data.test))[0])
+    assert scores[:, 1:].min() == LEAST
+    assert scores.max() > LEAST
 
 
 def test_a_target_that_no_beam_reaches_ranks_last_in_both_cases(text_settings):
