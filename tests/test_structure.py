@@ -157,6 +157,8 @@ def test_no_room_is_named_by_nothing():
 
 OTHER_TESTS = {  # a module without a test of its name -> the test that covers it, because ...
     # a command whose test is that of the room it serves
+    "cli.hub.pull": "runs/hub/test_publish.py",
+    "runs.hub.run_card": "runs/hub/test_publish.py",
     "cli.rank": "plugin/calrec/test_rank_samples.py",
     # parts of one machine, whose samples are held against plain passes
     "generation.shared_prefix.key_values": "generation/test_sampling.py",

@@ -23,6 +23,8 @@ COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
     "report": "report",
     "rank": "rank",
     "recommend": "recommend",
+    "push": "hub.push",
+    "pull": "hub.pull",
     "demo": "demo",
 }
 USAGE_ERROR, INTERRUPTED = 2, 130
