@@ -37,6 +37,7 @@ PLUGIN = {  # a room of plugin/ -> the other rooms of plugin/ that it imports; "
     "training": {"", "data"},
     "calrec": {"", "data", "training", "reranking"},  # the model holds its reranker, which asks for texts by BM25
     "reranking": {"", "data", "training", "calrec"},
+    "exchange": {"", "data", "training"},
     "": {"data", "training"},
 }
 
@@ -145,7 +146,8 @@ def test_a_file_name_says_which_file_it_is():
     of_models = {"model.py", "trainer.py"}
     assert {name for name, count in names.items() if count > 1} == of_models
     folders = {file.parent for file in FILES.values() if file.name in of_models}
-    assert folders == {PACKAGE / "plugin" / "calrec", *(BASELINES / name for name in ("recformer", "s3rec", "unisrec"))}
+    baselines = {BASELINES / name for name in ("recformer", "s3rec", "tiger", "unisrec")}
+    assert folders == {PACKAGE / "plugin" / "calrec"} | baselines
 
 
 def test_no_room_is_named_by_nothing():
@@ -159,7 +161,9 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
     # a command whose test is that of the room it serves
     "cli.hub.pull": "runs/hub/test_publish.py",
     "runs.hub.run_card": "runs/hub/test_publish.py",
-    "cli.rank": "plugin/calrec/test_rank_samples.py",
+    "cli.data_sets.export_data": "plugin/exchange/test_exported_data.py",
+    "cli.runs.evaluate": "plugin/exchange/test_given_scores.py",
+    "cli.runs.rank": "plugin/calrec/test_rank_samples.py",
     # parts of one machine, whose samples are held against plain passes
     "generation.shared_prefix.key_values": "generation/test_sampling.py",
     "generation.shared_prefix.lean_decoder": "generation/shared_prefix/test_packed_decoder.py",
@@ -205,7 +209,10 @@ OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several ro
     *(f"plugin/test_{name}.py" for name in ("generation_engine", "no_retrieval", "samples_before", "smollm2")),
     *("plugin/test_shipped_configs.py", "training/test_adapted_training.py"),
     *("plugin/test_foreign_files.py", "plugin/test_door.py", "plugin/test_run_ids.py"),
-    *(f"docs/test_{name}.py" for name in ("api_pages", "manual_commands", "manual_examples", "manual_links")),
+    *(
+        f"docs/test_{name}.py"
+        for name in ("api_pages", "manual_commands", "manual_examples", "manual_links", "numbers", "own_model_page")
+    ),
     *("docs/test_paper_index.py", "results/test_kept_results.py", "results/test_committed_configs.py"),
     *(f"fuzz/test_fuzz_{name}.py" for name in ("checkpoints", "data", "results", "settings")),
 }

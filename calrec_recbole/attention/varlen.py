@@ -11,6 +11,7 @@ __all__ = ["Segments", "fused", "varlen_attention", "varlen_attention_in_loops"]
 
 LARGEST_HEAD = 256  # what FlashAttention takes
 HEAD_MULTIPLE = 8
+TWO = 2  # queries: of one a sequence the kernel puts heads in the place of queries, which needs one in each
 
 
 class Segments(NamedTuple):
@@ -70,7 +71,7 @@ def varlen_attention(
         value,
         queries.starts,
         keys.starts,
-        queries.longest,
+        max(TWO, queries.longest),
         keys.longest,
         dropout,
         causal,

@@ -21,10 +21,12 @@ COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
     "tune": "tune",
     "compare": "compare",
     "report": "report",
-    "rank": "rank",
-    "recommend": "recommend",
     "push": "hub.push",
     "pull": "hub.pull",
+    "rank": "runs.rank",
+    "recommend": "runs.recommend",
+    "export": "data_sets.export_data",
+    "evaluate": "runs.evaluate",
     "demo": "demo",
 }
 USAGE_ERROR, INTERRUPTED = 2, 130

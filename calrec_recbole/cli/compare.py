@@ -80,11 +80,12 @@ def _report(
 ) -> None:
     from calrec_recbole.cli.slices import prepare_slices
     from calrec_recbole.report import Entry, Manifest, data_name, write_report
+    from calrec_recbole.runs.run_folder import model_label
 
     entries = [
         Entry(
             label=one.row.label,
-            model=one.row.model,
+            model=model_label(one.row.model),
             dataset=data_name(one.dataset, one.settings or {}),
             folder=str(one.folder or ""),
             error=one.error,

@@ -123,9 +123,10 @@ def _report(arguments: argparse.Namespace) -> None:
     from calrec_recbole.cli.calrec import say_loading
 
     say_loading()
+    from calrec_recbole.runs.run_folder import model_label
     from calrec_recbole.tuning.search import study_of
 
-    folder = arguments.out / arguments.dataset / arguments.model
+    folder = arguments.out / arguments.dataset / model_label(arguments.model)
     shared = study_of(arguments.model, arguments.dataset, folder, arguments.storage)
     shared.open()
     _tell(arguments, shared)

@@ -7,6 +7,7 @@ from typing import Any
 
 from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.plugin.registry import known_model
+from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_files import config_file, read_settings
 
 __all__ = ["Experiment", "Row", "read_experiment"]
@@ -34,7 +35,7 @@ class Row:
     paper: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "label", self.label or self.model)
+        object.__setattr__(self, "label", self.label or model_label(self.model))
 
     @property
     def sources(self) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from calrec_recbole.comparison.lease import Lease
 from calrec_recbole.comparison.plan import PlannedRun, check_unknown, request, resolved
 from calrec_recbole.comparison.process import RunProcess, command_of
-from calrec_recbole.runs.run_folder import is_claimed
+from calrec_recbole.runs.run_folder import is_claimed, model_label
 
 __all__ = ["Machine", "Watcher", "execute"]
 
@@ -168,7 +168,7 @@ def _start(run: PlannedRun, threads: int, gpu: str | None, logs: Path, lease: Le
 
 def _output(run: PlannedRun, logs: Path) -> Path:
     assert run.folder is not None
-    return logs / f"{run.dataset}-{run.row.model}-{run.folder.name}.txt"
+    return logs / f"{run.dataset}-{model_label(run.row.model)}-{run.folder.name}.txt"
 
 
 def _stop(processes: Sequence[RunProcess]) -> None:

@@ -1,7 +1,8 @@
 """Tie-honest evaluation: a pair of ranks for each user, metrics per user, then their means, intervals and tests."""
 
 from calrec_recbole.evaluation.equivalent_items import TextGroups
-from calrec_recbole.evaluation.metrics import METRICS, expected, ndcg, recall, reciprocal_rank
+from calrec_recbole.evaluation.list_metrics import LIST_METRICS, GatheredLists, ItemValues, item_values
+from calrec_recbole.evaluation.metrics import METRICS, expected, ndcg, precision, recall, reciprocal_rank
 from calrec_recbole.evaluation.paired_comparison import category_means, compare, user_vectors
 from calrec_recbole.evaluation.per_user import (
     align,
@@ -23,8 +24,11 @@ from calrec_recbole.evaluation.summary import (
 )
 
 __all__ = [
+    "LIST_METRICS",
     "METRICS",
     "EvaluationSettings",
+    "GatheredLists",
+    "ItemValues",
     "RankTable",
     "TextGroups",
     "align",
@@ -32,6 +36,7 @@ __all__ = [
     "compare",
     "equivalent_items",
     "expected",
+    "item_values",
     "lowered_ranks",
     "metric_names",
     "metric_value",
@@ -39,6 +44,7 @@ __all__ = [
     "metric_vectors",
     "ndcg",
     "parse_metric",
+    "precision",
     "ranks_without",
     "read_ranks",
     "recall",

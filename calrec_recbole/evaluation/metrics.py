@@ -1,6 +1,6 @@
 """Metrics per user for one target each, from its 1-based rank; the mean is taken afterwards.
 
-With a single target the ideal DCG is 1, and Recall is the hit rate.
+With a single target the ideal DCG is 1, Recall is the hit rate, and the average precision is the reciprocal rank.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["METRICS", "expected", "ndcg", "recall", "reciprocal_rank"]
+__all__ = ["METRICS", "expected", "ndcg", "precision", "recall", "reciprocal_rank"]
 
 Ranks = Tensor | NDArray[np.int64]
 
@@ -47,7 +47,23 @@ def reciprocal_rank(ranks: Ranks, k: int | None = None) -> Tensor:
     return (ranks <= k) / ranks if k is not None else 1.0 / ranks
 
 
-METRICS: dict[str, Callable[..., Tensor]] = {"ndcg": ndcg, "recall": recall, "mrr": reciprocal_rank}
+def precision(ranks: Ranks, k: int) -> Tensor:
+    """(B,) ranks -> (B,) float64: 1 / k where rank <= k, else 0: one of k items is the target.
+
+    >>> precision(torch.tensor([1, 3, 11]), k=10)
+    tensor([0.1000, 0.1000, 0.0000], dtype=torch.float64)
+    """
+    return recall(ranks, k) / k
+
+
+METRICS: dict[str, Callable[..., Tensor]] = {
+    "ndcg": ndcg,
+    "recall": recall,
+    "mrr": reciprocal_rank,
+    "hit": recall,
+    "precision": precision,
+    "map": reciprocal_rank,  # with a cut-off: the precision at the only place that counts
+}
 
 
 def expected(metric: Callable[..., Tensor], optimistic: Ranks, pessimistic: Ranks, k: int | None = None) -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from calrec_recbole.errors import ScoreError
 
-__all__ = ["lowered_ranks", "ranks_without", "tie_ranks"]
+__all__ = ["BLOCK", "lowered_ranks", "ranks_without", "tie_ranks"]
 
 BLOCK = 1 << 20  # scores compared at a time: the comparison's temporaries stay below some 10 MB
 

@@ -1,14 +1,15 @@
 """Averages ranks per user into the numbers of a table: ``{"ndcg_opt@10": ..., "mrr_exp": ..., "mrr_pes": ...}``."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.evaluation.list_metrics import LIST_METRICS
 from calrec_recbole.evaluation.metrics import METRICS, Ranks, expected
-from calrec_recbole.setting_groups import check_ranges, outside, ranged
+from calrec_recbole.setting_groups import check_ranges, no_effect, outside, ranged, younger
 
 __all__ = [
     "CASES",
@@ -30,18 +31,32 @@ CASES = ("opt", "exp", "pes")  # ties won, broken at random, lost
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What is computed of ranks; ``valid_metric`` selects the weights of a run."""
+    """What is computed of ranks, and of the test's top-K lists; ``valid_metric`` selects the weights of a run.
+
+    ``top_items``: how many items a user ``topk.parquet`` holds; 0 = no such file.
+    """
 
     metrics: Sequence[str] = DEFAULT_METRICS
+    list_metrics: Sequence[str] = younger([], neutral=[])
     topk: Sequence[int] = DEFAULT_TOPK
+    top_items: int = no_effect(0, within="[0, 1e9]")
     valid_metric: str = "ndcg_pes@10"
     eval_batch_size: int = ranged(512, "[1, 1e9]")  # users
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        check_ranges(self, *self._unknown())
         named = self.topk if isinstance(self.topk, list | tuple) else [self.topk]
         if not named or any(outside("k", k, "[1, 1e9]", whole=True) for k in named):
             raise ConfigError(f"topk={self.topk!r} must be whole numbers of at least 1, such as [1, 10]")
+
+    def _unknown(self) -> Iterator[str]:
+        given = {"metrics": (self.metrics, METRICS), "list_metrics": (self.list_metrics, LIST_METRICS)}
+        for setting, (names, known) in given.items():
+            names = [names] if isinstance(names, str) else names
+            unknown = [name for name in names if str(name).lower() not in known]
+            if unknown or (setting == "metrics" and not names):
+                elsewhere = " (list_metrics has the others)" if set(unknown) & set(LIST_METRICS) else ""
+                yield f"{setting}={names!r} must be chosen from {', '.join(known)}{elsewhere}"
 
     @property
     def metric_names(self) -> list[str]:
@@ -77,7 +92,7 @@ def parse_metric(name: str) -> tuple[str, str, int | None]:
         return found["metric"], found["case"], int(found["k"]) if found["k"] else None
     examples = metric_names()
     raise ConfigError(
-        f"metric {name!r} is unknown: write ndcg, recall or mrr with _opt, _exp or _pes and a cut-off, such as "
+        f"metric {name!r} is unknown: write {', '.join(METRICS)} with _opt, _exp or _pes and a cut-off, such as "
         "ndcg_pes@10" + did_you_mean(name, examples)
     )
 

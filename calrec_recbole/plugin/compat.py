@@ -1,12 +1,16 @@
 """What RecBole 1.2.1 needs before its first import; importing this module raises ``ConfigError`` where it is missing.
 
 NumPy names that RecBole and its ray 2.6.3 read and NumPy has removed are set. With them RecBole runs on numpy 2.x with
-identical results. Some are read at RecBole's first import, so ``calrec_recbole.plugin`` imports this module.
+identical results. Some are read at RecBole's first import, so ``calrec_recbole.plugin`` imports this module. So is a
+method of SciPy's by which RecBole's graph models (LightGCN, NGCF, ...) fill their matrices.
 """
 
 import importlib.util
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from calrec_recbole.errors import ConfigError
 
@@ -36,3 +40,12 @@ REMOVED_NAMES = {  # as RecBole's Config.compatibility_settings has them, which 
 for _name, _type in REMOVED_NAMES.items():
     if _name not in vars(np):
         setattr(np, _name, _type)
+
+
+def _fill(matrix: Any, entries: Mapping[tuple[int, int], float]) -> None:
+    """``{(row, column): value}`` into a SciPy ``dok_matrix``."""
+    matrix._dict.update(entries)
+
+
+if not hasattr(sparse.dok_matrix, "_update"):
+    sparse.dok_matrix._update = _fill

@@ -16,16 +16,17 @@ from typing import Any
 import numpy as np
 import torch
 from recbole.config import Config as RecBoleConfig
+from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import ModelType
 
 from calrec_recbole.data.atomic import AtomicSettings
 from calrec_recbole.engines.xla.lazy_graph import XLA, xla_device
 from calrec_recbole.errors import CalrecError, ConfigError
-from calrec_recbole.evaluation import METRICS, EvaluationSettings, parse_metric
+from calrec_recbole.evaluation import EvaluationSettings, parse_metric
 from calrec_recbole.plugin.data.data_settings import DataSettings
 from calrec_recbole.plugin.data.split import SplitSettings, check_split
 from calrec_recbole.plugin.recbole_values import recbole_faults
-from calrec_recbole.plugin.registry import OURS, model_class
+from calrec_recbole.plugin.registry import OURS, is_own, known_bases, model_class
 from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.training.several_processes import local_rank
 from calrec_recbole.plugin.training.trim_padding import TrimSettings
@@ -137,13 +138,18 @@ class Config(RecBoleConfig):
     def _load_internal_config_dict(self, model: str, model_class: type[Any], dataset: str) -> None:
         super()._load_internal_config_dict(model, model_class, dataset)
         self.groups = (*EVERY_RUN, *getattr(model_class, "setting_groups", OF_RECBOLES.get(model, ())))
+        below = [name for name in reversed(known_bases(model_class)) if name != model]
+        for name in below if is_own(model) else ():
+            self.internal_config_dict.update(_recboles_settings(name))
         self.known = self._known(model_class)
-        ours = [base.__name__ for base in reversed(model_class.__mro__[1:]) if base.__name__ in OURS]
-        models = [("model", name) for name in (*ours, model)]
+        models = [("model", name) for name in (*below, model) if name in OURS or name == model or is_own(model)]
         sources = (("", "overall"), *models, ("dataset", dataset), ("model", f"{model}-{dataset}"))
         for kind, name in sources:
             self.internal_config_dict.update(shipped_settings(kind, name))
-        self.internal_config_dict["MODEL_TYPE"] = ModelType.SEQUENTIAL  # Pop too: the same rows are evaluated
+        if is_own(model):  # its forward may read the pads
+            self.internal_config_dict.pop("trim_padding", None)
+        # general models too: the same rows are evaluated
+        self.internal_config_dict["MODEL_TYPE"] = ModelType.SEQUENTIAL
         self.external_config_dict |= _parsed(self.variable_config_dict, self.internal_config_dict)
         given, defaults = self.external_config_dict, self.internal_config_dict
         found = [*self._take_device(given), *faults(given, defaults, self.known, model)]
@@ -177,12 +183,16 @@ class Config(RecBoleConfig):
         return [*group_faults(settings, self.groups), *recbole_faults(settings, self.groups)]
 
     def _known(self, model_class: type[Any]) -> set[str]:
-        """The settings of our groups, of RecBole's lists and YAML files, and those that a model of RecBole's reads."""
+        """The settings of our groups, of RecBole's lists and YAML files, and those that the model's source reads.
+
+        Our own models declare theirs.
+        """
         ours = {key for group in self.groups for key in keys_of(group)}
         listed = {key for keys in self.parameters.values() for key in keys}
-        recboles = model_class.__module__.startswith("recbole.")
-        source = inspect.getsource(sys.modules[model_class.__module__]) if recboles else ""
-        read = set(_READ.findall(source)) - {"device"}  # there it is what gpu_id came to
+        declared = model_class.__module__.startswith("calrec_recbole.")
+        modules = () if declared else {base.__module__ for base in model_class.__mro__ if _is_model(base)}
+        sources = (inspect.getsource(sys.modules[module]) for module in modules)
+        read = {key for source in sources for key in _READ.findall(source)} - {"device"}  # there gpu_id came to it
         return (UNLISTED | ours | listed | set(self.internal_config_dict) | read) - DERIVED
 
     def _get_final_config_dict(self) -> dict[str, Any]:
@@ -223,6 +233,17 @@ class Config(RecBoleConfig):
         self.final_config_dict["device"] = torch.device("cuda", int(first))
 
 
+def _is_model(base: type[Any]) -> bool:
+    """Whether the class is a certain model, not one of the classes that all of them derive from."""
+    return issubclass(base, AbstractRecommender) and base.__module__ != AbstractRecommender.__module__
+
+
+def _recboles_settings(model: str) -> dict[str, Any]:
+    """RecBole's own YAML of the model; empty where it has none."""
+    file = Path(inspect.getfile(RecBoleConfig)).parents[1] / "properties" / "model" / f"{model}.yaml"
+    return read_settings(file) if file.is_file() else {}
+
+
 def _parsed(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Texts become YAML values, as HyperTuning hands over ``"[64, 64]"``, unless the setting is a text by default."""
     return {
@@ -256,10 +277,6 @@ def _load_named_features(final: dict[str, Any]) -> None:
 def _check_evaluation(model: str, final: Mapping[str, Any]) -> None:
     """Raises ``ConfigError`` for settings that our evaluation cannot honour; all of them at once."""
     found = [f"{key}={final[key]!r} would write or read pickles; leave it empty" for key in PICKLES if final.get(key)]
-    metrics = [final["metrics"]] if isinstance(final["metrics"], str) else final["metrics"]
-    unknown = [metric for metric in metrics if str(metric).lower() not in METRICS]
-    if unknown or not metrics:
-        found.append(f"metrics={metrics} must be chosen from {', '.join(METRICS)}")
     try:
         parse_metric(final["valid_metric"])
     except ConfigError as problem:

@@ -1,4 +1,7 @@
-"""Every model that runs by name: ours, RecBole's sequential ones and its Pop. Each is imported only when asked for."""
+"""Every model that runs: by name ours and RecBole's sequential and general ones, by ``module:Class`` anybody's.
+
+Each is imported only when asked for.
+"""
 
 import importlib
 import importlib.util
@@ -8,8 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.plugin.own_models import is_own, module_found, own_class
 
-__all__ = ["OURS", "TRAINERS", "known_model", "known_models", "load", "model_class", "recbole_models"]
+__all__ = [
+    "OURS",
+    "TRAINERS",
+    "is_own",
+    "known_bases",
+    "known_model",
+    "known_models",
+    "load",
+    "model_class",
+    "recbole_models",
+    "trained_on_events",
+]
 
 OURS = {
     "CALRec": "calrec_recbole.plugin.calrec.model:CALRec",
@@ -23,6 +38,8 @@ OURS = {
     "UniSRec": "calrec_recbole.baselines.unisrec.model:UniSRec",
     "UniSRecID": "calrec_recbole.baselines.unisrec.model:UniSRecID",
     "Recformer": "calrec_recbole.baselines.recformer.model:Recformer",
+    "TIGER": "calrec_recbole.baselines.tiger.model:TIGER",
+    "GivenScores": "calrec_recbole.plugin.exchange.given_scores:GivenScores",
 }
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
     "CALRec": "calrec_recbole.plugin.calrec.trainer:CALRecTrainer",
@@ -33,39 +50,44 @@ TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trai
     "UniSRec": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "UniSRecID": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "Recformer": "calrec_recbole.baselines.recformer.trainer:RecformerTrainer",
+    "TIGER": "calrec_recbole.baselines.tiger.trainer:TigerTrainer",
+    "GivenScores": "calrec_recbole.plugin.exchange.given_scores:GivenScoresTrainer",
 }
 
 FOR_EXAMPLE = ("SASRec", "GRU4Rec", "BERT4Rec")
 
+KINDS = ("sequential_recommender", "general_recommender")  # folders of RecBole's models that run here
+
 _CLASS = re.compile(r"^class (\w+)\(", re.MULTILINE)
+
+
+def _recbole_folder() -> Path:
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError("RecBole is not installed: pip install recbole==1.2.1")
+    return Path(spec.submodule_search_locations[0]) / "model"
 
 
 @cache
 def recbole_models() -> dict[str, str]:
-    """Name -> ``module:class`` of RecBole's sequential models and of Pop, read from its files without importing it."""
-    spec = importlib.util.find_spec("recbole")
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigError("RecBole is not installed: pip install recbole==1.2.1")
-    models = Path(spec.submodule_search_locations[0]) / "model"
+    """Name -> ``module:class`` of RecBole's sequential and general models, read from its files without importing it."""
     found = {}
-    for file in [*sorted((models / "sequential_recommender").glob("[a-z]*.py")), models / "general_recommender/pop.py"]:
-        for name in _CLASS.findall(file.read_text(encoding="utf-8")):
-            if name.lower() == file.stem:
-                found[name] = f"recbole.model.{file.parent.name}.{file.stem}:{name}"
+    for kind in KINDS:
+        for file in sorted((_recbole_folder() / kind).glob("[a-z]*.py")):
+            for name in _CLASS.findall(file.read_text(encoding="utf-8")):
+                if name.lower() == file.stem:
+                    found[name] = f"recbole.model.{kind}.{file.stem}:{name}"
     return found
 
 
 @cache
 def _other_kinds() -> dict[str, str]:
-    """Lower-case name -> kind, of RecBole's models that are not sequential, by the names of its files."""
-    spec = importlib.util.find_spec("recbole")
-    folders = Path((spec.submodule_search_locations or [""])[0] if spec else "") / "model"
+    """Lower-case name -> kind, of RecBole's models that do not run here, by the names of its files."""
     return {
         file.stem: folder.name.removesuffix("_recommender").replace("_", "-")
-        for folder in folders.glob("*_recommender")
-        if folder.name != "sequential_recommender"
+        for folder in _recbole_folder().glob("*_recommender")
+        if folder.name not in KINDS
         for file in folder.glob("[a-z]*.py")
-        if file.stem != "pop"
     }
 
 
@@ -91,13 +113,19 @@ def load(address: str) -> Any:
 
 
 def known_model(name: str) -> str:
-    """The address of the model ``name``; raises ``ConfigError`` that names the nearest known model."""
+    """The address of the model ``name``, of an own one ``name`` itself.
+
+    Raises ``ConfigError`` that names the nearest known model, or says that the module of ``module:Class`` is not there.
+    """
+    if is_own(name):
+        return module_found(name, known_models())
     address = OURS.get(name) or recbole_models().get(name)
     if address is None:
         if kind := _other_kinds().get(name.lower()):
             raise ConfigError(
-                f"model={name!r} is one of RecBole's {kind} models, which read no history in order, and does not run "
-                f"here: take a sequential one ({', '.join(FOR_EXAMPLE)}) or Pop, or run it by RecBole's own command"
+                f"model={name!r} is one of RecBole's {kind} models, which need more than events, and does not run "
+                f"here: take a sequential one ({', '.join(FOR_EXAMPLE)}) or a general one (BPR, LightGCN), or run it "
+                "by RecBole's own command"
             )
         hint = did_you_mean(name, known_models()) or f"; known: {', '.join(known_models())}"
         raise ConfigError(f"model={name!r} is unknown{hint}")
@@ -105,6 +133,22 @@ def known_model(name: str) -> str:
 
 
 def model_class(name: str) -> type[Any]:
-    """The class of the model ``name``."""
-    found: type[Any] = load(known_model(name))
+    """The class of the model ``name``, a name or an address ``module:Class``."""
+    address = known_model(name)
+    found: type[Any] = own_class(name, load) if is_own(name) else load(address)
     return found
+
+
+def known_bases(model: type[Any]) -> list[str]:
+    """The names of the known models that the class ``model`` is or derives from, the nearest first."""
+    addresses = recbole_models() | OURS
+    return [
+        base.__name__ for base in model.__mro__ if addresses.get(base.__name__) == f"{base.__module__}:{base.__name__}"
+    ]
+
+
+def trained_on_events(model: type[Any]) -> bool:
+    """Whether the class is a general model of RecBole's kind: it learns (user, item) pairs and reads no history."""
+    from recbole.utils import ModelType
+
+    return model.type in (ModelType.GENERAL, ModelType.TRADITIONAL)

@@ -1,5 +1,6 @@
 """A finished run again: its config, model with the trained weights, and data, as RecBole's ``load_data_and_model``."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +9,8 @@ from recbole.utils import init_seed
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.data.prepared import Prepared, prepare
+from calrec_recbole.plugin.data.prepared import Prepared, prepare, sha256
+from calrec_recbole.plugin.own_models import own_files
 from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.runner import build_model
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
@@ -17,6 +19,8 @@ from calrec_recbole.setting_groups import settings_of
 from calrec_recbole.stored_files import read_json
 
 __all__ = ["LoadedRun", "load_run", "prepared_of_run"]
+
+logger = logging.getLogger(__name__)
 
 
 class LoadedRun(NamedTuple):
@@ -73,3 +77,6 @@ def _check_data(prepared: Prepared, folder: Path) -> None:
     if changed:
         names = ", ".join(changed)
         raise DataError(f"{folder} ran on other data: {names} in {prepared.folder} differs; prepare it as it was")
+    for file in own_files(prepared.config.model_class)[:1]:
+        if ran_on.get("model") != sha256(file):
+            logger.warning("%s: %s has changed since this run", folder, file)

@@ -2,8 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -96,9 +96,17 @@ def _run_jointly(config: Config, processes: Processes, watch: Watch | None) -> R
         else:
             config["log_wandb"] = False
         stack.enter_context(sigterm_raises(folder / CHECKPOINT / LAST, folder / PARTS, folder / CHECKPOINT / TRAINED))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
+        stack.enter_context(quiet_about_recbole())
         return _run(prepared, hashes, folder, processes, watch)
+
+
+@contextmanager
+def quiet_about_recbole() -> Iterator[None]:
+    """Hides what pandas and torch say of RecBole's code, which its users cannot mend."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"recbole\.model\.")
+        yield
 
 
 def _run(
@@ -127,12 +135,14 @@ def _run(
         score, valid = trainer.train_once(data.train, data.valid, show_progress, watch.validated if watch else None)
     with cost.phase("evaluate"):
         trainer.load_weights(folder / CHECKPOINT)
-        valid = valid or trainer.evaluate(data.valid, load_best_model=False, show_progress=show_progress)
+        if valid is None:
+            valid = trainer.evaluate(data.valid, load_best_model=False, show_progress=show_progress)
         ranks, tested, left = UNTESTED if watch else trainer.test(data.test, show_progress)
         users = {"valid": trainer.validated_users or len(data.valid.dataset), "test": tested}
         users["test_in_all"] = len(data.test.dataset)
         test = ranks.summary(trainer.metric_names) if len(ranks) else {}
-        result = RunResult(folder, dict(valid), test, float(score), users, left)
+        lists = trainer.lists.summary() if trainer.lists and len(ranks) else {}
+        result = RunResult(folder, dict(valid), test, float(score), users, left, lists)
     if not processes.first:
         return result
     found = environment(settings.seed, trainer.device, hashes, cost)
@@ -148,7 +158,7 @@ def _run(
         return result
     # results of a shorter evaluation: what a kill leaves is consistent or unfinished
     (folder / METRICS_FILE).unlink(missing_ok=True)
-    write_results(folder, ranks, (prepared.users, prepared.items), found, result)
+    write_results(folder, ranks, (prepared.users, prepared.items), found, result, trainer.lists)
     trainer.finished()
     return result
 
@@ -182,7 +192,8 @@ def build_model(config: Config, train_dataset: Any) -> Any:
     wanted = model_class(settings.model)
     wanted = trimmed(wanted) if settings_of(TrimSettings, config).trim_padding else wanted
     try:
-        return wanted(config, train_dataset).to(config["device"])
+        with quiet_about_recbole():
+            return wanted(config, train_dataset).to(config["device"])
     except CalrecError:
         raise
     except torch.OutOfMemoryError:

@@ -1,4 +1,7 @@
-"""The settings of a model with their values and comments, from the YAML files behind them; imports no model."""
+"""The settings of a model with their values and comments, from the YAML files behind them.
+
+Imports no model but one of the user's own.
+"""
 
 import ast
 import importlib.util
@@ -11,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from calrec_recbole.plugin.registry import OURS, known_model, recbole_models
+from calrec_recbole.plugin.registry import OURS, is_own, known_bases, known_model, model_class, recbole_models
 from calrec_recbole.setting_files import CONFIGS, read_settings
 
 __all__ = ["Setting", "commented_settings", "model_help", "read_comments"]
@@ -67,7 +70,8 @@ def commented_settings(model: str, dataset: str = "") -> list[Setting]:
     known_model(model)
     below = _recbole_files(model)
     described = {one.name: _KIND.sub("", one.comment).rstrip(". ") for file in below for one in read_comments(file)[1]}
-    own = [file for file in below if file.stem in ("overall", model)]  # of the models that it is built on, words only
+    # of the models that one of ours is built on, words only
+    own = [file for file in below if file.stem in ("overall", model) or is_own(model)]
     files = [*own, *_our_files(model, dataset)]
     chosen: dict[str, Setting] = {}
     for file in files:
@@ -107,7 +111,7 @@ def _recbole_files(model: str) -> list[Path]:
 
 def _our_files(model: str, dataset: str) -> list[Path]:
     """As the settings of a run are read, later wins."""
-    names = [name for name in _bases(model) if name in OURS]
+    names = [name for name in _bases(model) if name in OURS or is_own(model)]
     files = [
         "overall",
         *(f"model/{name}" for name in (*names, model)),
@@ -118,7 +122,9 @@ def _our_files(model: str, dataset: str) -> list[Path]:
 
 
 def _bases(model: str) -> list[str]:
-    """Models that the class of ``model`` derives from, the farthest first, read from the source."""
+    """Models that the class of ``model`` derives from, the farthest first: of ours read from the source."""
+    if is_own(model):
+        return known_bases(model_class(model))[::-1]
     if model not in OURS:
         return []
     module, _, name = OURS[model].partition(":")
@@ -134,7 +140,8 @@ def _bases(model: str) -> list[str]:
 def _has_effect(one: Setting, model: str) -> bool:
     recboles = not one.file.is_relative_to(SHIPPED)
     by_epochs = one.section == TRAINING and model in WITHOUT_EPOCHS
-    return not (recboles and (by_epochs or one.name in REFUSED))
+    unread = one.name == "trim_padding" and is_own(model)
+    return not unread and not (recboles and (by_epochs or one.name in REFUSED))
 
 
 def _origin(file: Path) -> str:

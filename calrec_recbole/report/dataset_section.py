@@ -21,6 +21,7 @@ from calrec_recbole.report.tables.metric_tables import (
     metric_table,
 )
 from calrec_recbole.report.tables.paper_rows import MAIN, PaperRows, paper_rows
+from calrec_recbole.report.tables.row_notes import row_notes
 
 __all__ = ["Section", "kept_section", "section_of"]
 
@@ -50,6 +51,11 @@ class Section:
     @property
     def gain_note(self) -> str:
         return gain_note(self.rows)
+
+    @property
+    def row_notes(self) -> list[str]:
+        """On how the training of its rows ended, and on the code that made them."""
+        return row_notes(self.finished)
 
     @property
     def masked_note(self) -> str:

@@ -65,6 +65,11 @@ class Row:
         values = [run.test.get(key, np.nan) for run in self.runs]
         return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
+    @property
+    def stopped(self) -> bool:
+        """See ``Run.stopped``; of any seed."""
+        return any(run.stopped for run in self.runs)
+
     @cached_property
     def train_seconds(self) -> float:
         return _mean([run.train_seconds for run in self.runs])

@@ -91,7 +91,9 @@ def _write_pages(manifest: Manifest, contents: "Contents", out: Path) -> None:
         tables["Average"] = contents.overall.average
     told = {one.dataset: one.users_note for one in sections}
     below = {
-        one.dataset: [f"{line.removesuffix('.')}." for line in (one.users_note, one.gain_note, *one.notes) if line]
+        one.dataset: [
+            f"{line.removesuffix('.')}." for line in (one.users_note, one.gain_note, *one.row_notes, *one.notes) if line
+        ]
         for one in sections
     }
     write_text(out / "table.md", markdown(tables, manifest.title, manifest.command, manifest.notes, below))

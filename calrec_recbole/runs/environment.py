@@ -1,23 +1,28 @@
 """What a run ran on and what it cost: versions, devices, seconds a phase, peak memory."""
 
+import json
 import os
 import platform
 import resource
 import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-__all__ = ["Cost", "cpu_seconds", "device_text", "devices", "environment", "peak_memory"]
+__all__ = ["Cost", "commit", "cpu_seconds", "device_text", "devices", "environment", "peak_memory"]
+
+PACKAGE = "calrec-recbole"
+CODE = ("calrec_recbole", "baselines", "configs")  # of a checkout: what a run's numbers depend on
 
 PACKAGES = (
-    "calrec-recbole",
+    PACKAGE,
     "recbole",
     "torch",
     "numpy",
@@ -57,12 +62,41 @@ def environment(seed: int, device: torch.device, hashes: dict[str, str], cost: C
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "versions": {"python": platform.python_version(), **_versions()},
+        "commit": commit(Path(__file__).parents[2]),
         "data_sha256": hashes,
         "seed": seed,
         "devices": devices(device),
         "seconds": cost.seconds,
         "peak_memory_mib": {name: round(size, 1) for name, size in peak_memory(device).items()},
     }
+
+
+def commit(checkout: Path) -> str:
+    """Of the code in ``checkout``: seven digits, and ``+`` where the code was changed since.
+
+    Where ``checkout`` is none, the commit that was installed from a repository; empty where that is not known either.
+    """
+    if not (checkout / ".git").exists():
+        return _installed_from()
+    try:
+        head = _git(checkout, "rev-parse", "--short=7", "HEAD")
+        return head + ("+" if _git(checkout, "status", "--porcelain", "--", *CODE) else "")
+    except (OSError, subprocess.SubprocessError):  # no git here, or not one that may read it
+        return ""
+
+
+def _git(checkout: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(checkout), *words], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.strip()
+
+
+def _installed_from() -> str:
+    """The commit that pip wrote down (PEP 610)."""
+    try:
+        found = json.loads(distribution(PACKAGE).read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return ""
+    return str(found.get("vcs_info", {}).get("commit_id", ""))[:7]
 
 
 def devices(device: torch.device) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What a run came to: as files in its folder, and as a table for people."""
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from calrec_recbole.durable_files import write_json
-from calrec_recbole.evaluation import RankTable, tie_summary
+from calrec_recbole.evaluation import GatheredLists, RankTable, tie_summary
+from calrec_recbole.evaluation.score_files import write_scores
 from calrec_recbole.evaluation.summary import CASES
 from calrec_recbole.runs.run_folder import LEFT, METRICS_FILE
 from calrec_recbole.training.progress import NATS
@@ -18,7 +20,9 @@ __all__ = ["ENVIRONMENT_FILE", "RunResult", "print_result", "write_results", "wr
 
 ENVIRONMENT_FILE = "environment.json"
 RANKS_FILE = "ranks.parquet"
+TOPK_FILE = "topk.parquet"
 VALIDATION_FILE = "validation.json"
+BOUNDS = ("low", "exp", "high")  # of the metrics of lists
 
 
 @dataclass(frozen=True)
@@ -35,20 +39,29 @@ class RunResult:
     best_valid_score: float
     users: dict[str, int]
     left: int = 0
+    lists: dict[str, float] = field(default_factory=dict)  # metrics of the test's top-K lists
 
 
 def write_results(
-    folder: Path, ranks: RankTable, tokens: tuple[list[str], list[str]], found: dict[str, Any], result: RunResult
+    folder: Path,
+    ranks: RankTable,
+    tokens: tuple[list[str], list[str]],
+    found: dict[str, Any],
+    result: RunResult,
+    lists: GatheredLists | None = None,
 ) -> None:
-    """ranks.parquet (``tokens``: user and item ids), environment.json and, last of all, metrics.json."""
+    """ranks.parquet, topk.parquet (``tokens``: user and item ids), environment.json and, last of all, metrics.json."""
     if len(ranks):
         ranks.write(folder / RANKS_FILE, *tokens)
     else:
         (folder / RANKS_FILE).unlink(missing_ok=True)
+    if lists and lists.kept and len(ranks):
+        write_scores(folder / TOPK_FILE, lists.frame(*tokens))
     write_json(folder / ENVIRONMENT_FILE, found)
     left = {LEFT: result.left} if result.left else {}
     ties = {"ties": tie_summary(ranks.optimistic, ranks.pessimistic)} if len(ranks) else {}
-    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, **ties, **left})
+    of_lists = {"lists": result.lists} if result.lists else {}
+    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, **of_lists, **ties, **left})
 
 
 def write_validation(folder: Path, found: dict[str, Any], result: RunResult) -> None:
@@ -71,8 +84,19 @@ def print_result(result: RunResult) -> None:
     console = Console(soft_wrap=True)
     if result.test:
         console.print(table)
+    if result.lists:
+        console.print(_lists_table(result.lists))
     for line in _told(result):
         console.print(line, highlight=False, markup=False)
+
+
+def _lists_table(lists: dict[str, float]) -> Table:
+    """A row a metric and K, its bounds and its expectation beside each other."""
+    table = Table("top-K lists of the test", *BOUNDS)
+    for name in dict.fromkeys(re.sub("_(low|exp|high)@", "@", key) for key in lists):
+        keys = [name.replace("@", f"_{case}@") for case in BOUNDS]
+        table.add_row(name, *(f"{lists[key]:.4f}" if key in lists else "" for key in keys))
+    return table
 
 
 def _told(result: RunResult) -> Iterator[str]:

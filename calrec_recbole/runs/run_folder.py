@@ -31,6 +31,7 @@ __all__ = [
     "alone_in",
     "claim",
     "is_claimed",
+    "model_label",
     "run_id",
     "users_left",
 ]
@@ -55,6 +56,11 @@ def run_id(settings: Mapping[str, Any], hashes: Mapping[str, str], groups: "Iter
     """
     text = json.dumps([effective(settings, groups), dict(hashes)], sort_keys=True, default=str)
     return f"{settings['seed']}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def model_label(model: str) -> str:
+    """What folders and tables call it: the name, or the class of ``package.module:Class``."""
+    return model.rpartition(":")[2]
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from calrec_recbole.plugin.data.data_settings import SourceSettings
 from calrec_recbole.plugin.data.input_hashes import input_hashes
 from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.run_settings import RunSettings
+from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_files import config_file, hint_for, read_settings
 from calrec_recbole.setting_groups import effective, settings_of
 from calrec_recbole.tuning.search_space import Space, ends, inside
@@ -36,7 +37,7 @@ class TuningRequest:
     @property
     def folder(self) -> Path:
         """The study's, and its trials'."""
-        return self.out / self.dataset / self.model
+        return self.out / self.dataset / model_label(self.model)
 
     def checked(self) -> Config:
         """The settings without the space's. Raises ``ConfigError`` for every value of the space that a run refuses."""

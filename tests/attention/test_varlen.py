@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from calrec_recbole.attention.varlen import Segments, fused, varlen_attention_in_loops
+from calrec_recbole.attention.varlen import Segments, fused, varlen_attention, varlen_attention_in_loops
 
 CPU = torch.device("cpu")
 LENGTHS = [3, 1, 6]
@@ -53,6 +53,18 @@ def test_only_the_used_keys_count(states):
     few = Segments.of([2], CPU)
     expected, _ = varlen_attention_in_loops(query[:5], key[:2], value[:2], Segments.of([5], CPU), few, **asked)
     torch.testing.assert_close(out[:5], expected)
+
+
+def test_the_kernel_hears_of_two_queries_at_least(monkeypatch, states):
+    """Of one it takes each sequence to have one; after the end of a text a sequence has none."""
+    heard = []
+    kernel = lambda *asked, **options: heard.append(asked[5]) or (asked[0], torch.zeros(HEADS, 1))  # noqa: E731
+    monkeypatch.setattr(torch.ops.aten, "_flash_attention_forward", kernel)
+    query, key, value = states
+    for lengths in ([1, 0, 1], [2, 5]):
+        segments = Segments.of(lengths, CPU)
+        varlen_attention(query[: sum(lengths)], key, value, segments, segments, causal=False, scaling=1.0)
+    assert heard == [2, 5]
 
 
 def test_the_kernel_is_for_cuda():

@@ -60,7 +60,7 @@ def test_without_ties_both_ranks_give_recboles_own_numbers(k):
     scores = torch.stack([torch.randperm(50, generator=generator) for _ in range(64)]).float()
     targets = torch.randint(0, 50, (64,), generator=generator)
     config = {
-        "metrics": ["NDCG", "Recall", "MRR"],
+        "metrics": ["NDCG", "Recall", "MRR", "Hit", "Precision", "MAP"],
         "topk": [k],
         "metric_decimal_place": 12,
         "eval_args": {"mode": "full"},

@@ -37,9 +37,9 @@ def test_parse(name, parts):
     assert parse_metric(name) == parts
 
 
-@pytest.mark.parametrize("name", ["NDCG@10", "ndcg_pes", "ndcg@10", "recall_opt@0", "hit_opt@10", ""])
+@pytest.mark.parametrize("name", ["NDCG@10", "ndcg_pes", "ndcg@10", "recall_opt@0", "gini_opt@10", ""])
 def test_an_unknown_name_is_an_error(name):
-    with pytest.raises(ConfigError, match="write ndcg, recall or mrr"):
+    with pytest.raises(ConfigError, match="write ndcg, recall, mrr, hit, precision, map"):
         parse_metric(name)
 
 

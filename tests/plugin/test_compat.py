@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import calrec_recbole.plugin
 
@@ -21,6 +22,12 @@ SHOP = "user,item,time\n" + "".join(f"{user},{item},{day}\n" for user in "abc" f
 def test_every_name_that_recbole_reads_is_there():
     for name in calrec_recbole.plugin.REMOVED_NAMES:
         assert issubclass(getattr(np, name), np.generic)
+
+
+def test_recboles_graph_models_can_fill_their_matrices():
+    matrix = sparse.dok_matrix((2, 3))
+    matrix._update({(0, 1): 2.0, (1, 2): 3.0})
+    assert matrix.toarray().tolist() == [[0, 2, 0], [0, 0, 3]]
 
 
 def without(blocked, module, *arguments, folder):

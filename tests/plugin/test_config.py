@@ -165,7 +165,10 @@ def test_derived_settings_are_not_given(key):
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"metrics": ["Hit"]}, "must be chosen from ndcg, recall, mrr"),
+        ({"metrics": ["auc"]}, "must be chosen from ndcg, recall, mrr, hit, precision, map"),
+        ({"metrics": ["ndcg", "Gini"], "list_metrics": []}, r"metrics=.* \(list_metrics has the others\)|metrics=.*"),
+        ({"list_metrics": ["ndcg"]}, "list_metrics=.'ndcg'. must be chosen from coverage, popularity, gini, novelty"),
+        ({"top_items": -1}, "top_items=-1 must be at least 0"),
         ({"valid_metric": "NDCG@10"}, "did you mean 'ndcg_"),
         ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "RO", "mode": "uni100"}}, "must be 'full'"),
         ({"save_dataset": True}, "pickles"),

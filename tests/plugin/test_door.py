@@ -10,7 +10,7 @@ ROOTS = [Path(package.__file__).parent for package in (calrec_recbole.plugin, ca
 
 DOOR = {  # who is handed the whole config: RecBole's own contracts, and the classmethods that make dataclasses of it
     *("runner._run_jointly", "runner.build_model"),
-    *("prepared.Prepared.__init__", "prepared.prepare", "dataset.read_dataset"),
+    *("prepared.Prepared.__init__", "prepared.prepare", "dataset.read_dataset", "events.loader_of_events"),
     *("core_settings.CALRecSettings.from_config", "tie_aware_trainer.RowColumns.from_config"),
     *("features.text_settings",),
     *("model.CALRec.check_settings", "lir.LIR.check_settings"),
@@ -18,8 +18,9 @@ DOOR = {  # who is handed the whole config: RecBole's own contracts, and the cla
     *("model.CALRec.__init__", "sampled_texts.SampledTexts.__init__", "sampled_texts.SampledTextsRanker.__init__"),
     *("bert4rec.BERT4RecFull.__init__", "fdsa_text.FDSAText.__init__", "lir.LIR.__init__", "model.S3RecText.__init__"),
     *("model.UniSRec.__init__", "model.Recformer.__init__", "sasrec_sampled.SASRecSampled.__init__"),
+    "model.TIGER.__init__",
     *("transition_graph.TransitionGraph.__init__", "transition_graph.TransitionGraph.check_settings"),
-    "recent_pop.RecentPop.__init__",
+    *("recent_pop.RecentPop.__init__", "given_scores.GivenScores.__init__", "given_scores.GivenScores.check_settings"),
     "longformer.RecformerNetwork.__init__",  # transformers' config
 }
 

@@ -1,12 +1,22 @@
 import importlib.util
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from calrec_recbole.errors import ConfigError
-from calrec_recbole.plugin.registry import OURS, TRAINERS, known_model, known_models, model_class, recbole_models
+from calrec_recbole.plugin.registry import (
+    OURS,
+    TRAINERS,
+    known_bases,
+    known_model,
+    known_models,
+    model_class,
+    recbole_models,
+    trained_on_events,
+)
 
 
 def test_ours_shadow_no_model_of_recbole():
@@ -20,11 +30,12 @@ def test_recboles_models_are_recboles_own_classes():
     from recbole.utils import ModelType, get_model
 
     found = recbole_models()
-    assert {"SASRec", "BERT4Rec", "GRU4Rec", "S3Rec", "FDSA", "Pop"} <= set(found)
-    assert len(found) == 32  # RecBole 1.2.1: 31 sequential models and Pop
+    assert {"SASRec", "BERT4Rec", "GRU4Rec", "S3Rec", "FDSA", "Pop", "BPR", "LightGCN", "ItemKNN"} <= set(found)
+    kinds = Counter(address.split(".")[2] for address in found.values())
+    assert kinds == {"sequential_recommender": 31, "general_recommender": 33}  # of RecBole 1.2.1
     for name in found:
         assert model_class(name) is get_model(name)
-        assert name == "Pop" or model_class(name).type is ModelType.SEQUENTIAL
+        assert trained_on_events(model_class(name)) is (model_class(name).type is not ModelType.SEQUENTIAL)
 
 
 def test_loading_a_model_leaves_torchs_anomaly_detection_as_it_was():
@@ -51,11 +62,18 @@ def test_an_unknown_model_names_the_nearest(name, nearest):
 
 
 def test_a_model_far_from_all_names_all():
-    with pytest.raises(ConfigError, match=r"known: CALRec, LIR, .*TransRec"):
+    with pytest.raises(ConfigError, match=r"known: CALRec, LIR, .*TransRec.*"):
         model_class("qqqqqq")
 
 
-@pytest.mark.parametrize(("name", "kind"), [("LightGCN", "general"), ("bpr", "general"), ("DeepFM", "context-aware")])
+@pytest.mark.parametrize(("name", "kind"), [("DeepFM", "context-aware"), ("kgat", "knowledge-aware")])
 def test_a_model_of_another_kind_of_recboles_is_told_apart(name, kind):
     with pytest.raises(ConfigError, match=f"model='{name}' is one of RecBole's {kind} models.*take a sequential one"):
         known_model(name)
+
+
+def test_what_a_class_derives_from_is_known_by_its_class_not_by_its_name():
+    sasrec = model_class("SASRec")
+    assert known_bases(model_class("SASRecSampled")) == ["SASRecSampled", "SASRec"]
+    assert known_bases(type("SASRec", (sasrec,), {"__module__": "elsewhere"})) == ["SASRec"]
+    assert known_bases(type("SASRec", (), {})) == []

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.evaluation import metric_names, read_ranks, without_last_item
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.prepared import prepare
+from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import build_model, run
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 
@@ -206,3 +208,42 @@ def test_ml_100k(tmp_path):
     assert ranks["pessimistic"].max() <= 1682
     assert (ranks["optimistic"] <= ranks["pessimistic"]).all()
     assert (ranks["optimistic"] < ranks["pessimistic"]).any()  # 1,682 items have 1,664 texts
+
+
+@pytest.mark.parametrize("model", ["BPR", "LIR", "CALRec"])
+def test_the_lists_of_a_test_are_kept_and_measured(model, tiny_settings, calrec_settings):
+    asked = {"top_items": 3, "list_metrics": ["coverage", "popularity", "gini", "novelty"], "topk": [1, 3]}
+    own = {"CALRec": calrec_settings, "LIR": {**tiny_settings, "retrieval": "okapi"}}.get(model, tiny_settings)
+    done = run(model, overrides={**own, **asked}, show=False)
+    plain = run(model, overrides=own | {"topk": [1, 3]}, show=False)
+    assert done.test == plain.test
+    assert plain.lists == {}
+    assert not (plain.folder / "topk.parquet").exists()
+    loaded, lists = load_run(done.folder), pd.read_parquet(done.folder / "topk.parquet")
+    with torch.no_grad():
+        for batch in loaded.test_data:
+            scores = loaded.model.full_sort_predict(batch[0]).view(len(batch[3]), -1)[:, 1:]
+            for user, own_scores in zip(batch[0]["user_id"], scores, strict=True):
+                mine = lists[lists["user_id"] == loaded.dataset.id2token("user_id", int(user))]
+                best = torch.sort(own_scores, descending=True, stable=True)
+                assert mine["item_id"].tolist() == [
+                    loaded.dataset.id2token("item_id", int(item) + 1) for item in best.indices[:3]
+                ]
+                assert mine["score"].tolist() == pytest.approx(best.values[:3].tolist())
+    found = json.loads((done.folder / "metrics.json").read_text())["lists"]
+    assert found == done.lists
+    assert found["coverage_low@3"] <= lists["item_id"].nunique() / 8 <= found["coverage_high@3"]
+    counts = Counter(item for _, item in training_pairs(loaded))
+    drawn = lists["item_id"].map(counts).groupby(lists["user_id"]).mean().mean()
+    assert found["popularity_low@3"] - 1e-9 <= drawn <= found["popularity_high@3"] + 1e-9
+
+
+def training_pairs(loaded):
+    """User and item of every event but each user's last two."""
+    prepared = loaded.dataset.prepared
+    events = list(zip(prepared.events.users, prepared.events.items, strict=True))
+    left = Counter(user for user, _ in events)
+    for user, item in events:
+        if left[user] > 2:
+            yield user, prepared.items[item]
+        left[user] -= 1

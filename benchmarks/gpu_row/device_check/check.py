@@ -10,8 +10,8 @@ from gpu_row.device_check.speed import speed
 
 __all__ = ["SMALL", "check"]
 
-SMALL = {  # a decoder from nothing, of two layers with grouped heads
-    **{"backbone": "scratch", "scratch_vocab_size": 300, "scratch_hidden_size": 32, "scratch_num_hidden_layers": 2},
+SMALL = {  # a decoder from nothing, of two layers with grouped heads; fewer words would make items too long for it
+    **{"backbone": "scratch", "scratch_vocab_size": 2000, "scratch_hidden_size": 32, "scratch_num_hidden_layers": 2},
     **{"scratch_num_attention_heads": 2, "scratch_intermediate_size": 64, "scratch_dropout": 0.0},
 }
 USERS_OF_SMALL, PROMPTS_OF_SMALL = 16, 4

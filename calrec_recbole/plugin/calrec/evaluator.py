@@ -87,7 +87,11 @@ class CALRecEvaluation(CALRecCheckpoints, RanksTexts, ChoosesMix):
         if self.model.settings.training.train_steps:
             self._keep_samples(weights_name(self.best))
         self.model.split = "test"
+        self.gather_lists(test_data)
         tables = self._ranks_of_all(self._limited(ordered), show_progress, TEST)
+        for number, other in enumerate(self.processes.gather(self.lists) if self.lists else ()):
+            if self.lists and number != self.processes.rank:
+                self.lists.merge(other)
         ranks = in_the_order_of(test_data, RankTable.concatenate(tables), self.columns.user)
         self._merge_samples()
         wanted, users = len(ordered._dataset), len(ranks) or self.model.sample_shares.users

@@ -110,8 +110,10 @@ class CALRec(SequentialRecommender):
             self.logger.warning("backbone=scratch with warmup_steps=0: expect few samples that are catalogue items")
         texts = [text for category in self.categories for text in category.catalogue.texts] or catalogue.texts
         tokenizer = train_tokenizer(texts, sizes.vocab_size, merge_across_words=sizes.merge_across_words)
-        after = LONGEST if inference.max_new_tokens == AUTO else max(LONGEST, inference.steps)
-        positions = self.max_input_length + after  # the target or the generated text comes on top
+        catalogues = [category.catalogue for category in self.categories] or [catalogue]
+        longest = max(map(len, self.tokenised(catalogues, tokenizer).items))
+        asked = 0 if inference.max_new_tokens == AUTO else inference.steps
+        positions = self.max_input_length + max(LONGEST, longest, asked)  # the target or a sampled text comes on top
         model = scratch_model(sizes, len(tokenizer), tokenizer.eos_token_id, positions, self.seed)
         return Backbone(model, tokenizer)
 

@@ -13,12 +13,12 @@ __all__ = ["RanksTexts"]
 
 
 class RanksTexts(TieHonest):
-    """Counts ranks without the matrix of scores where the model ``stands``."""
+    """Counts ranks without the matrix of scores where the model ``stands`` and no lists are gathered."""
 
     model: Any
 
     def _batch_ranks(self, batch: tuple[Interaction, None, Tensor, Tensor]) -> RankTable:
-        if not self.model.stands:
+        if not self.model.stands or self.lists:
             return super()._batch_ranks(batch)
         interaction, _, _, targets = batch
         last = self._last_items(interaction)

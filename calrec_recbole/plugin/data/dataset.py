@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,13 +11,14 @@ import numpy as np
 import pandas as pd
 import recbole.data.dataset
 from pandas.errors import ChainedAssignmentError  # type: ignore[attr-defined]
-from recbole.data.dataset import SequentialDataset
+from recbole.data.dataset import Dataset, SequentialDataset
 from recbole.utils import FeatureSource, FeatureType
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.feature_tables import FeatureTable, feature_table, item_table
 from calrec_recbole.plugin.data.split import GLOBAL_TIME, PARTS, warn_of_filled_times
+from calrec_recbole.plugin.registry import known_bases
 
 __all__ = ["Loaders", "build", "item_tokens", "read_dataset", "user_tokens"]
 
@@ -47,6 +49,7 @@ class _SameForAll:
     feat_name_list: list[str]
     field2type: dict[str, FeatureType]
     field2bucketnum: dict[str, int]
+    item_list_length_field: str
 
     def _load_inter_feat(self, token: str, dataset_path: str) -> None:
         super()._load_inter_feat(token, dataset_path)  # type: ignore[misc]
@@ -103,6 +106,12 @@ class _SameForAll:
                     feat[field] = feat[field].fillna(feat[field].mean())
         super()._fill_nan()  # type: ignore[misc]
 
+    def inter_matrix(self, form: str = "coo", value_field: str | None = None) -> Any:
+        """Users x items: of rows with a history as RecBole's sequential data sets do, of plain events as the others."""
+        rows = self.item_list_length_field in self.inter_feat
+        own = super().inter_matrix if rows else partial(Dataset.inter_matrix, self)  # type: ignore[misc]
+        return own(form, value_field)
+
     def build(self) -> list[Any]:
         if self.prepared.split.split == GLOBAL_TIME:
             events = self.prepared.events
@@ -129,7 +138,8 @@ def read_dataset(config: Config, prepared: Any) -> Any:
 
     Raises ``DataError`` where columns are missing or rows cannot be used.
     """
-    base = getattr(recbole.data.dataset, f"{config['model']}Dataset", SequentialDataset)
+    own = (getattr(recbole.data.dataset, f"{name}Dataset", None) for name in known_bases(config.model_class))
+    base = next(filter(None, own), SequentialDataset)
     dataset_class = type(base.__name__, (_SameForAll, base), {"prepared": prepared})
     try:
         with _quiet_about_pandas():

@@ -1,4 +1,4 @@
-"""The events of a data set as arrays, read once from RecBole's table; and Pop's training data."""
+"""The events of a data set as arrays, read once from RecBole's table; and the training data of general models."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from recbole.data.dataloader import TrainDataLoader
 from recbole.data.interaction import Interaction
+from recbole.data.utils import get_dataloader
+from recbole.sampler import Sampler
+from recbole.utils import ModelType
 from scipy import sparse
 from torch import Tensor
 
 from calrec_recbole.plugin.data.split import PARTS, SplitSettings, event_parts
+from calrec_recbole.plugin.registry import known_bases
 
-__all__ = ["EventLoader", "Events", "events_of", "occurrence"]
+__all__ = ["EventLoader", "Events", "events_of", "loader_of_events", "occurrence"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,28 @@ def occurrence(items: Tensor) -> Tensor:
     return counts
 
 
+def training_pairs(split: Any, events: Events) -> Interaction:
+    """User and item of every training event, in chronological order."""
+    columns = {split.uid_field: events.users, split.iid_field: events.items}
+    return Interaction({name: torch.from_numpy(column[events.training]) for name, column in columns.items()})
+
+
+def loader_of_events(config: Any, split: Any, events: Events) -> Any:
+    """RecBole's training loader of a general model, over the pairs of the training part and nothing else.
+
+    Negative items are drawn from all items without the user's own training items, as RecBole draws them.
+    """
+    dataset = split.copy(training_pairs(split, events))
+    negatives = config["train_neg_sample_args"] or {"distribution": "none"}
+    sampler = None
+    if negatives["distribution"] != "none":
+        sampler = Sampler("train", dataset, negatives["distribution"], negatives["alpha"]).set_phase("train")
+    names = (*known_bases(config.model_class), "")
+    loaders = (get_dataloader({"model": name, "MODEL_TYPE": ModelType.GENERAL}, "train") for name in names)
+    loader = next((one for one in loaders if one is not TrainDataLoader), TrainDataLoader)
+    return loader(config, dataset, sampler, shuffle=config["shuffle"])
+
+
 class EventLoader:
     """Batches in which no item stands twice: Pop adds 1 to ``item_cnt[items]``, which counts a repeat once a batch."""
 
@@ -86,9 +113,7 @@ class EventLoader:
 
     def __init__(self, split: Any, events: Events) -> None:
         self._dataset = split
-        columns = {split.uid_field: events.users, split.iid_field: events.items}
-        learnt = events.training
-        self.events = Interaction({name: torch.from_numpy(column[learnt]) for name, column in columns.items()})
+        self.events = training_pairs(split, events)
         self.batch_of = occurrence(self.events[split.iid_field])
 
     @property

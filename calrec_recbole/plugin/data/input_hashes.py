@@ -4,6 +4,7 @@ from pathlib import Path
 
 from calrec_recbole.plugin.data.data_settings import SourceSettings
 from calrec_recbole.plugin.data.prepared import Prepared, sha256
+from calrec_recbole.plugin.own_models import own_files
 from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE
 
 __all__ = ["edited_since_prepare", "input_files", "input_hashes"]
@@ -13,14 +14,18 @@ WEIGHTS = (f"{CHECKPOINT}/best/model.safetensors", f"{CHECKPOINT}/model.safetens
 
 def input_hashes(prepared: Prepared, sources: SourceSettings) -> dict[str, str]:
     """sha256 by file: ``inter`` and ``item`` of the run's own data set, ``CDs.inter``, ``CDs.item`` of others,
-    ``pre_model`` for the weights behind ``pre_model_path``, and ``rerank_from``, ``rerank_from.1``, ... for the metrics
-    of those runs.
+    ``pre_model`` for the weights behind ``pre_model_path``, ``rerank_from``, ``rerank_from.1``, ... for the metrics of
+    those runs, ``scores`` for a file of scores, ``model``, ``model.1``, ... for the modules of a model of one's own.
 
     What is missing is left out here: the model says so in its own words.
     """
     found = dict(prepared.hashes)
+    for number, file in enumerate(own_files(prepared.config.model_class)):
+        found[f"model.{number}" if number else "model"] = sha256(file)
     for other in _others(prepared, sources):
         found |= {f"{other.name}.{kind}": digest for kind, digest in other.hashes.items()}
+    scores = Path(str(sources.scores_file))
+    found |= {"scores": sha256(scores)} if sources.scores_file and scores.is_file() else {}
     weights = next((file for file in _candidates(str(sources.pre_model_path)) if file.is_file()), None)
     found |= {"pre_model": sha256(weights)} if weights else {}
     for number, file in enumerate(_first_stages(sources)):
@@ -31,7 +36,9 @@ def input_hashes(prepared: Prepared, sources: SourceSettings) -> dict[str, str]:
 def input_files(prepared: Prepared, sources: SourceSettings) -> list[Path]:
     """Every file whose presence or content decides ``input_hashes``; some may be missing."""
     of_data = [file for one in (prepared, *_others(prepared, sources)) for file in one.files.values()]
-    return [*of_data, *_candidates(str(sources.pre_model_path)), *_first_stages(sources)]
+    own = own_files(prepared.config.model_class)
+    own += [Path(str(sources.scores_file))] if sources.scores_file else []
+    return [*of_data, *_candidates(str(sources.pre_model_path)), *_first_stages(sources), *own]
 
 
 def edited_since_prepare(prepared: Prepared, sources: SourceSettings) -> list[str]:

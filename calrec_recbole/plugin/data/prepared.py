@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.data.utils import create_samplers, get_dataloader
 
 from calrec_recbole.catalogue import Catalogue, catalogue_of
@@ -17,12 +18,13 @@ from calrec_recbole.data import missing_dataset_message
 from calrec_recbole.data.atomic import AtomicFile, AtomicSettings, ItemRows, read_item_rows
 from calrec_recbole.data.pipeline import summary_file
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
-from calrec_recbole.evaluation import TextGroups
+from calrec_recbole.evaluation import ItemValues, TextGroups, item_values
 from calrec_recbole.plugin.config import FEATURE_SETTINGS, Config
 from calrec_recbole.plugin.data.data_settings import DataSettings
 from calrec_recbole.plugin.data.dataset import Loaders, build, item_tokens, read_dataset, user_tokens
-from calrec_recbole.plugin.data.events import EventLoader, Events, events_of
+from calrec_recbole.plugin.data.events import EventLoader, Events, events_of, loader_of_events
 from calrec_recbole.plugin.data.split import GLOBAL_TIME, PARTS, SplitSettings
+from calrec_recbole.plugin.registry import known_bases, trained_on_events
 from calrec_recbole.prompts import Attribute
 from calrec_recbole.setting_groups import settings_of
 
@@ -219,6 +221,12 @@ class Prepared:
         return self._events
 
     @cached_property
+    def item_values(self) -> ItemValues:
+        """Popularity and novelty of every item, by the training part: place ``i`` is that of item ``i + 1``."""
+        learnt, n_items = self.events.training, len(self.items) - 1
+        return item_values(self.events.users[learnt], self.events.items[learnt] - 1, n_items)
+
+    @cached_property
     def splits(self) -> list[Any]:
         """RecBole's training, validation and test rows; ``DataError`` where one of them is empty."""
         built = build(self.dataset)
@@ -236,14 +244,16 @@ class Prepared:
         """Training, validation and test by ``split``, all items candidates."""
         config, (train, valid, test) = self.config, self.splits
         samplers = create_samplers(config, self.dataset, [train, valid, test])
-        if config["model"] == "Pop":
+        if "Pop" in known_bases(config.model_class):
             train_loader: Any = EventLoader(train, self.events)
+        elif trained_on_events(config.model_class):
+            train_loader = loader_of_events(config, train, self.events)
         else:
             train_loader = get_dataloader(config, "train")(config, train, samplers[0], shuffle=config["shuffle"])
         return Loaders(
             train_loader,
-            get_dataloader(config, "valid")(config, valid, samplers[1], shuffle=False),
-            get_dataloader(config, "test")(config, test, samplers[2], shuffle=False),
+            FullSortEvalDataLoader(config, valid, samplers[1], shuffle=False),
+            FullSortEvalDataLoader(config, test, samplers[2], shuffle=False),
         )
 
 

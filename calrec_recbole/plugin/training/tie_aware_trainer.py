@@ -23,6 +23,7 @@ from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.errors import ConfigError, ScoreError
 from calrec_recbole.evaluation import (
     EvaluationSettings,
+    GatheredLists,
     RankTable,
     TextGroups,
     metric_value,
@@ -30,7 +31,7 @@ from calrec_recbole.evaluation import (
     tie_ranks,
 )
 from calrec_recbole.plugin.config import Config
-from calrec_recbole.plugin.registry import TRAINERS, load, model_class
+from calrec_recbole.plugin.registry import TRAINERS, known_bases, load, model_class
 from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.training.checkpoint import load_checkpoint, save_checkpoint
 from calrec_recbole.plugin.training.epoch_resume import EpochwiseResume
@@ -78,6 +79,7 @@ class TieHonest:
     told = 0  # users of the present batch that the bar counts already
     diagnostics: Mapping[str, Any] = MappingProxyType({})  # of the latest evaluation, for environment.json
     text_groups: TextGroups | None = None  # of the items that are ranked
+    lists: GatheredLists | None = None  # of the test, where list_metrics or top_items ask for them
     resumed_seconds = 0.0  # that interrupted runs had spent on training before this one went on
 
     def __init__(self, config: Config, model: Any) -> None:
@@ -133,25 +135,45 @@ class TieHonest:
         return self.evaluate_ranks(eval_data, show_progress).summary(self.metric_names)
 
     def test(self, test_data: Any, show_progress: bool = False) -> Tested:
-        """The test of a run, of all users of ``test_data``."""
+        """The test of a run, of all users of ``test_data``; ``lists`` are theirs."""
+        self.gather_lists(test_data)
         ranks = self.evaluate_ranks(test_data, show_progress, TEST)
         return Tested(ranks, len(ranks))
+
+    def gather_lists(self, test_data: Any) -> None:
+        """From now on the top-K lists of whom is ranked are gathered, where settings ask for them."""
+        wanted = self.evaluation
+        if wanted.list_metrics or wanted.top_items:
+            names = [name.lower() for name in wanted.list_metrics]
+            values = test_data._dataset.prepared.item_values
+            self.lists = GatheredLists(names, wanted.topk, wanted.top_items, values)
 
     @torch.no_grad()
     def evaluate_ranks(self, eval_data: Any, show_progress: bool = False, part: str = VALIDATE) -> RankTable:
         """The pair of ranks of every user's target; scores live for one batch only. ``part`` names the bar."""
-        self.model.eval()
-        self.tot_item_num = eval_data._dataset.item_num
-        self.item_tensor = eval_data._dataset.get_item_feature().to(self.device)
         self.text_groups = eval_data._dataset.prepared.text_groups
         tables: list[RankTable] = []
         with self._bar(part, eval_data, show_progress) as bar:
-            for batch in eval_data:
-                for rows in self._parts(batch):
-                    tables.append(self._batch_ranks(rows))
-                    bar.update(len(rows[3]) - self.told)
-                    self.told = 0
+            for rows in self._batches(eval_data):
+                tables.append(self._batch_ranks(rows))
+                bar.update(len(rows[3]) - self.told)
+                self.told = 0
         return RankTable.concatenate(tables)
+
+    @torch.no_grad()
+    def scores(self, eval_data: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """(B,) internal ids of users and their (B, n_items) scores, the pad item -inf, batch by batch."""
+        for rows in self._batches(eval_data):
+            interaction, scores, *_ = self._full_sort_batch_eval(rows)  # type: ignore[attr-defined]
+            yield interaction[self.columns.user].cpu(), scores.cpu()
+
+    def _batches(self, eval_data: Any) -> Iterator[tuple[Any, ...]]:
+        """Those of ``eval_data`` as the model can take them."""
+        self.model.eval()
+        self.tot_item_num = eval_data._dataset.item_num
+        self.item_tensor = eval_data._dataset.get_item_feature().to(self.device)
+        for batch in eval_data:
+            yield from self._parts(batch)
 
     def _bar(self, part: str, eval_data: Any, shown: bool) -> Any:
         """Counts users; below a bar of training it leaves nothing behind."""
@@ -172,6 +194,8 @@ class TieHonest:
     def _ranked(self, interaction: Interaction, scores: Tensor, targets: Tensor) -> RankTable:
         """The ranks of ``targets`` (B,) among ``scores`` (B, n_items)."""
         unretrieved = getattr(self.model, "unretrieved", None)
+        if self.lists:
+            self.lists.add(interaction[self.columns.user], scores, unretrieved)
         ranks = tie_ranks(scores, targets, self.run.model, unretrieved)
         masked = ranks_without(self._last_items(interaction), scores, targets, *ranks)
         groups = self.text_groups
@@ -281,10 +305,17 @@ class UntrainedTrainer(TieHonest, Trainer):
 
 
 def trainer_for(model: str) -> type[Any]:
-    """The trainer class of a model by name: its own, or RecBole's with our evaluation in front."""
-    if model in TRAINERS:
-        own: type[Any] = load(TRAINERS[model])
-        return own
-    base = get_trainer(model_class(model).type, model)
-    resumes = (EpochwiseResume,) if base is Trainer and model != "Pop" else ()  # S3Rec's fit is another
+    """The trainer class of a model: that of the nearest known model that it is or derives from, or RecBole's usual one
+    with our evaluation in front. A model without ``calculate_loss`` is not trained.
+    """
+    wanted = model_class(model)
+    names = known_bases(wanted)
+    if own := next((TRAINERS[name] for name in names if name in TRAINERS), ""):
+        found: type[Any] = load(own)
+        return found
+    if wanted.calculate_loss is AbstractRecommender.calculate_loss:
+        return UntrainedTrainer
+    usual = get_trainer(wanted.type, "Usual")
+    base = next((one for name in names if (one := get_trainer(wanted.type, name)) is not usual), usual)
+    resumes = (EpochwiseResume,) if base is Trainer else ()  # S3Rec's fit is another
     return type(base.__name__, (*resumes, TieHonest, base), {})

@@ -13,27 +13,41 @@ from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
 from calrec_recbole.evaluation.summary import tie_summary
 from calrec_recbole.runs.curves import CURVES_FILE, Curve, read_curve
+from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_files import read_settings
 from calrec_recbole.stored_files import NUMBER, misfit, read_json
 
 __all__ = ["CONFIG_SHAPE", "ENVIRONMENT_SHAPE", "METRICS_SHAPE", "Run", "data_name", "find_runs", "read_run"]
 
 FINISHED = "metrics.json"
-RANKS = "ranks.parquet"
+RANKS, LOG = "ranks.parquet", "log.txt"
+LAST_LINES, LONGEST_LINE = 5, 1000
 LEAVE_ONE_OUT = "leave_one_out"
 SHARES = (0.8, 0.1, 0.1)  # of configs/overall.yaml
 AGAIN = "run it again, or leave it out"
 
 CONFIG_SHAPE: dict[Any, Any] = {  # of what a report reads of them; see ``misfit``
     **{"model": str, "dataset": str, "seed": int, "split?": str, "global_time_shares?": [NUMBER]},
-    **{"valid_metric?": str, "data_path?": (str, type(None)), "train_steps?": NUMBER, ...: object},
+    **{
+        "valid_metric?": str,
+        "data_path?": (str, type(None)),
+        "train_steps?": NUMBER,
+        "tuning?": (dict, type(None)),
+        ...: object,
+    },
 }
-METRICS_SHAPE = {"test": {...: NUMBER}, "valid?": {...: NUMBER}, "left?": int, "ties?": {...: NUMBER}}
+METRICS_SHAPE = {
+    "test": {...: NUMBER},
+    "valid?": {...: NUMBER},
+    "left?": int,
+    "ties?": {...: NUMBER},
+    "lists?": {...: NUMBER},
+}
 ENVIRONMENT_SHAPE = {
     **{"command?": str, "versions?": {...: str}, "data_sha256?": {...: str}, "users?": {...: int}},
     **{"seconds?": {...: {...: NUMBER}}, "peak_memory_mib?": {...: NUMBER}, "samples?": {...: NUMBER}},
     **{"seconds_before_resume?": NUMBER, "sampling_seconds_before_resume?": NUMBER, "devices?": {...: object}},
-    "parameters?": (int, type(None)),
+    **{"parameters?": (int, type(None)), "commit?": str},
 }
 
 
@@ -67,7 +81,8 @@ class Run:
 
     @property
     def model(self) -> str:
-        return str(self.config["model"])
+        """Its name; of given scores that of the system that made them."""
+        return str(self.config.get("system") or model_label(str(self.config["model"])))
 
     @property
     def dataset(self) -> str:
@@ -136,6 +151,32 @@ class Run:
     def curve(self) -> Curve:
         """The validation scores; empty in runs older than curves.csv."""
         return read_curve(self.folder / CURVES_FILE, f"valid/{self.config.get('valid_metric')}")
+
+    @property
+    def log_end(self) -> list[str]:
+        """The last lines of log.txt; none where it is gone or cannot be read."""
+        try:
+            lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+        return [line[:LONGEST_LINE] for line in lines[-LAST_LINES:]]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether its last epoch was the last one allowed, and not the end of its patience: longer, it may be better.
+
+        False too where no curve of epochs tells.
+        """
+        steps, values = list(self.curve.steps), list(self.curve.values)
+        if self.step_name != "epoch" or not steps or steps[-1] != self.config.get("epochs"):
+            return False
+        since = values[::-1].index(max(values))  # validations since the best one; of equals RecBole takes the last
+        return since <= int(self.config.get("stopping_step") or 0)
+
+    @property
+    def commit(self) -> str:
+        """Of the code that ran; empty where it was not recorded."""
+        return str(self.environment.get("commit", ""))
 
     @property
     def step_name(self) -> str:

@@ -50,12 +50,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class TableRow:
-    """``kind``: ours, paper (its own numbers) or gain (in %); only ours take part in best and second."""
+    """``kind``: ours, paper (its own numbers) or gain (in %); only ours take part in best and second.
+
+    ``mark``: behind the label, explained below the table.
+    """
 
     label: str
     cells: Sequence[Cell]
     kind: Literal["ours", "paper", "gain"] = "ours"
     error: str = ""
+    mark: str = ""
 
     @property
     def empty(self) -> bool:

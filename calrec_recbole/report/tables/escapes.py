@@ -13,7 +13,7 @@ LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     **{"<": "$<$", ">": "$>$", "|": "$|$", '"': "''", "`": r"\textasciigrave{}"},  # OT1 has no straight quote
     **{"−": "$-$", "–": "--", "—": "---", "±": r"$\pm$", "×": r"$\times$", "…": r"\ldots{}", "·": r"$\cdot$"},
     **{"≤": r"$\le$", "≥": r"$\ge$", "≠": r"$\ne$", "→": r"$\to$", "∞": r"$\infty$", "°": r"$^\circ$"},
-    **{"“": "``", "”": "''", "‘": "`", "’": "'", "\N{NO-BREAK SPACE}": "~"},
+    **{"†": r"\dag{}", "“": "``", "”": "''", "‘": "`", "’": "'", "\N{NO-BREAK SPACE}": "~"},
     **{"α": r"$\alpha$", "β": r"$\beta$", "ε": r"$\epsilon$", "τ": r"$\tau$", "λ": r"$\lambda$", "μ": r"$\mu$"},
 }
 

@@ -10,6 +10,7 @@ from calrec_recbole.evaluation.per_user import equivalent_items, metric_vectors,
 from calrec_recbole.report.rows import KEYS, METRICS, MetricName, Row
 from calrec_recbole.report.tables.cells import ABSENT, Cell, Number, TableRow, marked_cells, paper_cells
 from calrec_recbole.report.tables.paper_rows import PaperRows
+from calrec_recbole.report.tables.row_notes import STOPPED
 
 __all__ = ["OURS", "average_table", "change_table", "equivalent_table", "gain_note", "masked_table", "metric_table"]
 
@@ -27,7 +28,7 @@ def metric_table(rows: Sequence[Row], paper: PaperRows, whole: bool) -> list[Tab
     table: list[TableRow] = []
     used: set[str] = set()
     for row, cells in zip(rows, marked_cells(values, spreads), strict=True):
-        table.append(TableRow(row.label, cells, error=row.error))
+        table.append(TableRow(row.label, cells, error=row.error, mark=STOPPED if row.stopped else ""))
         beside = next((label for label in row.paper_labels if label in paper and label not in used), None)
         if beside is not None:
             used.add(beside)

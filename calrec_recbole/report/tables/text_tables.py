@@ -30,7 +30,7 @@ def markdown(
 
 
 def _markdown_row(row: TableRow) -> str:
-    label = for_markdown(row.label)
+    label = for_markdown(row.label) + row.mark
     if row.error and row.empty:
         return _bar([label, "failed: " + for_markdown(row.error), *[""] * (len(row.cells) - 1)])
     return _bar(
@@ -64,7 +64,7 @@ def latex(tables: Tables, title: str, command: str, users_notes: Mapping[str, st
 
 
 def _latex_row(row: TableRow) -> str:
-    label = rf"\quad {for_latex(row.label)} (paper)" if row.kind == "paper" else for_latex(row.label)
+    label = rf"\quad {for_latex(row.label)} (paper)" if row.kind == "paper" else for_latex(row.label + row.mark)
     return " & ".join([label, *(_cell(cell, _latex_number) for cell in row.cells)]) + r" \\"
 
 

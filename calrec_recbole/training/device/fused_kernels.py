@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -23,7 +24,7 @@ def use_kernels(model: Any, wanted: str, device: torch.device) -> str:
     """Puts the kernels ``wanted`` into ``model``, in place -> which are used now: plain, liger or compile.
 
     ``auto`` is Liger on CUDA where it is installed, otherwise plain. Liger (Hsu et al. 2024,
-    https://arxiv.org/abs/2410.10989) replaces norms, rotary embeddings and SwiGLU of the architectures that it knows.
+    https://arxiv.org/abs/2410.10989) replaces norms and SwiGLU of the architectures that it knows.
     ``compile`` changes nothing yet: see ``compiled``. Raises ``ConfigError`` where Liger cannot be had.
     """
     if wanted == LIGER and device.type != "cuda":
@@ -31,10 +32,20 @@ def use_kernels(model: Any, wanted: str, device: torch.device) -> str:
     if wanted == LIGER and not find_spec("liger_kernel"):
         raise ConfigError("kernels=liger needs the package liger-kernel: pip install liger-kernel, or kernels: auto")
     if wanted == LIGER or (wanted == AUTO and device.type == "cuda" and find_spec("liger_kernel")):
-        importlib.import_module("liger_kernel.transformers")._apply_liger_kernel_to_instance(model=model)
-        logger.info("kernels: norms, rotary embeddings and SwiGLU by Liger, where it knows %s", type(model).__name__)
+        _put_liger_into(model)
+        logger.info("kernels: norms and SwiGLU by Liger, where it knows %s", type(model).__name__)
         return LIGER
     return COMPILE if wanted == COMPILE else PLAIN
+
+
+def _put_liger_into(model: Any) -> None:
+    """Into this model alone. Liger also replaces names in transformers' module, which models on a CPU read as well; its
+    rotary embedding is one of these, and is done without."""
+    module = vars(sys.modules[type(model).__module__])
+    names = dict(module)
+    liger = importlib.import_module("liger_kernel.transformers")
+    liger._apply_liger_kernel_to_instance(model=model, rope=False, fused_linear_cross_entropy=False)
+    module.update(names)
 
 
 @contextmanager

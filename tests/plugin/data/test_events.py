@@ -50,3 +50,27 @@ def test_pop_counts_events(tiny_settings, tiny_dataset):
         model.calculate_loss(batch)
     by_item = Counter(item for (_, item), n in training_part(tiny_dataset).items() for _ in range(n))
     assert {item: int(n) for item, n in zip(item_tokens(dataset), model.item_cnt[:, 0], strict=True) if n} == by_item
+
+
+def test_a_general_model_learns_the_training_pairs_and_nothing_else(tiny_settings, tiny_dataset):
+    prepared = prepare(Config("BPR", config_dict=tiny_settings))
+    train, learnt = prepared.loaders.train, training_part(tiny_dataset)
+    users, items = prepared.users, prepared.items
+    named: Counter[tuple[str, str]] = Counter()
+    for batch in train:
+        for user, item, other in zip(batch["user_id"], batch["item_id"], batch["neg_item_id"], strict=True):
+            named[users[user], items[item]] += 1
+            assert (users[user], items[other]) not in learnt  # negatives are drawn from the other items
+    assert named == learnt
+    matrix = train.dataset.inter_matrix()
+    assert {(users[row], items[column]) for row, column in zip(matrix.row, matrix.col, strict=True)} == set(learnt)
+    assert {items[number]: n for number, n in train.dataset.item_counter.items()} == Counter(
+        item for (_, item), n in learnt.items() for _ in range(n)
+    )
+
+
+def test_a_general_model_is_ranked_on_the_rows_of_the_sequential_ones(tiny_settings):
+    parts = [prepare(Config(model, config_dict=tiny_settings)).loaders[1:] for model in ("BPR", "MultiVAE", "SASRec")]
+    for valid_and_test in zip(*parts, strict=True):
+        rows = [[(batch[0]["user_id"].tolist(), batch[3].tolist()) for batch in one] for one in valid_and_test]
+        assert rows[0] == rows[1] == rows[2]

@@ -173,7 +173,8 @@ def test_a_run_that_was_split_otherwise_is_no_source(timeline, calrec_settings):
 
 
 @pytest.mark.parametrize(
-    "model", ["LIR", "UniSRec", "UniSRecID", "Recformer", "S3RecText", "FDSAText", "BERT4RecFull", "SASRec", "Pop"]
+    "model",
+    ["LIR", "UniSRec", "UniSRecID", "TIGER", "Recformer", "S3RecText", "FDSAText", "BERT4RecFull", "SASRec", "Pop"],
 )
 def test_every_models_defaults_fit(model):
     assert Config(model, "Timed", config_dict=BY_TIME)["split"] == "global_time"

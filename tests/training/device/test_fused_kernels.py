@@ -51,7 +51,13 @@ def stand_in(monkeypatch):
         def __call__(self, weight, hidden, tokens):
             return torch.nn.functional.cross_entropy(hidden @ weight.T, tokens, reduction="sum")
 
-    module._apply_liger_kernel_to_instance = lambda model: seen.append(model)
+    def apply(model, rope, fused_linear_cross_entropy):
+        assert not rope
+        assert not fused_linear_cross_entropy
+        vars(sys.modules[type(model).__module__])["F"] = None  # as Liger's own do with classes of transformers
+        seen.append(model)
+
+    module._apply_liger_kernel_to_instance = apply
     module.LigerFusedLinearCrossEntropyLoss = LigerFusedLinearCrossEntropyLoss
     monkeypatch.setitem(sys.modules, "liger_kernel", types.ModuleType("liger_kernel"))
     monkeypatch.setitem(sys.modules, "liger_kernel.transformers", module)
@@ -64,6 +70,7 @@ def test_auto_is_liger_on_cuda_where_it_is_installed(stand_in, monkeypatch):
     assert use_kernels(model, "auto", CUDA) == "liger"
     assert use_kernels(model, "liger", CUDA) == "liger"
     assert stand_in == [model, model]
+    assert vars(sys.modules[type(model).__module__])["F"] is torch.nn.functional
     assert use_kernels(model, "auto", CPU) == "plain"
     assert use_kernels(model, "plain", CUDA) == "plain"
     monkeypatch.setattr(kernels, "find_spec", lambda name: None)

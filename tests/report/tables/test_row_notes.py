@@ -1,0 +1,62 @@
+"""What is said of how rows came to be."""
+
+import json
+
+import pytest
+
+from calrec_recbole.report.inputs.finished_runs import read_run
+from calrec_recbole.report.tables.metric_tables import metric_table
+from calrec_recbole.report.tables.row_notes import row_notes
+from calrec_recbole.report.tables.text_tables import latex, markdown
+from tests.report.tables.test_metric_tables import rows
+
+
+def curve(*values):
+    lines = [f"{epoch},{60 * epoch},valid/ndcg_pes@10,{value}" for epoch, value in enumerate(values, 1)]
+    return "\n".join(["step,seconds,metric,value", *lines]) + "\n"
+
+
+def of_commit(folder, commit):
+    file = folder / "environment.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"commit": commit}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("values", "settings", "stopped"),
+    [
+        ((0.1, 0.2, 0.3), {"epochs": 3, "stopping_step": 2}, True),  # it was still rising
+        ((0.3, 0.2, 0.1), {"epochs": 3, "stopping_step": 2}, True),  # two worse ones are allowed, a third ends it
+        ((0.3, 0.2, 0.1), {"epochs": 3, "stopping_step": 1}, False),
+        ((0.3, 0.2, 0.3, 0.1), {"epochs": 4, "stopping_step": 1}, True),  # an equal one counts as the best
+        ((0.1, 0.2), {"epochs": 300, "stopping_step": 10}, False),  # ended earlier by something else
+        ((0.1, 0.2, 0.3), {"epochs": 300, "train_steps": 3, "stopping_step": 2}, False),  # steps, not epochs
+    ],
+)
+def test_training_that_its_budget_of_epochs_ended(write_run, values, settings, stopped):
+    folder = write_run("SASRec", curves=curve(*values), **settings)
+    assert read_run(folder).stopped is stopped
+    (row,) = rows(folder)
+    (printed,) = metric_table([row], {}, whole=True)
+    assert printed.mark == ("†" if stopped else "")
+    assert ("SASRec†" in markdown({"Tiny": [printed]}, "T", "", [])) is stopped
+    assert (r"SASRec\dag{}" in latex({"Tiny": [printed]}, "T", "")) is stopped
+    assert ("† Stopped by the budget of epochs, not by patience: SASRec." in row_notes([row])) is stopped
+
+
+def test_a_trained_row_without_a_curve_is_named_and_an_untrained_one_is_not(write_run):
+    folders = [write_run("SASRec"), write_run("LIR")]
+    for folder in folders:
+        (folder / "curves.csv").unlink()
+    assert row_notes(rows(*folders)) == ["How the training ended is unknown, as no learning curve is there: SASRec."]
+
+
+def test_commits_are_told_and_the_one_of_most_rows_comes_last(write_run):
+    old, *new = (of_commit(write_run("LIR", name=f"1-{commit}{n}"), commit) for n, commit in enumerate("abb"))
+    assert row_notes(rows(old, *new, labels=["A", "B", "C"])) == ["Code: A of a; the other rows of b."]
+    assert row_notes(rows(*new, labels=["B", "C"])) == ["Code: all rows of b."]
+    without = write_run("LIR", name="1-without")
+    assert row_notes(rows(without, labels=["D"])) == []
+    assert row_notes(rows(*new, without, labels=["B", "C", "D"])) == [
+        "Code: D of an unrecorded commit; the other rows of b."
+    ]
