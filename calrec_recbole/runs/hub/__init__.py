@@ -1,0 +1,1 @@
+"""A finished run on a model hub, and back."""

@@ -1,0 +1,127 @@
+"""A run's folder to a model hub and back, under the names that its files have here."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from huggingface_hub import HfApi, snapshot_download
+from torch import Tensor
+
+from calrec_recbole.backbone import Backbone, load_backbone, read_backbone, save_backbone
+from calrec_recbole.durable_files import replacing_folder
+from calrec_recbole.errors import CalrecError, ConfigError, DataError
+from calrec_recbole.runs.hub.run_card import run_card
+from calrec_recbole.runs.hub.weight_delta import Lost, add_delta, write_delta
+from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE, TRAINED_ON
+from calrec_recbole.setting_files import read_settings
+from calrec_recbole.stored_files import one_line
+
+__all__ = ["fetch", "publish"]
+
+# no logs, no samples, which hold texts of the data, and nothing pickled
+FILES = ("config.yaml", "environment.json", METRICS_FILE, TRAINED_ON, "ranks.parquet", "curves.csv")
+WEIGHTS = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
+BEST = Path(CHECKPOINT, "best")
+DELTA_FILE = "delta.safetensors"
+
+
+def publish(
+    run: Path, repo: str, *, licence: str = "", private: bool = True, bits: int = 0, endpoint: str | None = None
+) -> tuple[str, Lost | None]:
+    """Uploads the finished ``run`` to ``repo`` (``name/of-it``), made where it is missing; the address of the commit.
+
+    With ``bits`` the weights go as their difference from the run's ``backbone``; what that loses comes second. Raises
+    ``DataError`` (no finished run), ``ConfigError`` (what the hub refuses, a run without a public base) or
+    ``BackboneError``.
+    """
+    if not (run / METRICS_FILE).is_file():
+        raise DataError(f"--run={run} holds no {METRICS_FILE}: give the folder of a finished run")
+    with tempfile.TemporaryDirectory(prefix="calrec-push-") as name:
+        folder = Path(name)
+        _copy(run, folder)
+        lost = _to_delta(run, folder, bits) if bits else None
+        run_card(run, repo, licence, lost, bits).save(folder / "README.md")
+        with _hub(repo):
+            api = HfApi(endpoint=endpoint)
+            api.create_repo(repo, private=private, exist_ok=True)
+            told = f"Run {run.name}"
+            commit = api.upload_folder(repo_id=repo, folder_path=folder, commit_message=told, delete_patterns="*")
+    return str(commit.commit_url), lost
+
+
+def fetch(repo: str, out: Path, *, revision: str | None = None, base: str = "", endpoint: str | None = None) -> None:
+    """Makes the run folder ``out`` of what ``publish`` left at ``repo``; it is whole or absent.
+
+    A difference is added to ``base``, by default the ``backbone`` of the run. Raises as ``publish`` does.
+    """
+    if out.exists():
+        raise ConfigError(f"--out={out} exists: give another folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_folder(out) as folder:
+        with _hub(repo):
+            snapshot_download(repo, revision=revision, local_dir=folder, endpoint=endpoint)
+        shutil.rmtree(folder / ".cache", ignore_errors=True)
+        if not (folder / METRICS_FILE).is_file():
+            raise DataError(f"--repo={repo} holds no {METRICS_FILE}: it was not pushed by calrec")
+        if (folder / BEST / DELTA_FILE).is_file():
+            _from_delta(folder, base)
+
+
+def _copy(run: Path, folder: Path) -> None:
+    kept = [run / name for name in FILES]
+    kept += [file for pattern in WEIGHTS for file in sorted((run / CHECKPOINT).rglob(pattern))]
+    for file in kept:
+        if file.is_file():
+            (folder / file.relative_to(run)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / file.relative_to(run))
+
+
+def _to_delta(run: Path, folder: Path, bits: int) -> Lost:
+    base = _base(run, "")
+    tuned = read_backbone(run / BEST, samples=False)
+    lost = write_delta(_weights(base), _weights(tuned), folder / BEST / DELTA_FILE, bits)
+    for file in (folder / BEST).glob("model*"):
+        file.unlink()
+    return lost
+
+
+def _from_delta(folder: Path, given: str) -> None:
+    file = folder / BEST / DELTA_FILE
+    backbone = _base(folder, given)
+    own = _weights(backbone)
+    for name, value in add_delta(own, file).items():
+        own[name].copy_(value)  # the model's own memory
+    kept = {path: path.read_bytes() for path in (folder / BEST).iterdir() if path != file}  # the tokenizer, as it was
+    save_backbone(backbone, folder / BEST)
+    for path, data in kept.items():
+        path.write_bytes(data)
+    file.unlink()
+
+
+def _base(run: Path, given: str) -> Backbone:
+    source = given or str(read_settings(run / "config.yaml").get("backbone") or "")
+    if source in ("", "scratch"):
+        raise ConfigError(f"--delta needs a run whose backbone others have, not backbone={source!r}: push without it")
+    return load_backbone(source, samples=False)
+
+
+def _weights(backbone: Backbone) -> dict[str, Tensor]:
+    """Without those that are others under a second name."""
+    tied = backbone.model.all_tied_weights_keys
+    return {name: value for name, value in backbone.model.state_dict().items() if name not in tied}
+
+
+@contextmanager
+def _hub(repo: str) -> Iterator[None]:
+    """Turns what the hub's client raises into one line."""
+    try:
+        yield
+    except CalrecError:
+        raise
+    except Exception as problem:
+        raise ConfigError(
+            f"--repo={repo}: the hub refuses or is not reached ({one_line(problem)}): check the name, "
+            "`hf auth login`, and HF_ENDPOINT for a hub of your own"
+        ) from problem
