@@ -8,7 +8,7 @@ INSTALLED = $(VENV)/.installed
 
 DOCS = $(VENV)-docs
 
-.PHONY: demo test smoke test-slow check format docs pages dist install clean
+.PHONY: demo test smoke test-slow check numbers format docs pages dist install clean
 .DELETE_ON_ERROR:
 
 install: $(INSTALLED)
@@ -41,6 +41,9 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy calrec_recbole baselines
+
+numbers: $(INSTALLED)  ## recomputes the numbers that README and docs/ quote, from the rows of results/
+	$(BIN)/python -m docs.numbers
 
 format: $(INSTALLED)
 	$(BIN)/ruff format

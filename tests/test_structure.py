@@ -37,6 +37,7 @@ PLUGIN = {  # a room of plugin/ -> the other rooms of plugin/ that it imports; "
     "training": {"", "data"},
     "calrec": {"", "data", "training", "reranking"},  # the model holds its reranker, which asks for texts by BM25
     "reranking": {"", "data", "training", "calrec"},
+    "exchange": {"", "data", "training"},
     "": {"data", "training"},
 }
 
@@ -158,7 +159,9 @@ def test_no_room_is_named_by_nothing():
 
 OTHER_TESTS = {  # a module without a test of its name -> the test that covers it, because ...
     # a command whose test is that of the room it serves
-    "cli.rank": "plugin/calrec/test_rank_samples.py",
+    "cli.data_sets.export_data": "plugin/exchange/test_exported_data.py",
+    "cli.runs.evaluate": "plugin/exchange/test_given_scores.py",
+    "cli.runs.rank": "plugin/calrec/test_rank_samples.py",
     # parts of one machine, whose samples are held against plain passes
     "generation.shared_prefix.key_values": "generation/test_sampling.py",
     "generation.shared_prefix.lean_decoder": "generation/shared_prefix/test_packed_decoder.py",
@@ -176,6 +179,7 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
     "retrieval.engine_settings": "plugin/calrec/test_retriever.py",
     # parts of a RecBole model that only a run can make
     "plugin.data.user_rows": "plugin/calrec/test_stages.py",
+    "engines.vllm_process": "engines/test_vllm.py",
     "engines.milvus.collection": "engines/milvus/test_milvus_bm25.py",
     "plugin.calrec.core_settings": "plugin/test_device.py",
     "plugin.calrec.sampled_texts": "plugin/calrec/test_rank_samples.py",
@@ -194,7 +198,7 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
 }
 OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several rooms
     *("test_packaging.py", "test_structure.py", "examples/test_calrec_in_one_page.py"),
-    "configs/test_settings_live.py",
+    *("configs/test_settings_live.py", "engines/servers/test_openai_run.py"),
     *(f"benchmarks/test_{name}.py" for name in ("count_calls", "gpu_scientific", "sampling_calls")),
     *("benchmarks/test_training_benchmark.py", "baselines/test_baselines_resume.py"),
     *("generation/test_sampling_distribution.py", "paper/test_unit_of_the_t_test.py"),
@@ -202,7 +206,10 @@ OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several ro
     *(f"plugin/test_{name}.py" for name in ("generation_engine", "no_retrieval", "samples_before", "smollm2")),
     *("plugin/test_shipped_configs.py", "training/test_adapted_training.py"),
     *("plugin/test_foreign_files.py", "plugin/test_door.py", "plugin/test_run_ids.py"),
-    *(f"docs/test_{name}.py" for name in ("api_pages", "manual_commands", "manual_examples", "manual_links")),
+    *(
+        f"docs/test_{name}.py"
+        for name in ("api_pages", "manual_commands", "manual_examples", "manual_links", "numbers", "own_model_page")
+    ),
     *("docs/test_paper_index.py", "results/test_kept_results.py", "results/test_committed_configs.py"),
     *(f"fuzz/test_fuzz_{name}.py" for name in ("checkpoints", "data", "results", "settings")),
 }

@@ -21,8 +21,10 @@ COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
     "tune": "tune",
     "compare": "compare",
     "report": "report",
-    "rank": "rank",
-    "recommend": "recommend",
+    "rank": "runs.rank",
+    "recommend": "runs.recommend",
+    "export": "data_sets.export_data",
+    "evaluate": "runs.evaluate",
     "demo": "demo",
 }
 USAGE_ERROR, INTERRUPTED = 2, 130

@@ -1,7 +1,6 @@
-"""The samples of ``sampling`` drawn by vLLM, on CUDA: prompts and prefixes are read once by its prefix cache.
+"""The samples of ``sampling`` drawn by vLLM on any of its platforms; its prefix cache reads prompts and prefixes once.
 
-Written to vLLM's documentation, never run on vLLM itself: there was no GPU. The draws follow the same distribution as
-``sample``'s but are not the same draws. What the two must agree on, and how:
+The draws follow the same distribution as ``sample``'s but are not the same draws. What the two must agree on, and how:
 
 - Log-probabilities at temperature 1: ``logprobs_mode="raw_logprobs"``, before temperature. It has been vLLM's default
   since 0.10; an older vLLM does not know the argument and is refused, since it answers other numbers.
@@ -14,10 +13,14 @@ Sources: https://docs.vllm.ai/en/latest/api/vllm/sampling_params/ and .../config
 """
 
 import gc
-import importlib
+import json
+import subprocess
+import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +31,14 @@ from transformers import PreTrainedModel
 from calrec_recbole.backbone import Backbone, save_backbone
 from calrec_recbole.errors import BackboneError, ConfigError
 from calrec_recbole.generation.requirements import check_prompts, check_settings, end_ids
-from calrec_recbole.generation.sampling import Sample
+from calrec_recbole.generation.sampling import Sample, counted
+from calrec_recbole.stored_files import one_line
 
-__all__ = ["VllmSampler", "check_vllm", "load_vllm", "sample_with_vllm"]
+__all__ = ["Vllm", "VllmSampler", "check_vllm", "load_vllm", "sample_with_vllm"]
 
 LOWEST_TEMPERATURE = 0.01  # vLLM raises a lower one to this, and below 1e-5 takes the best token
 MEMORY_SHARE = 0.5  # of the GPU's: this process holds the same weights once more
+PROCESS = "calrec_recbole.engines.vllm_process"
 
 
 class VllmSampler:
@@ -58,54 +63,89 @@ class VllmSampler:
         return sample_with_vllm(self._llm, self.backbone.model, prompts, n, temperature, max_new_tokens, seeds=seeds)
 
     @cached_property
-    def _llm(self) -> Any:
+    def _llm(self) -> "Vllm":
         return load_vllm(self.backbone.model, partial(save_backbone, self.backbone))
 
 
-def check_vllm() -> Any:
-    """The module vllm; ``ConfigError`` where it or CUDA is missing."""
+class Vllm:
+    """The process of `vllm_process`; it ends with this object."""
+
+    def __init__(self, command: Sequence[str] = (sys.executable, "-m", PROCESS)) -> None:
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._end = weakref.finalize(self, _end, self.process)
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """The answer to ``request``. Raises ``ConfigError`` with what vLLM told, or that it is gone."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            print(json.dumps(request), file=self.process.stdin, flush=True)
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise ConfigError(
+                f"generation_engine=vllm: its process ended with code {self.process.wait()}; its lines are above; "
+                "mend that, or set generation_engine: native"
+            )
+        answer = json.loads(line)
+        if isinstance(answer, dict) and answer.get("error") == "TypeError":
+            raise ConfigError(
+                f"generation_engine=vllm needs vllm 0.10 or newer ({answer['told']}): pip install -U vllm"
+            )
+        if isinstance(answer, dict) and "error" in answer:
+            told = one_line(ValueError(f"{answer['error']}: {answer['told']}"))
+            raise ConfigError(f"generation_engine=vllm refuses ({told}); mend that, or set generation_engine: native")
+        return answer
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for pipe in (process.stdin, process.stdout):
+        pipe.close()
     try:
-        vllm = importlib.import_module("vllm")
-    except ImportError as problem:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def check_vllm() -> None:
+    """``ConfigError`` where the package vllm is missing."""
+    if find_spec("vllm") is None:
         raise ConfigError(
-            f"generation_engine=vllm needs the package vllm ({problem}): pip install vllm, or set "
-            "generation_engine: native"
-        ) from problem
-    if not torch.cuda.is_available():
-        raise ConfigError("generation_engine=vllm needs a CUDA device, and none is here: set generation_engine: native")
-    return vllm
+            "generation_engine=vllm needs the package vllm: pip install vllm, or set generation_engine: native; of a "
+            "vLLM elsewhere, openai and engine_url"
+        )
 
 
-def load_vllm(model: PreTrainedModel, save: Callable[[Path], None]) -> Any:
-    """A ``vllm.LLM`` of the weights that ``save`` writes into a folder; it keeps them whatever ``model`` learns later.
+def load_vllm(model: PreTrainedModel, save: Callable[[Path], None], start: Callable[[], Vllm] = Vllm) -> Vllm:
+    """A vLLM of the weights that ``save`` writes into a folder; it keeps them whatever ``model`` learns later.
 
-    It takes the first visible CUDA device. Raises ``ConfigError`` (no vLLM, no CUDA, a vLLM before 0.10) or
-    ``BackboneError`` (several end ids: ``sample`` counts them as one event, vLLM cannot).
+    Raises ``ConfigError`` (no vLLM, one before 0.10, or what it refuses) or ``BackboneError`` (several end ids:
+    ``sample`` counts them as one event, vLLM cannot).
     """
-    vllm = check_vllm()
+    check_vllm()
     ends = end_ids(model)
     if len(ends) > 1:
         raise BackboneError(f"generation_engine=vllm knows one end id, not {ends}: set generation_engine: native")
     gc.collect()  # an engine of earlier weights gives its memory back only then
     with tempfile.TemporaryDirectory(prefix="calrec-vllm-") as folder:
         save(Path(folder))
-        try:
-            return vllm.LLM(
-                model=folder,
-                dtype=str(model.dtype).removeprefix("torch."),
-                enable_prefix_caching=True,
-                logprobs_mode="raw_logprobs",
-                generation_config="vllm",
-                gpu_memory_utilization=MEMORY_SHARE,
-            )
-        except TypeError as problem:
-            raise ConfigError(
-                f"generation_engine=vllm needs vllm 0.10 or newer ({problem}): pip install -U vllm"
-            ) from problem
+        llm = start()
+        llm.ask(
+            {
+                **{"model": folder, "dtype": str(model.dtype).removeprefix("torch."), "generation_config": "vllm"},
+                **{"enable_prefix_caching": True, "logprobs_mode": "raw_logprobs"},
+                **{"gpu_memory_utilization": MEMORY_SHARE},
+            }
+        )
+    return llm
 
 
 def sample_with_vllm(
-    llm: Any,
+    llm: Vllm,
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     n: int = 32,
@@ -123,18 +163,16 @@ def sample_with_vllm(
         raise ConfigError(f"temperature is {temperature}; generation_engine=vllm takes {LOWEST_TEMPERATURE} or more")
     check_prompts(model, [torch.as_tensor(prompt, dtype=torch.int64) for prompt in prompts], max_new_tokens)
     (end,) = end_ids(model)
-    kind = check_vllm().SamplingParams
-    settings = [
-        kind(
-            **{"n": n, "temperature": temperature, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "seed": _spread(seed)},
-            **{"max_tokens": max_new_tokens, "stop_token_ids": [end]},
-            **{"logprobs": 1, "detokenize": False},  # the drawn token's is always there; 0 meant none in early versions
-        )
-        for seed, _ in zip(seeds, prompts, strict=True)
-    ]
-    asked = [{"prompt_token_ids": list(prompt)} for prompt in prompts]  # vllm.TokensPrompt, a TypedDict
-    answers = llm.generate(asked, sampling_params=settings, use_tqdm=False) if asked else []
-    return [_distinct(answer.outputs, end) for answer in answers]
+    if not prompts:
+        return []
+    settings = {
+        **{"n": n, "temperature": temperature, "top_p": 1.0, "top_k": -1, "min_p": 0.0},
+        **{"max_tokens": max_new_tokens, "stop_token_ids": [end]},
+        **{"logprobs": 1, "detokenize": False},  # the drawn token's is always there; 0 meant none in early versions
+    }
+    spread = [_spread(seed) for seed, _ in zip(seeds, prompts, strict=True)]
+    answers = llm.ask({"prompts": [list(map(int, one)) for one in prompts], "settings": settings, "seeds": spread})
+    return [counted((_without(ids, end), nats) for ids, nats in drawn) for drawn in answers]
 
 
 def _spread(seed: int) -> int:
@@ -142,14 +180,5 @@ def _spread(seed: int) -> int:
     return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> np.uint64(2))
 
 
-def _distinct(drawn: Sequence[Any], end: int) -> list[Sample]:
-    """vLLM's n outputs of one prompt -> the distinct ones, sorted; of equal ones the highest log-probability stays."""
-    found: dict[tuple[int, ...], tuple[int, float]] = {}
-    for one in drawn:
-        token_ids = tuple(one.token_ids)
-        nats = sum(by_token[token].logprob for token, by_token in zip(token_ids, one.logprobs, strict=True))
-        ids = token_ids[:-1] if token_ids[-1] == end else token_ids
-        count, best = found.get(ids, (0, nats))
-        found[ids] = (count + 1, max(best, nats))
-    samples = (Sample(ids, count, nats) for ids, (count, nats) in found.items())
-    return sorted(samples, key=lambda sample: (-sample.logprob, sample.token_ids))
+def _without(ids: Sequence[int], end: int) -> tuple[int, ...]:
+    return tuple(ids[:-1] if ids[-1] == end else ids)

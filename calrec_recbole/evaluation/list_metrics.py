@@ -6,16 +6,13 @@ Ties at the cut are counted, not broken: ``_exp`` is the expectation where they 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
 import torch
 from torch import Tensor
 
-from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.evaluation.ranks import BLOCK
 from calrec_recbole.evaluation.top_lists import TopItems, tie_chances, top_items
 
@@ -169,19 +166,18 @@ class GatheredLists:
         counts = [(name, count) for name in self.names for count in self.counts]
         return {key: value for name, count in counts for key, value in count.summary([name]).items()}
 
-    def write(self, path: Path, user_ids: Sequence[str], item_ids: Sequence[str]) -> None:
-        """A Parquet file ``user_id, place, item_id, score, chance``, users in the order of ``user_ids``."""
+    def frame(self, user_ids: Sequence[str], item_ids: Sequence[str]) -> pd.DataFrame:
+        """The top items: ``user_id, place, item_id, score, chance``, users in the order of ``user_ids``."""
         users = torch.cat([own for own, _ in self.tables])
         items, scores, chances = (torch.cat([found[part] for _, found in self.tables]) for part in (1, 2, 3))
         order = torch.argsort(users, stable=True)
         users, items = users[order], items[order] + 1
         starts = torch.searchsorted(users, users)
         columns = {
-            "user_id": pa.array(np.asarray(user_ids, dtype=object)[users.numpy()], pa.string()),
-            "place": pa.array((torch.arange(len(users)) - starts + 1).numpy()),
-            "item_id": pa.array(np.asarray(item_ids, dtype=object)[items.numpy()], pa.string()),
-            "score": pa.array(scores[order].double().numpy()),
-            "chance": pa.array(chances[order].numpy()),
+            "user_id": np.asarray(user_ids, dtype=object)[users.numpy()],
+            "place": (torch.arange(len(users)) - starts + 1).numpy(),
+            "item_id": np.asarray(item_ids, dtype=object)[items.numpy()],
+            "score": scores[order].double().numpy(),
+            "chance": chances[order].numpy(),
         }
-        with replacing_file(path) as temporary:
-            pq.write_table(pa.table(columns), temporary)
+        return pd.DataFrame(columns)

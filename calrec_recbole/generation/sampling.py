@@ -1,6 +1,6 @@
 """Samples from a language model: n independent draws a prompt at the price of one forward row a distinct prefix."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,7 +19,7 @@ from calrec_recbole.generation.speculation import speculate
 from calrec_recbole.generation.walk import Drawn, Draws, decode
 from calrec_recbole.generation.weights import decoder_of
 
-__all__ = ["Sample", "Work", "distinct_samples", "sample", "uniforms_of"]
+__all__ = ["Sample", "Work", "counted", "distinct_samples", "sample", "uniforms_of"]
 
 
 class Sample(NamedTuple):
@@ -142,9 +142,15 @@ def uniforms_of(seed: int, steps: int, n: int) -> Tensor:
 
 def distinct_samples(token_ids: list[list[int]], nats: list[float]) -> list[Sample]:
     """The n samples of one prompt, -1 after their last token -> the distinct ones, sorted."""
-    counts: dict[tuple[int, ...], tuple[int, float]] = {}
-    for padded, logprob in zip(token_ids, nats, strict=True):
-        ids = tuple(padded[: padded.index(-1)] if padded[-1] < 0 else padded)
-        counts[ids] = (counts.get(ids, (0, 0.0))[0] + 1, logprob)
-    samples = (Sample(ids, count, logprob) for ids, (count, logprob) in counts.items())
+    unpadded = (tuple(padded[: padded.index(-1)] if padded[-1] < 0 else padded) for padded in token_ids)
+    return counted(zip(unpadded, nats, strict=True))
+
+
+def counted(drawn: Iterable[tuple[tuple[int, ...], float]]) -> list[Sample]:
+    """Draws of one prompt, token ids with nats -> the distinct ones, sorted; of equal ones the highest nats stay."""
+    found: dict[tuple[int, ...], tuple[int, float]] = {}
+    for ids, logprob in drawn:
+        count, best = found.get(ids, (0, logprob))
+        found[ids] = (count + 1, max(best, logprob))
+    samples = (Sample(ids, count, logprob) for ids, (count, logprob) in found.items())
     return sorted(samples, key=lambda sample: (-sample.logprob, sample.token_ids))

@@ -39,6 +39,7 @@ OURS = {
     "UniSRecID": "calrec_recbole.baselines.unisrec.model:UniSRecID",
     "Recformer": "calrec_recbole.baselines.recformer.model:Recformer",
     "TIGER": "calrec_recbole.baselines.tiger.model:TIGER",
+    "GivenScores": "calrec_recbole.plugin.exchange.given_scores:GivenScores",
 }
 TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
     "CALRec": "calrec_recbole.plugin.calrec.trainer:CALRecTrainer",
@@ -50,6 +51,7 @@ TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trai
     "UniSRecID": "calrec_recbole.baselines.unisrec.trainer:UniSRecTrainer",
     "Recformer": "calrec_recbole.baselines.recformer.trainer:RecformerTrainer",
     "TIGER": "calrec_recbole.baselines.tiger.trainer:TigerTrainer",
+    "GivenScores": "calrec_recbole.plugin.exchange.given_scores:GivenScoresTrainer",
 }
 
 FOR_EXAMPLE = ("SASRec", "GRU4Rec", "BERT4Rec")

@@ -2,16 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_groups import check_ranges, no_effect, ranged
+from calrec_recbole.stored_files import NUMBER, misfit
 
 __all__ = ["RunSettings"]
+
+TUNING = {"trials": int, "cpu_minutes": NUMBER, "chosen": {...: object}}
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Most are RecBole's own; ``worker``, ``state`` and the decimal places are read by RecBole alone."""
+    """Most are RecBole's own; ``worker``, ``state`` and the decimal places are read by RecBole alone.
+
+    ``tuning``: where the settings come from a search, its trials, its CPU minutes and what it chose.
+    """
 
     model: str
     dataset: str
@@ -30,9 +37,13 @@ class RunSettings:
     log_tensorboard: bool = no_effect(True)
     log_wandb: bool = no_effect(False)
     wandb_project: str = no_effect("recbole")
+    tuning: dict[str, Any] | None = no_effect(None)
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        fault = misfit(self.tuning, TUNING) if self.tuning is not None else ""
+        check_ranges(
+            self, f"tuning={self.tuning!r} is not what calrec tune writes ({fault}): leave it out" if fault else ""
+        )
 
     @property
     def parent(self) -> Path:

@@ -135,7 +135,8 @@ def _run(
         score, valid = trainer.train_once(data.train, data.valid, show_progress, watch.validated if watch else None)
     with cost.phase("evaluate"):
         trainer.load_weights(folder / CHECKPOINT)
-        valid = valid or trainer.evaluate(data.valid, load_best_model=False, show_progress=show_progress)
+        if valid is None:
+            valid = trainer.evaluate(data.valid, load_best_model=False, show_progress=show_progress)
         ranks, tested, left = UNTESTED if watch else trainer.test(data.test, show_progress)
         users = {"valid": trainer.validated_users or len(data.valid.dataset), "test": tested}
         users["test_in_all"] = len(data.test.dataset)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from calrec_recbole.durable_files import write_json
 from calrec_recbole.evaluation import GatheredLists, RankTable, tie_summary
+from calrec_recbole.evaluation.score_files import write_scores
 from calrec_recbole.evaluation.summary import CASES
 from calrec_recbole.runs.run_folder import LEFT, METRICS_FILE
 from calrec_recbole.training.progress import NATS
@@ -55,7 +56,7 @@ def write_results(
     else:
         (folder / RANKS_FILE).unlink(missing_ok=True)
     if lists and lists.kept and len(ranks):
-        lists.write(folder / TOPK_FILE, *tokens)
+        write_scores(folder / TOPK_FILE, lists.frame(*tokens))
     write_json(folder / ENVIRONMENT_FILE, found)
     left = {LEFT: result.left} if result.left else {}
     ties = {"ties": tie_summary(ranks.optimistic, ranks.pessimistic)} if len(ranks) else {}

@@ -26,7 +26,9 @@ def best_of(shared: SharedStudy) -> FrozenTrial | None:
 
 
 def write_best(shared: SharedStudy, model: str, dataset: str) -> Path | None:
-    """best.yaml in the study's folder: the chosen values above what all trials shared; None where nothing finished."""
+    """best.yaml in the study's folder: the chosen values above what all trials shared, and under ``tuning`` the budget;
+    None where nothing finished.
+    """
     best, attributes = best_of(shared), shared.study.user_attrs
     if best is None:
         return None
@@ -36,7 +38,10 @@ def write_best(shared: SharedStudy, model: str, dataset: str) -> Path | None:
         f"{best.value:.5f} (trial {best.number})",
         _command(model, dataset, file),
     ]
-    body = yaml.safe_dump({**attributes["fixed"], **best.params}, allow_unicode=True, sort_keys=False)
+    trials = shared.trials()
+    tuning = {"trials": places(trials), "cpu_minutes": round(spent_minutes(trials), 2), "chosen": dict(best.params)}
+    settings = {**attributes["fixed"], **best.params, "tuning": tuning}
+    body = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
     write_text(file, "".join(f"# {line}\n" for line in head) + body)
     return file
 

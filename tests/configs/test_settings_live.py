@@ -19,9 +19,7 @@ KEPT = {  # at most 25, each with one line of reason; what shares a prefix is on
     "pre_model_path": "the folder of an earlier run",
     "rerank_from": "the folder of an earlier run",
     "device": "xla needs a package and an environment of its own",
-    "train_minutes": "how long a machine may train",
-    "evaluate_minutes": "how long a machine may evaluate",
-    "checkpoint_minutes": "how much work a kill may cost there",
+    "*_minutes": "how long a machine may train and evaluate, and how much work a kill may cost there",
     "report_interval": "how long a step takes there",
     # what auto chooses by the device, and somebody must be able to overrule
     "packing": "a backbone whose packed rows are wrong must be padded",
@@ -37,7 +35,8 @@ KEPT = {  # at most 25, each with one line of reason; what shares a prefix is on
     "parallel": "a backbone that no single GPU holds is sharded",
     "max_grad_norm": "a backbone that diverges is clipped harder",
     # another way for one part
-    "generation_engine": "vLLM's samples of finished weights",
+    "generation_engine": "vLLM's or a server's samples of finished weights",
+    "engine_*": "where the servers of samples are differs from cluster to cluster",
     "milvus_*": "the catalogue of an application may lie in Milvus already",
     "rerank_engine": "reranking without Java",
     "rerank_unseen_loss": "what results/modes was chosen by: see experimental/",

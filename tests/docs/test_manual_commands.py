@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +34,18 @@ def _commands(page: Path, name: str) -> list[list[str]]:
             behind = words[words.index(name) + 1 :]
             found.append([EXAMPLES.get(word, word.rstrip(";")) for word in behind if word != "..."])
     return found
+
+
+@pytest.fixture(autouse=True)
+def models_of_the_page(request, tmp_path, monkeypatch):
+    """A page's own module can be imported."""
+    if "page" in request.fixturenames:
+        for code in blocks(request.getfixturevalue("page"), "python"):
+            if named := re.match(r"# (\w+\.py)\n", code):
+                (tmp_path / named[1]).write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("my_models", None)
 
 
 @pytest.mark.parametrize("name", ["run_recbole", "calrec_recbole.cli.run_recbole"])
@@ -66,7 +79,8 @@ def _check_comparison(arguments) -> None:
     experiment = experiment_of(arguments)
     dataset = experiment.datasets[0]
     for row in experiment.rows:
-        Config(row.model, dataset, list(row.config_files), dict(row.settings))
+        files = [file for file in row.config_files if not file.startswith("runs/")]  # of a command above
+        Config(row.model, dataset, files, dict(row.settings))
     known = set().union(*(Config(model, dataset).known for model in {row.model for row in experiment.rows}))
     assert set(shared_settings(experiment)) <= known
 

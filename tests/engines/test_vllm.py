@@ -4,16 +4,20 @@ The stand-in knows the arguments that are used and no others, draws token by tok
 with the end token as the last of ``token_ids``, and reports log-probabilities before temperature.
 """
 
+import os
 import sys
+import threading
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from calrec_recbole.engines.vllm import load_vllm, sample_with_vllm
+from calrec_recbole.engines.vllm import Vllm, load_vllm, sample_with_vllm
+from calrec_recbole.engines.vllm_process import serve
 from calrec_recbole.errors import BackboneError, ConfigError, DataError
 from calrec_recbole.generation import Sample
 
@@ -61,35 +65,73 @@ class LLM:
         return SimpleNamespace(token_ids=tokens, logprobs=logprobs)
 
 
+class InThread(Vllm):
+    """``vllm_process`` in a thread of this process, where it finds the stand-in."""
+
+    def __init__(self):
+        (stdin, requests), (answers, stdout) = (
+            [os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True)] for _ in "ab"
+        )
+        self.process = SimpleNamespace(stdin=requests, stdout=answers)
+        self.files = requests, stdout, answers, stdin
+        self.thread = threading.Thread(target=serve, args=(stdin, stdout))
+        self.thread.start()
+
+    def end(self):
+        self.files[0].close()
+        self.thread.join()
+        for file in self.files:
+            file.close()
+
+
 @pytest.fixture(autouse=True)
 def vllm(monkeypatch):
-    module = SimpleNamespace(LLM=type("LLM", (LLM,), {}), SamplingParams=SamplingParams)
+    module = ModuleType("vllm")
+    module.__spec__ = ModuleSpec("vllm", None)
+    module.LLM, module.SamplingParams = type("LLM", (LLM,), {}), SamplingParams
     monkeypatch.setitem(sys.modules, "vllm", module)
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     return module
 
 
 @pytest.fixture
-def llm(llama):
-    return load_vllm(llama, llama.save_pretrained)
+def load(llama):
+    begun = []
+
+    def start():
+        begun.append(InThread())
+        return begun[-1]
+
+    yield lambda: load_vllm(llama, llama.save_pretrained, start)
+    for one in begun:
+        one.end()
 
 
-def test_the_engine_is_asked_for_raw_logprobs_a_prefix_cache_and_the_models_own_precision(llm):
-    assert llm.logprobs_mode == "raw_logprobs"
-    assert llm.arguments["enable_prefix_caching"] is True
-    assert llm.arguments["dtype"] == "float32"
-    assert llm.arguments["generation_config"] == "vllm"
-    assert not llm.folder.exists()  # the weights were only lent
+@pytest.fixture
+def llm(load):
+    return load()
 
 
-def test_sampling_is_asked_for_without_any_filter(llm, llama):
+@pytest.fixture
+def made(llm, vllm):
+    return vllm.LLM.made[0]
+
+
+def test_the_engine_is_asked_for_raw_logprobs_a_prefix_cache_and_the_models_own_precision(made):
+    assert made.logprobs_mode == "raw_logprobs"
+    assert made.arguments["enable_prefix_caching"] is True
+    assert made.arguments["dtype"] == "float32"
+    assert made.arguments["generation_config"] == "vllm"
+    assert not made.folder.exists()  # the weights were only lent
+
+
+def test_sampling_is_asked_for_without_any_filter(llm, made, llama):
     sample_with_vllm(llm, llama, PROMPTS, 5, 0.7, STEPS, seeds=[1, 2, 1])
-    assert [prompt for prompt, _ in llm.asked] == [{"prompt_token_ids": prompt} for prompt in PROMPTS]
-    for _, wanted in llm.asked:
+    assert [prompt for prompt, _ in made.asked] == [{"prompt_token_ids": prompt} for prompt in PROMPTS]
+    for _, wanted in made.asked:
         assert (wanted.n, wanted.temperature, wanted.max_tokens, wanted.stop_token_ids) == (5, 0.7, STEPS, [0])
         assert (wanted.top_p, wanted.top_k, wanted.min_p, wanted.detokenize) == (1.0, -1, 0.0, False)
         assert wanted.logprobs == 1
-    first, second, third = (wanted.seed for _, wanted in llm.asked)
+    first, second, third = (wanted.seed for _, wanted in made.asked)
     assert first == third
     assert abs(first - second) > 1000  # vLLM counts on from a seed: 1 and 2 would share draws
     assert 0 <= max(first, second) < 2**62
@@ -111,13 +153,13 @@ def test_samples_are_of_the_type_of_the_native_ones_with_logprobs_at_temperature
     assert min(lengths) < STEPS - 1
 
 
-def test_equal_draws_are_counted_and_the_end_token_is_a_term_of_the_sum(llama, vllm):
+def test_equal_draws_are_counted_and_the_end_token_is_a_term_of_the_sum(llama, llm, made):
     def drawn(tokens, *nats):
         told = [{token: SimpleNamespace(logprob=one)} for token, one in zip(tokens, nats, strict=True)]
         return SimpleNamespace(token_ids=tokens, logprobs=told)
 
     outputs = [drawn([5, 0], -1.0, -0.5), drawn([5, 7], -1.0, -0.25), drawn([5, 0], -1.0, -0.4375), drawn([0], -3.0)]
-    llm = SimpleNamespace(generate=lambda *_, **__: [SimpleNamespace(outputs=outputs)])
+    made.generate = lambda *_, **__: [SimpleNamespace(outputs=outputs)]
     (samples,) = sample_with_vllm(llm, llama, [[1]], 4, 0.5, 2, seeds=[1])
     assert samples == [Sample((5, 7), 1, -1.25), Sample((5,), 2, -1.4375), Sample((), 1, -3.0)]
 
@@ -143,10 +185,10 @@ def test_no_prompts_no_samples(llm, llama):
         ({"max_new_tokens": 300}, DataError, "exceed the model's 256 positions"),
     ],
 )
-def test_what_vllm_would_do_otherwise_is_refused(llm, llama, change, kind, message):
+def test_what_vllm_would_do_otherwise_is_refused(llm, made, llama, change, kind, message):
     with pytest.raises(kind, match=message):
         sample_with_vllm(llm, llama, [[1]], seeds=[1], **change)
-    assert not llm.asked
+    assert not made.asked
 
 
 def test_several_end_ids_are_refused(llama):
@@ -155,15 +197,45 @@ def test_several_end_ids_are_refused(llama):
         load_vllm(llama, llama.save_pretrained)
 
 
-def test_a_missing_package_a_missing_gpu_and_an_old_vllm_are_told_in_one_line(llama, vllm, monkeypatch):
+def test_a_missing_package_an_old_vllm_and_what_it_refuses_are_told_in_one_line(load, vllm, monkeypatch):
     def refused(match):
         with pytest.raises(ConfigError, match=match) as caught:
-            load_vllm(llama, llama.save_pretrained)
+            load()
         assert "\n" not in str(caught.value)
 
-    vllm.LLM = lambda model, dtype, enable_prefix_caching: None
-    refused("needs vllm 0.10 or newer .*logprobs_mode")
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    refused("generation_engine=vllm needs a CUDA device")
-    monkeypatch.setitem(sys.modules, "vllm", None)
-    refused("generation_engine=vllm needs the package vllm .*pip install vllm, or set generation_engine: native")
+    def fails(**_):
+        raise RuntimeError("no room\nfor the cache")
+
+    vllm.LLM = lambda model, dtype, enable_prefix_caching, generation_config: None
+    refused(r"needs vllm 0.10 or newer .*logprobs_mode")
+    vllm.LLM = fails
+    refused(r"refuses \(RuntimeError: no room for the cache\); mend that, or set generation_engine: native")
+    monkeypatch.setattr("calrec_recbole.engines.vllm.find_spec", lambda name: None)
+    refused(r"needs the package vllm: pip install vllm, or set generation_engine: native")
+
+
+STAND_IN = """
+from types import SimpleNamespace as S
+print("lines of vLLM's own")
+SamplingParams = lambda **wanted: wanted
+class LLM:
+    def __init__(self, **settings): self.settings = settings
+    def generate(self, prompts, sampling_params, use_tqdm):
+        if prompts[0]["prompt_token_ids"] == [9]: raise SystemExit(3)
+        one = S(token_ids=[5, 0], logprobs=[{5: S(logprob=-1.0)}, {0: S(logprob=-0.5)}])
+        return [S(outputs=[one] * wanted["n"]) for wanted in sampling_params]
+"""
+
+
+def test_it_runs_in_a_process_of_its_own_that_ends_with_it(llama, tmp_path, monkeypatch):
+    (tmp_path / "vllm.py").write_text(STAND_IN, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    llm = load_vllm(llama, llama.save_pretrained)
+    assert sample_with_vllm(llm, llama, [[1], [2]], 3, 0.5, 4, seeds=[1, 2]) == [[Sample((5,), 3, -1.5)]] * 2
+    process = llm.process
+    with pytest.raises(ConfigError, match=r"its process ended with code 3"):
+        sample_with_vllm(llm, llama, [[9]], 3, 0.5, 4, seeds=[1])
+    other = load_vllm(llama, llama.save_pretrained)
+    process = other.process
+    del other
+    assert process.poll() == 0

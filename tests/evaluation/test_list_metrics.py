@@ -5,7 +5,6 @@ import random
 from itertools import combinations, product
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -112,12 +111,11 @@ def test_users_in_two_parts_are_those_of_one(counts):
     assert parts[0].summary(names) == pytest.approx(counts.summary(names))
 
 
-def test_the_lists_are_written_by_user_and_place(tmp_path):
+def test_the_lists_come_by_user_and_place():
     lists = GatheredLists(["gini"], [1, 2], 2, VALUES)
     padded = torch.nn.functional.pad(torch.tensor(SCORES), (1, 0), value=-torch.inf)
     lists.add(torch.tensor([2, 1]), padded[:2])
-    lists.write(tmp_path / "topk.parquet", ["[PAD]", "u1", "u2"], ["[PAD]", *"abcde"])
-    rows = pq.read_table(tmp_path / "topk.parquet").to_pylist()
+    rows = lists.frame(["[PAD]", "u1", "u2"], ["[PAD]", *"abcde"]).to_dict("records")
     assert [(row["user_id"], row["place"], row["item_id"]) for row in rows] == [
         ("u1", 1, "b"),
         ("u1", 2, "a"),

@@ -20,7 +20,7 @@ DOOR = {  # who is handed the whole config: RecBole's own contracts, and the cla
     *("model.UniSRec.__init__", "model.Recformer.__init__", "sasrec_sampled.SASRecSampled.__init__"),
     "model.TIGER.__init__",
     *("transition_graph.TransitionGraph.__init__", "transition_graph.TransitionGraph.check_settings"),
-    "recent_pop.RecentPop.__init__",
+    *("recent_pop.RecentPop.__init__", "given_scores.GivenScores.__init__", "given_scores.GivenScores.check_settings"),
     "longformer.RecformerNetwork.__init__",  # transformers' config
 }
 

@@ -56,6 +56,7 @@ ON_ML100K = {
     "S3Rec": {"item_attribute": "class", "pretrain_epochs": 1},
     "RaCT": {"pretrain_epochs": 1},
     "NCL": {"num_clusters": 10},  # of 49 users
+    "DGCF": {"train_batch_size": 256},  # draws as many users a batch as items
 }
 
 

@@ -183,6 +183,7 @@ def test_the_learning_curves_are_kept(manifest, written):
     for entry in manifest.entries[:2]:
         assert kept.runs[entry.folder].curve == read_run(Path(entry.folder)).curve
         assert kept.runs[entry.folder].curve.values == [0.1, 0.3]
+        assert kept.runs[entry.folder].log_end == ["2026-01-01 10:00:00,000 INFO SASRec on Tiny: runs/Tiny/SASRec/1-ab"]
         assert "data_path" not in kept.runs[entry.folder].config
 
 

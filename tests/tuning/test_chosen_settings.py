@@ -2,6 +2,9 @@ import pytest
 import yaml
 from optuna.trial import TrialState
 
+from calrec_recbole.errors import ConfigError
+from calrec_recbole.plugin.config import Config
+from calrec_recbole.runs.run_folder import run_id
 from calrec_recbole.tuning.chosen_settings import best_of, print_study, trial_line, write_best
 from calrec_recbole.tuning.shared_study import SharedStudy
 
@@ -36,6 +39,19 @@ def test_best_yaml_holds_the_chosen_above_the_fixed_and_says_the_budget(study):
     best = study.trials()[1].params
     assert found == {**found, **best, "epochs": 3, "n_heads": 1}
     assert not {"gpu_id", "show_progress", "output_dir"} & set(found)
+    assert found["tuning"] == {"trials": 3, "cpu_minutes": 1.6, "chosen": best}  # 30 s, 60 s and 6 s
+
+
+def test_a_run_keeps_its_tuning_and_is_the_run_of_the_same_settings_given_by_hand(study, small):
+    file = write_best(study, "SASRec", "Tiny")
+    best, by_hand = Config("SASRec", "Tiny", [file]), Config("SASRec", "Tiny", [], small | study.trials()[1].params)
+    assert best.settings["tuning"]["trials"] == 3
+    assert by_hand.settings["tuning"] is None
+    ids = [run_id(one.settings, {}, one.groups) for one in (best, by_hand)]
+    assert ids[0] == ids[1]
+    for tuning in ("20 trials", {"trials": 20}, {"trials": "20", "cpu_minutes": 1, "chosen": {}}):
+        with pytest.raises(ConfigError, match="is not what calrec tune writes"):
+            Config("SASRec", "Tiny", [], small | {"tuning": tuning})
 
 
 def test_the_table_tells_budget_states_and_command(study, capsys):

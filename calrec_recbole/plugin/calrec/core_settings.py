@@ -8,7 +8,8 @@ import torch
 
 from calrec_recbole.backbone import AdapterSettings, Backbone, ScratchSizes
 from calrec_recbole.backbone.machine_memory import check_memory
-from calrec_recbole.engines.samplers import VLLM, check_sampler
+from calrec_recbole.engines.samplers import OF_FINISHED_WEIGHTS, check_sampler
+from calrec_recbole.engines.servers.server_settings import ServerSettings
 from calrec_recbole.engines.xla.lazy_graph import XLA
 from calrec_recbole.errors import ConfigError, must_be_one_of
 from calrec_recbole.experimental.unseen_bonus import UnseenBonus
@@ -92,6 +93,7 @@ class CALRecSettings:
     training: TrainingSettings
     fit: FitSettings
     inference: InferenceSettings
+    servers: ServerSettings
     retrieval: RetrievalSettings
     rerank: RerankSettings
     unseen: UnseenBonus
@@ -134,14 +136,15 @@ def check_generation(settings: CALRecSettings, processes: int) -> None:
     check_memory(what, TOKEN_BYTES * samples * longest, "lower them")
     if engine == XLA:
         return _check_xla(settings, processes)
-    if engine == VLLM and steps != 0:
+    copied = engine in OF_FINISHED_WEIGHTS
+    if copied and steps != 0:
         raise ConfigError(
-            "generation_engine=vllm samples from finished weights: set train_steps=0, warmup_steps=0 "
+            f"generation_engine={engine} samples from finished weights: set train_steps=0, warmup_steps=0 "
             f"(--config_files=untuned) and pre_model_path, not train_steps={steps}"
         )
-    if engine == VLLM and processes > 1:
-        raise ConfigError(f"generation_engine=vllm runs in one process, not {processes}: start it by run_recbole")
-    check_sampler(engine)
+    if copied and processes > 1:
+        raise ConfigError(f"generation_engine={engine} runs in one process, not {processes}: start it by run_recbole")
+    check_sampler(engine, settings.servers)
 
 
 def _check_xla(settings: CALRecSettings, processes: int) -> None:

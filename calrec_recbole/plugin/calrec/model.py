@@ -127,7 +127,7 @@ class CALRec(SequentialRecommender):
     ) -> None:
         self.backbone_model = backbone.model
         items = self.tokenised([catalogue], backbone.tokenizer)
-        draw = sampler_of(settings.generation_engine, backbone)
+        draw = sampler_of(settings.generation_engine, backbone, self.settings.servers)
         self.recommender = Recommender(backbone, catalogue, items, retriever, settings, draw)
         check_positions(backbone, self.max_input_length, max(self.recommender.settings.steps, *map(len, items.items)))
         self.count_samples_anew()

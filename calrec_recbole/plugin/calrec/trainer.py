@@ -83,6 +83,12 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         finally:
             bar.close()
         self.began = fit.began
+        steps = training.settings
+        if 0 < found.best_step <= steps.warmup_steps < steps.train_steps:
+            self.logger.warning(
+                f"the best weights are those of step {found.best_step}, with the loss on every item alone: they never "
+                f"saw Eq. 4 (warmup_steps={steps.warmup_steps}, train_steps={steps.train_steps})"
+            )
         if saved and self.model.reranker and not training.settings.train_steps:
             self.model.reranker.keep(self.checkpoint_dir)
         self._add_hparam_to_tensorboard(found.best_score)

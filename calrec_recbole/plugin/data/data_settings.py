@@ -33,12 +33,13 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class SourceSettings:
-    """What else a run of any model reads: other runs, and other prepared data sets."""
+    """What else a run of any model reads: other runs, other prepared data sets, a file of scores."""
 
     pre_model_path: Any = ""
     rerank_from: Any = ""  # one, or a list
     joint_datasets: Any = ()
     pretrain_datasets: Any = ()
+    scores_file: Any = ""
 
     @property
     def runs(self) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ WEIGHTS = (f"{CHECKPOINT}/best/model.safetensors", f"{CHECKPOINT}/model.safetens
 def input_hashes(prepared: Prepared, sources: SourceSettings) -> dict[str, str]:
     """sha256 by file: ``inter`` and ``item`` of the run's own data set, ``CDs.inter``, ``CDs.item`` of others,
     ``pre_model`` for the weights behind ``pre_model_path``, ``rerank_from``, ``rerank_from.1``, ... for the metrics of
-    those runs, and ``model``, ``model.1``, ... for the modules of a model of the user's own.
+    those runs, ``scores`` for a file of scores, ``model``, ``model.1``, ... for the modules of a model of one's own.
 
     What is missing is left out here: the model says so in its own words.
     """
@@ -24,6 +24,8 @@ def input_hashes(prepared: Prepared, sources: SourceSettings) -> dict[str, str]:
         found[f"model.{number}" if number else "model"] = sha256(file)
     for other in _others(prepared, sources):
         found |= {f"{other.name}.{kind}": digest for kind, digest in other.hashes.items()}
+    scores = Path(str(sources.scores_file))
+    found |= {"scores": sha256(scores)} if sources.scores_file and scores.is_file() else {}
     weights = next((file for file in _candidates(str(sources.pre_model_path)) if file.is_file()), None)
     found |= {"pre_model": sha256(weights)} if weights else {}
     for number, file in enumerate(_first_stages(sources)):
@@ -35,6 +37,7 @@ def input_files(prepared: Prepared, sources: SourceSettings) -> list[Path]:
     """Every file whose presence or content decides ``input_hashes``; some may be missing."""
     of_data = [file for one in (prepared, *_others(prepared, sources)) for file in one.files.values()]
     own = own_files(prepared.config.model_class)
+    own += [Path(str(sources.scores_file))] if sources.scores_file else []
     return [*of_data, *_candidates(str(sources.pre_model_path)), *_first_stages(sources), *own]
 
 

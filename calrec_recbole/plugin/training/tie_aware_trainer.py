@@ -151,18 +151,29 @@ class TieHonest:
     @torch.no_grad()
     def evaluate_ranks(self, eval_data: Any, show_progress: bool = False, part: str = VALIDATE) -> RankTable:
         """The pair of ranks of every user's target; scores live for one batch only. ``part`` names the bar."""
-        self.model.eval()
-        self.tot_item_num = eval_data._dataset.item_num
-        self.item_tensor = eval_data._dataset.get_item_feature().to(self.device)
         self.text_groups = eval_data._dataset.prepared.text_groups
         tables: list[RankTable] = []
         with self._bar(part, eval_data, show_progress) as bar:
-            for batch in eval_data:
-                for rows in self._parts(batch):
-                    tables.append(self._batch_ranks(rows))
-                    bar.update(len(rows[3]) - self.told)
-                    self.told = 0
+            for rows in self._batches(eval_data):
+                tables.append(self._batch_ranks(rows))
+                bar.update(len(rows[3]) - self.told)
+                self.told = 0
         return RankTable.concatenate(tables)
+
+    @torch.no_grad()
+    def scores(self, eval_data: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """(B,) internal ids of users and their (B, n_items) scores, the pad item -inf, batch by batch."""
+        for rows in self._batches(eval_data):
+            interaction, scores, *_ = self._full_sort_batch_eval(rows)  # type: ignore[attr-defined]
+            yield interaction[self.columns.user].cpu(), scores.cpu()
+
+    def _batches(self, eval_data: Any) -> Iterator[tuple[Any, ...]]:
+        """Those of ``eval_data`` as the model can take them."""
+        self.model.eval()
+        self.tot_item_num = eval_data._dataset.item_num
+        self.item_tensor = eval_data._dataset.get_item_feature().to(self.device)
+        for batch in eval_data:
+            yield from self._parts(batch)
 
     def _bar(self, part: str, eval_data: Any, shown: bool) -> Any:
         """Counts users; below a bar of training it leaves nothing behind."""

@@ -20,14 +20,21 @@ from calrec_recbole.stored_files import NUMBER, misfit, read_json
 __all__ = ["CONFIG_SHAPE", "ENVIRONMENT_SHAPE", "METRICS_SHAPE", "Run", "data_name", "find_runs", "read_run"]
 
 FINISHED = "metrics.json"
-RANKS = "ranks.parquet"
+RANKS, LOG = "ranks.parquet", "log.txt"
+LAST_LINES, LONGEST_LINE = 5, 1000
 LEAVE_ONE_OUT = "leave_one_out"
 SHARES = (0.8, 0.1, 0.1)  # of configs/overall.yaml
 AGAIN = "run it again, or leave it out"
 
 CONFIG_SHAPE: dict[Any, Any] = {  # of what a report reads of them; see ``misfit``
     **{"model": str, "dataset": str, "seed": int, "split?": str, "global_time_shares?": [NUMBER]},
-    **{"valid_metric?": str, "data_path?": (str, type(None)), "train_steps?": NUMBER, ...: object},
+    **{
+        "valid_metric?": str,
+        "data_path?": (str, type(None)),
+        "train_steps?": NUMBER,
+        "tuning?": (dict, type(None)),
+        ...: object,
+    },
 }
 METRICS_SHAPE = {
     "test": {...: NUMBER},
@@ -74,7 +81,8 @@ class Run:
 
     @property
     def model(self) -> str:
-        return model_label(str(self.config["model"]))
+        """Its name; of given scores that of the system that made them."""
+        return str(self.config.get("system") or model_label(str(self.config["model"])))
 
     @property
     def dataset(self) -> str:
@@ -143,6 +151,15 @@ class Run:
     def curve(self) -> Curve:
         """The validation scores; empty in runs older than curves.csv."""
         return read_curve(self.folder / CURVES_FILE, f"valid/{self.config.get('valid_metric')}")
+
+    @property
+    def log_end(self) -> list[str]:
+        """The last lines of log.txt; none where it is gone or cannot be read."""
+        try:
+            lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+        return [line[:LONGEST_LINE] for line in lines[-LAST_LINES:]]
 
     @property
     def stopped(self) -> bool:

@@ -39,7 +39,7 @@ SHAPE = {
     "runs": {
         ...: {
             **{"config": CONFIG_SHAPE, "environment": ENVIRONMENT_SHAPE, "metrics": METRICS_SHAPE},
-            "curve": {"minutes": [NUMBER], "steps": [int], "values": [NUMBER]},
+            **{"curve": {"minutes": [NUMBER], "steps": [int], "values": [NUMBER]}, "log?": [str]},
         }
     },
     "datasets": {
@@ -51,9 +51,16 @@ SHAPE = {
 
 @dataclass(frozen=True)
 class KeptRun(Run):
-    """A run without its folder: ``metrics`` are over the users that its table shares, ``learnt`` is its curve."""
+    """A run without its folder: ``metrics`` are over the users that its table shares, ``learnt`` is its curve, ``log``
+    the end of its log.
+    """
 
     learnt: Curve = field(default_factory=Curve)
+    log: Sequence[str] = ()
+
+    @property
+    def log_end(self) -> list[str]:
+        return list(self.log)
 
     @property
     def curve(self) -> Curve:
@@ -117,6 +124,7 @@ def write_kept(
             "environment": run.environment,
             "metrics": {**run.metrics, "test": run.test, **({"ties": run.ties} if run.ties else {})},
             "curve": asdict(run.curve),
+            "log": [line.replace(f"{Path.cwd()}/", "") for line in run.log_end],
         }
         for run in runs
     }
@@ -142,7 +150,7 @@ def _run(name: str, one: Mapping[str, Any]) -> Run:
     curve = Curve(**one["curve"])
     if len({len(curve.minutes), len(curve.steps), len(curve.values)}) > 1:
         raise ValueError(f"the curve of {name} is cut")
-    return KeptRun(Path(name), one["config"], one["environment"], one["metrics"], learnt=curve)
+    return KeptRun(Path(name), one["config"], one["environment"], one["metrics"], learnt=curve, log=one.get("log", []))
 
 
 def _frame(file: Path, texts: Collection[str], numbers: Collection[str]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ NOT_TELLING = {  # settings that tell no two rows apart: where, which data, how 
     *("seed", "dataset", "model", "data_path", "output_dir", "text_cache", "checkpoint_dir", "gpu_id", "use_gpu"),
     *("state", "show_progress", "worker", "pre_model_path", "load_col", "item_attributes", "text_attributes"),
     *("split", "global_time_shares"),  # these part the data sets
+    "tuning",  # where the other settings come from
 }
 MOST_NAMED = 3  # settings in a label
 EFFORT = {  # how long and how a run was trained: named where nothing else tells it apart

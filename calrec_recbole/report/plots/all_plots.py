@@ -39,10 +39,14 @@ def draw_plots(section: Section, folder: Path, looks: Mapping[str, Look]) -> lis
     own = {row.label: looks[row.label] for row in section.finished}
     for part, drawn, caption in _figures(section, own) if section.finished else ():
         kind, name = part.partition("-")[0], f"{file_name(section.dataset)}-{part}"
-        drawings.append(Drawing(kind, name, inline_svg(drawn, name, caption), caption))
+        height = drawn.get_figheight()
         if kind in KEYED:
             legend_above(drawn, [_handle(label, look) for label, look in own.items()])
         save(drawn, folder, name)
+        if kind in KEYED:  # the page has its own; not before: matplotlib cannot lay out the larger figure after it
+            drawn.legends.clear()
+            drawn.set_figheight(height)
+        drawings.append(Drawing(kind, name, inline_svg(drawn, name, caption), caption))
     return drawings
 
 

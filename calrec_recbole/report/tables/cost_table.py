@@ -1,4 +1,4 @@
-"""What each row cost, on what: times, memory, parameters, device, and the training that was allowed."""
+"""What each row cost, on what: times, memory, parameters, device, the training that was allowed, and the tuning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from calrec_recbole.report.rows import Row
 from calrec_recbole.report.tables.cells import ABSENT
 from calrec_recbole.runs.environment import device_text
 
-__all__ = ["TITLES", "UNTRAINED", "CostCell", "budget", "cost_table", "duration", "mebibytes"]
+__all__ = ["TITLES", "UNTRAINED", "CostCell", "budget", "cost_table", "duration", "mebibytes", "tuned"]
 
 TITLES = (
-    *("Training", "Evaluation, a user", "Peak memory", "Parameters", "Training allowed", "On"),
+    *("Training", "Evaluation, a user", "Peak memory", "Parameters", "Training allowed", "Tuning", "On"),
     *("Users, validation", "Users, test"),
 )
 UNKNOWN = "not recorded"
@@ -48,6 +48,7 @@ def _cells(row: Row) -> list[CostCell]:
         _cell(row.memory, mebibytes(row.memory)),
         _parameters(row.model, found.get("parameters")),
         CostCell(budget(row.model, config)),
+        CostCell(tuned(config)),
         CostCell(device_text(found.get("devices", {}))),
         *(_count(users.get(part)) for part in ("valid", "test")),
     ]
@@ -97,6 +98,29 @@ def budget(model: str, config: Any) -> str:
     patience = f", patience {config['stopping_step']}" if config.get("stopping_step") else ""
     ending = "" if f"{first}{config['epochs']}{last}" == "1" else "s"
     return f"{first}{config['epochs']}{last} epoch{ending}{patience}"
+
+
+def tuned(config: Any) -> str:
+    """The search that the settings of ``config`` come from, and what it chose; what the run then changed is told.
+
+    >>> tuned({"n_layers": 2, "tuning": {"trials": 20, "cpu_minutes": 29.84, "chosen": {"n_layers": 2}}})
+    '20 trials, 29.84 CPU minutes: n_layers=2'
+    >>> tuned({"n_layers": 1, "tuning": {"trials": 1, "cpu_minutes": 0.5, "chosen": {"n_layers": 2}}})
+    '1 trial, 0.5 CPU minutes: n_layers=2 (run with 1)'
+    """
+    found = config.get("tuning")
+    if not found:
+        return "none"
+    chosen = [
+        f"{name}={_shown(value)}" + ("" if config.get(name) == value else f" (run with {_shown(config.get(name))})")
+        for name, value in found["chosen"].items()
+    ]
+    trials = f"{found['trials']} trial{'s' if found['trials'] != 1 else ''}"
+    return f"{trials}, {found['cpu_minutes']} CPU minutes: {', '.join(chosen)}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _pretrains(model: str, config: Any) -> bool:

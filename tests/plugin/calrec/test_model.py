@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.evaluation import ranks_without, read_ranks, tie_ranks
 from calrec_recbole.inference import LONGEST
+from calrec_recbole.plugin.calrec.trainer import CALRecTrainer
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.data.sequences import training_sequences
@@ -193,6 +194,17 @@ def test_a_new_backbone_has_room_for_the_longest_item(settings):
     longest = max(map(len, model.recommender.items.items))
     assert longest > LONGEST
     assert model.backbone_model.config.max_position_embeddings == 1024 + longest
+
+
+@pytest.mark.parametrize(("scores", "told"), [([3.0, 2.0, 1.0], True), ([1.0, 2.0, 3.0], False)])
+def test_weights_that_never_saw_the_contrastive_losses_are_told(settings, monkeypatch, scores, told):
+    judged = iter(scores)  # of steps 2, where the warm-up ends, 3 and 6
+    monkeypatch.setattr(CALRecTrainer, "_judged", lambda self, *_: (score := next(judged), {"ndcg_pes@10": score}, 1.0))
+    result = run("CALRec", overrides=settings, show=False)
+    warned = (
+        "are those of step 2, with the loss on every item alone: they never saw Eq. 4 (warmup_steps=2, train_steps=6)"
+    )
+    assert (warned in (result.folder / "log.txt").read_text()) is told
 
 
 @pytest.mark.parametrize(("steps", "told"), [(6, True), ("auto", False)])

@@ -25,6 +25,14 @@ def test_costs_device_and_budget_of_a_row(write_run):
     assert found["Users, test"].text == "4"
 
 
+def test_the_search_behind_the_settings_is_told(write_run):
+    tuning = {"trials": 20, "cpu_minutes": 29.84, "chosen": {"learning_rate": 0.00312345, "n_layers": 2}}
+    found = costs(write_run("SASRec", tuning=tuning, learning_rate=0.00312345, n_layers=2))
+    assert found["Tuning"].text == "20 trials, 29.84 CPU minutes: learning_rate=0.003123, n_layers=2"
+    assert found["Tuning"].wraps
+    assert costs(write_run("LIR"))["Tuning"].text == "none"
+
+
 def test_parameters_are_told_where_they_were_recorded(write_run):
     folder = write_run("SASRec")
     assert costs(folder)["Parameters"].text == "not recorded"

@@ -1,0 +1,102 @@
+"""The README, the first page of the results, and the overview of results/."""
+
+from docs.numbers.claims import Below, Claim, Says, TableOf, pair
+from docs.numbers.rows import Kept, Paper, statistic
+
+__all__ = ["CLAIMS", "LIR"]
+
+LIR = Kept("scientific-simple", "LIR")
+OKAPI = Kept("scientific-lir-okapi", "LIR")
+GRAPH = Kept("scientific-simple", "TransitionGraph")
+SASREC = Kept("scientific-simple", "SASRec")
+UNISREC = Kept("scientific", "UniSRec")
+FDSA = Kept("scientific", "FDSAText (text_init=text)")
+S3REC = Kept("scientific", "S3RecText")
+DECODER = Kept("scientific", "CALRec")
+FUSED = Kept("modes", "fused with SASRec")
+PAPER_LIR, PAPER_SASREC, PAPER_CALREC = Paper(2, "LIR"), Paper(2, "SASRec"), Paper(2, "CALRec")
+
+LIR_TESTED = Kept("modes", "LIR")  # against the paper's procedure over the decoder's samples
+LARGEST = max(
+    LIR_TESTED.test("t_p_holm", metric, case) for metric in ("recall@1", "recall@10", "mrr") for case in ("opt", "pes")
+)
+NDCG_P = (LIR_TESTED.test("t_p", "ndcg@10", "opt"), LIR_TESTED.test("t_p_holm", "ndcg@10", "pes"))
+ON_GPU, SASREC_ON_1024 = (Kept("scientific-h100", name) for name in ("CALRec", "SASRec"))
+SASREC_THERE = [SASREC_ON_1024.value(metric, "opt") for metric in ("ndcg@10", "recall@1")]
+
+
+def of_data(name: str) -> tuple[float, float]:
+    return statistic("scientific-simple", "Scientific", name)
+
+
+CLAIMS: dict[str, list[Claim]] = {
+    "README.md": [
+        TableOf(
+            "Numbers",
+            {
+                "LIR": LIR,
+                "TransitionGraph: item steps counted, nothing trained": GRAPH,
+                "SASRec": SASREC,
+                "UniSRec (text), from scratch": UNISREC,
+                "FDSAText": FDSA,
+                "CALRec, 3.5M-parameter decoder from scratch": DECODER,
+                "the paper's LIR": PAPER_LIR,
+                "the paper's SASRec": PAPER_SASREC,
+                "the paper's CALRec (PaLM-2 XXS, both stages)": PAPER_CALREC,
+            },
+        ),
+        Says("(p < .003 each, after Holm's correction)", [Below(LARGEST)]),
+        Says(
+            "1,024 test users NDCG@10 .0632/.0599 and Recall@1 .0410/.0332 where SASRec has .0540 and .0244",
+            [None, *pair(ON_GPU, "ndcg@10"), *pair(ON_GPU, "recall@1"), *SASREC_THERE],
+        ),
+        Says("(p = .14, expected)", [SASREC_ON_1024.test("t_p", "ndcg@10", "exp")]),
+        Says("(p = .67 optimistic, uncorrected; .17 pessimistic, corrected;", NDCG_P),
+        Says(
+            "users 9,471/9,461, items 5,291/5,282, purchases 66,728/66,644",
+            [*of_data("Users"), *of_data("Items"), *of_data("Purchases")],
+        ),
+        Says("duplicates 5.5/5.5 %", of_data("Duplicates before dedup, %")),
+        Says("words an item 27.87/22.82", of_data("Words an item")),
+        Says(
+            "vocabulary 19,151/19,178, word frequency 7.7/6.3",
+            [*of_data("Distinct words"), *of_data("Occurrences a word")],
+        ),
+    ],
+    "docs/results/index.md": [
+        TableOf(
+            "Results",
+            {
+                "LIR (lucene)": LIR,
+                "LIR (okapi)": OKAPI,
+                "TransitionGraph, untrained": GRAPH,
+                "SASRec, shipped settings": SASREC,
+                "UniSRec (text), from scratch": UNISREC,
+                "FDSAText": FDSA,
+                "S3RecText": S3REC,
+                "TIGER, 1.0 million parameters": Kept("scientific-tiger", "TIGER"),
+                "the paper's SASRec": PAPER_SASREC,
+                "the paper's LIR": PAPER_LIR,
+                "CALRec, 3.5M-parameter decoder from scratch": DECODER,
+                "its samples fused with SASRec's scores (retrieval: rerank; past the paper)": FUSED,
+                "the same with SASRec, UniSRec and LIR, unseen items lifted (rerank_unseen)": Kept(
+                    "modes", "all three fused, unseen lifted"
+                ),
+                "that fusion without CALRec": Kept("modes", "without CALRec, unseen lifted"),
+                "the same decoder, stage I on four categories, then stage II": Kept("table2", "CALRec"),
+                "the paper's CALRec (PaLM-2 XXS, both stages)": PAPER_CALREC,
+            },
+        ),
+        Says("(p < .003 each, after Holm's correction)", [Below(LARGEST)]),
+        Says("(p = .67 optimistic, before any correction; .17 pessimistic, after it;", NDCG_P),
+        Says(
+            "(9,471 users, 5,291 items, 66,728 events; the paper's Table 1: 9,461 / 5,282 / 66,644)",
+            [
+                *(of_data(name)[0] for name in ("Users", "Items", "Purchases")),
+                None,
+                *(of_data(name)[1] for name in ("Users", "Items", "Purchases")),
+            ],
+        ),
+    ],
+    "results/README.md": [],
+}

@@ -1,0 +1,69 @@
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from calrec_recbole.engines.servers.server import UnreachableError
+from calrec_recbole.engines.servers.server_pool import ServerPool
+from calrec_recbole.errors import ConfigError
+
+GOOD, BAD = SimpleNamespace(url="http://good"), SimpleNamespace(url="http://bad")
+
+
+def pool(*servers, requests=4, patience=1.0):
+    return ServerPool(servers, requests, patience, first_pause=0.001)
+
+
+def test_every_job_is_answered_once():
+    found = dict(pool(GOOD, BAD).answers(range(50), lambda server, job: job * job))
+    assert found == {place: place * place for place in range(50)}
+
+
+def test_requests_are_in_flight_together_at_each_server():
+    together = threading.Barrier(6, timeout=10)  # passes only when six wait at it
+
+    def ask(server, job):
+        together.wait()
+        return server.url
+
+    found = dict(pool(GOOD, BAD, requests=3).answers(range(6), ask))
+    assert sorted(found.values()) == [BAD.url] * 3 + [GOOD.url] * 3
+
+
+def test_what_one_server_fails_at_is_done_by_another():
+    def ask(server, job):
+        if server is BAD:
+            raise UnreachableError("gone")
+        return job
+
+    assert dict(pool(BAD, GOOD).answers(range(20), ask)) == {place: place for place in range(20)}
+
+
+def test_a_server_that_returns_goes_on():
+    left = iter([True] * 7)
+
+    def ask(server, job):
+        if next(left, False):
+            raise UnreachableError("gone")
+        return job
+
+    assert dict(pool(GOOD).answers(range(5), ask)) == {place: place for place in range(5)}
+
+
+def test_one_that_stays_away_is_told_with_the_fix():
+    def ask(server, job):
+        raise UnreachableError("refused")
+
+    with pytest.raises(
+        ConfigError, match=r"http://bad does not answer \(refused\).*engine_patience=0.0 .*goes on"
+    ) as told:
+        list(pool(BAD, patience=0.0).answers([1], ask))
+    assert "\n" not in str(told.value)
+
+
+def test_another_error_is_raised_here():
+    def ask(server, job):
+        raise ConfigError("refused")
+
+    with pytest.raises(ConfigError, match=r"refused"):
+        list(pool(GOOD).answers([1, 2], ask))

@@ -1,0 +1,120 @@
+"""Scores of a model, given from outside in each format, are worth what they are in the run that made them."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import recbole
+
+from calrec_recbole.cli.calrec import main
+from calrec_recbole.evaluation import read_ranks
+from calrec_recbole.plugin.reload import load_run
+from calrec_recbole.plugin.runner import run
+from calrec_recbole.report.inputs.labels import manifest_of
+
+LISTS = {"list_metrics": ["coverage", "popularity", "gini", "novelty"]}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A ``data_path`` with Slice: the events of ml-100k's first users."""
+    source, parent = Path(recbole.__file__).parent / "dataset_example" / "ml-100k", tmp_path_factory.mktemp("dataset")
+    folder = parent / "Slice"
+    folder.mkdir()
+    head, *events = (source / "ml-100k.inter").read_text().splitlines()
+    kept = [line for line in events if int(line.split("\t")[0]) < 40]
+    (folder / "Slice.inter").write_text("\n".join([head, *kept]) + "\n")
+    (folder / "Slice.item").write_text((source / "ml-100k.item").read_text())
+    return parent
+
+
+@pytest.fixture(scope="module")
+def sasrec(data, tmp_path_factory):
+    """A finished run of it."""
+    settings = {"data_path": str(data), "output_dir": str(tmp_path_factory.mktemp("runs")), "gpu_id": ""}
+    sizes = {"hidden_size": 8, "inner_size": 8, "n_layers": 1, "n_heads": 1, "epochs": 1, "MAX_ITEM_LIST_LENGTH": 5}
+    return run("SASRec", "Slice", overrides={**settings, **sizes, **LISTS, "show_progress": False}, show=False)
+
+
+@pytest.fixture(autouse=True)
+def here(data, tmp_path):
+    (tmp_path / "dataset").symlink_to(data)
+
+
+def evaluated(tmp_path, scores, *more, name="Mine"):
+    """The run folder of `calrec evaluate`."""
+    out = tmp_path / f"evaluated-{scores.name}"
+    given = ["--dataset=Slice", f"--scores={scores}", f"--name={name}", f"--data_path={tmp_path / 'dataset'}"]
+    assert main(["evaluate", *given, f"--output_dir={out}", "--gpu_id=", "--show_progress=false", *more]) == 0
+    (folder,) = (out / "Slice" / "GivenScores").iterdir()
+    return folder
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".trec", ".npy"])
+def test_every_format_gives_the_numbers_of_the_run(tmp_path, sasrec, ending):
+    scores = tmp_path / f"scores{ending}"
+    where = [f"--run={sasrec.folder}", f"--out={scores}"]
+    assert main(["recommend", *where, "--top=100000"]) == 0
+    folder = evaluated(tmp_path, scores, "--list_metrics=[coverage,popularity,gini,novelty]")
+    found = json.loads((folder / "metrics.json").read_text())
+    assert found["test"] == sasrec.test
+    assert found["lists"] == pytest.approx(sasrec.lists)
+    pd.testing.assert_frame_equal(read_ranks(folder), read_ranks(sasrec.folder))
+
+
+def test_lists_are_exact_up_to_their_length_and_told_to_be_no_more(tmp_path, sasrec, capsys):
+    top = tmp_path / "top.parquet"
+    assert main(["recommend", f"--run={sasrec.folder}", f"--out={top}", "--top=10"]) == 0
+    folder = evaluated(tmp_path, top)
+    found = json.loads((folder / "metrics.json").read_text())["test"]
+    assert {name: found[name] for name in found if "mrr" not in name} == (
+        {name: sasrec.test[name] for name in found if "mrr" not in name}
+    )
+    assert found["mrr_pes"] < sasrec.test["mrr_pes"]
+    missed = int((read_ranks(sasrec.folder)["optimistic"] > 10).sum())
+    told = f"{missed} of 39 targets are not in their user's list and rank last"
+    assert told in (folder / "log.txt").read_text()
+
+
+def test_a_report_calls_the_system_by_its_name(tmp_path, sasrec):
+    scores = tmp_path / "other.npy"
+    main(["recommend", f"--run={sasrec.folder}", f"--out={scores}"])
+    rng = np.random.default_rng(0)
+    np.save(scores, rng.integers(0, 9, np.load(scores).shape))  # of another system, with many ties
+    folder = evaluated(tmp_path, scores, name="Dice")
+    manifest, _ = manifest_of([folder, sasrec.folder])
+    assert sorted(entry.label for entry in manifest.entries) == ["Dice", "SASRec"]
+    assert sorted(entry.model for entry in manifest.entries) == ["Dice", "SASRec"]
+
+
+def test_the_content_of_the_file_is_what_a_run_means(tmp_path, sasrec):
+    scores = tmp_path / "a.npy"
+    main(["recommend", f"--run={sasrec.folder}", f"--out={scores}"])
+    first = evaluated(tmp_path, scores)
+    same = evaluated(tmp_path, scores.rename(tmp_path / "b.npy"), name="Other")
+    assert same.name == first.name
+    np.save(tmp_path / "c.npy", -np.load(tmp_path / "b.npy"))
+    assert evaluated(tmp_path, tmp_path / "c.npy").name != first.name
+
+
+def test_it_is_reloaded_as_any_run(tmp_path, sasrec):
+    scores = tmp_path / "scores.npy"
+    main(["recommend", f"--run={sasrec.folder}", f"--out={scores}"])
+    loaded = load_run(evaluated(tmp_path, scores))
+    batch = next(iter(loaded.test_data))[0]
+    assert loaded.model.full_sort_predict(batch)[:, 1:].numpy() == pytest.approx(np.load(scores))
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("missing.npy", "scores_file=.* is not there"), ("scores.pkl", "ending of scores_file='.pkl' must be one of")],
+)
+def test_a_wrong_file_is_refused_in_one_line(tmp_path, capsys, name, fault):
+    given = ["--dataset=Slice", f"--scores={tmp_path / name}", f"--data_path={tmp_path / 'dataset'}"]
+    assert main(["evaluate", *given, f"--output_dir={tmp_path / 'runs'}"]) == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert len(told) == 1
+    assert re.search(fault, told[0])
