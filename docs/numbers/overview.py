@@ -74,6 +74,7 @@ CLAIMS: dict[str, list[Claim]] = {
                 "UniSRec (text), from scratch": UNISREC,
                 "FDSAText": FDSA,
                 "S3RecText": S3REC,
+                "TIGER, 1.0 million parameters": Kept("scientific-tiger", "TIGER"),
                 "the paper's SASRec": PAPER_SASREC,
                 "the paper's LIR": PAPER_LIR,
                 "CALRec, 3.5M-parameter decoder from scratch": DECODER,
