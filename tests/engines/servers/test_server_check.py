@@ -34,8 +34,8 @@ def test_gaps_are_differences_by_token(llama, nats):
     told = [value + shift for value, shift in zip(nats(), (0.1, 0.0, -0.3, 0.0, 0.0), strict=True)]
     found = gaps(llama, PROMPT, [Drawn(IDS, True, tuple(told)), Drawn(IDS, False, tuple(nats()[:4]))], 0.5, 0)
     assert found.tokens == 9
-    assert found.mean == pytest.approx(0.4 / 9, abs=1e-6)
-    assert found.largest == pytest.approx(0.3, abs=1e-6)
+    assert found.mean == pytest.approx(0.4 / 9, abs=1e-4)
+    assert found.largest == pytest.approx(0.3, abs=1e-4)  # float32, of some hundred nats
 
 
 def test_raw_ones_pass_also_a_little_off(llama, nats, caplog):

@@ -159,7 +159,8 @@ def test_validation_chooses_the_bonus_after_the_weight(late, monkeypatch):
 def test_recommend_names_the_run_behind(rerank, capsys):
     folder = run("CALRec", overrides={**rerank, "rerank_weight": 0.5}, show=False).folder
     assert main(["recommend", f"--run={folder}", "--history=a"]) == 2
-    assert "recommend needs the CALRec run behind it" in capsys.readouterr().err
+    told = "reranks the items of another model: give --user, or the CALRec run behind it, its pre_model_path"
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
