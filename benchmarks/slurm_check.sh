@@ -50,7 +50,8 @@ sinfo
 cd "$folder"
 slurm=(--launcher=slurm --slurm.time=30 --slurm.cpus_per_task=1)
 pair=(calrec compare --dataset=ml-100k --models=Pop,RecentPop --out=results/pair "${slurm[@]}")
-single=(calrec compare --dataset=ml-100k --models=SASRec --epochs=1 --out=results/single "${slurm[@]}")
+small=(--hidden_size=16 --inner_size=16 --n_layers=1 --n_heads=1 --MAX_ITEM_LIST_LENGTH=10)
+single=(calrec compare --dataset=ml-100k --models=SASRec --epochs=2 "${small[@]}" --out=results/single "${slurm[@]}")
 echo "--- two jobs"
 "${pair[@]}"
 echo "--- once more"
@@ -58,19 +59,19 @@ echo "--- once more"
 echo "--- killed while its job runs"
 "${single[@]}" &
 parent=$!
-until squeue --noheader --states=RUNNING --format=%j | grep -q SASRec; do sleep 0.5; done
+until squeue --noheader --states=RUNNING --format=%j | grep -q SASRec; do kill -0 "$parent" && sleep 0.5; done
 kill -KILL "$parent"
 wait "$parent" || true
 squeue
 "${single[@]}"
 echo "jobs submitted for SASRec: $(grep -l SASRec runs/.compare/output/slurm/*_submission.sh | wc -l)"
 echo "--- told that its time ends: queued again, and on where it stood"
-long=("${single[@]/epochs=1/epochs=3}" --seeds=7)
+long=("${single[@]/epochs=2/epochs=8}" --seeds=7)
 "${long[@]}" &
 parent=$!
-until compgen -G "runs/ml-100k/SASRec/7-*/checkpoint/*" >/dev/null; do sleep 0.5; done
+until grep -qs "epoch 1" runs/ml-100k/SASRec/7-*/log.txt; do kill -0 "$parent" && sleep 0.2; done
 number=$(squeue --noheader --states=RUNNING --format=%i)
 scancel --signal=USR2 "$number"
 wait "$parent"
-grep -h "requeue" "runs/.compare/output/slurm/${number}_0_log.err" || true
-grep -hi "goes on\|resum" runs/ml-100k/SASRec/7-*/log.txt
+grep -h "Caught signal" "runs/.compare/output/slurm/${number}_0_log.err"
+grep -h "resumed at" runs/ml-100k/SASRec/7-*/log.txt
