@@ -4,8 +4,8 @@
 #   benchmarks/slurm_check.sh FOLDER     FOLDER is made; needs root on Debian, and calrec with the extra `slurm` on PATH
 #
 # Pop and RecentPop on ml-100k as two jobs; a second compare reuses both; a third is killed while its job runs, and the
-# same command waits for that job; a fourth's job gets the signal of its end and is queued again. The cluster is stopped at the end, munged stays.
-# Slurm lets a requeued job wait for two minutes.
+# same command waits for that job; a fourth's job gets the signal of its end and is queued again, for which
+# Slurm lets it wait two minutes. The cluster is stopped at the end, munged stays.
 set -euo pipefail
 
 folder=$(realpath -m "${1:?give a folder}")
