@@ -11,13 +11,16 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
+LAUNCHERS = ("local", "slurm")
 DESCRIPTION = """Trains and evaluates the models on the data sets, as far as no finished run with the same settings and
 data is there, and writes a results folder: results.csv, results.parquet, table.md, table.tex, report.html, plots/.
 A run that fails is reported and the others go on; the same command again does only what is missing, also of a run
 that evaluate_minutes ended. All numbers are over the test users that all rows of a data set share."""
 
 SETTINGS = """--key=value reaches every model that knows the setting; one that none knows is an error.
---MODEL.key=value, such as --CALRec.config_files=demo, is for one model alone (or for one label of an experiment)."""
+--MODEL.key=value, such as --CALRec.config_files=demo, is for one model alone (or for one label of an experiment).
+With --launcher=slurm, --slurm.NAME=value is an option of sbatch by submitit's name: time (minutes, needed), partition,
+account, qos, constraint, cpus_per_task, gpus_per_node, mem, setup, ..."""
 
 EXAMPLES = """examples:
   calrec compare --dataset=ml-100k --models=Pop,LIR,SASRec,CALRec --CALRec.config_files=demo
@@ -46,6 +49,7 @@ def add_parser(subparsers: Any) -> None:
     add("--jobs", metavar="N", type=int, help="runs at once (default: 1, with --gpus one a GPU)")
     add("--cores", metavar="N", type=int, help="cores shared among them (default: all that this process may use)")
     add("--gpus", metavar="I,J", help="GPUs shared among them, by number (default: none is assigned)")
+    add("--launcher", choices=LAUNCHERS, default="local", help="slurm: each run is a job of a cluster (default: local)")
     goes_on = "the runs were stopped; the same command goes on where they stood"
     parser.set_defaults(run=run, parser=parser, takes_settings=True, goes_on=goes_on)
 
@@ -58,7 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
     from calrec_recbole.comparison.resolution import resolve_all
     from calrec_recbole.comparison.scheduler import execute
 
-    experiment = experiment_of(arguments)
+    experiment, machine = experiment_of(arguments), machine_of(arguments)
+    if machine.slurm:
+        arguments.goes_on = "the jobs stay with the cluster (scancel ends them); the same command takes them up again"
     out = arguments.out or Path("results") / experiment.name
     planned, shared = plan(experiment), shared_settings(experiment)
     memory = Path(str(shared.get("output_dir", "runs"))) / ".compare"
@@ -67,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
             planned,
             shared,
             lambda requests: resolve_all(requests, memory),
-            machine_of(arguments),
+            machine,
             progress,
             memory / "output",
         )

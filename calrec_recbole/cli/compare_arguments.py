@@ -3,16 +3,20 @@
 import argparse
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from calrec_recbole.comparison.experiment import Experiment, Row, read_experiment
 from calrec_recbole.comparison.scheduler import Machine
+from calrec_recbole.comparison.slurm import Slurm
 from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.setting_files import parse_arguments
 
 __all__ = ["experiment_of", "machine_of"]
+
+SLURM = "--slurm."
 
 
 def experiment_of(arguments: argparse.Namespace) -> Experiment:
@@ -43,7 +47,12 @@ def experiment_of(arguments: argparse.Namespace) -> Experiment:
 
 
 def machine_of(arguments: argparse.Namespace) -> Machine:
-    """--jobs, --cores and --gpus, or what this process may use."""
+    """--jobs, --cores and --gpus, or what this process may use; or the cluster of --launcher=slurm."""
+    of_slurm = [one for one in arguments.settings if one.startswith(SLURM)]
+    if arguments.launcher == "slurm":
+        return _cluster(arguments, of_slurm)
+    if of_slurm:
+        raise ConfigError(f"{of_slurm[0]} is for --launcher=slurm: add that")
     gpus = _words(arguments.gpus or "")
     cores = len(os.sched_getaffinity(0)) if arguments.cores is None else arguments.cores
     jobs = (len(gpus) or 1) if arguments.jobs is None else arguments.jobs
@@ -57,11 +66,24 @@ def machine_of(arguments: argparse.Namespace) -> Machine:
     return Machine(jobs, cores, gpus)
 
 
+def _cluster(arguments: argparse.Namespace, of_slurm: list[str]) -> Machine:
+    for name, instead in (("cores", "cpus_per_task"), ("gpus", "gpus_per_node")):
+        if (value := getattr(arguments, name)) is not None:
+            raise ConfigError(f"--{name}={value} is for --launcher=local: with slurm use --slurm.{instead}=N")
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise ConfigError(f"--jobs={arguments.jobs} must be at least 1")
+    for one in of_slurm:
+        if one.startswith(f"{SLURM}time=") and ":" in one:  # YAML reads 2:00:00 as 7200
+            raise ConfigError(f"{one} must be in minutes, such as {SLURM}time=240")
+    given = {key.removeprefix("slurm."): value for key, value in parse_arguments(of_slurm).items()}
+    return Machine(arguments.jobs or sys.maxsize, slurm=Slurm(given))
+
+
 def _settings(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """``--key=value`` of all models, and ``--MODEL.key=value`` by model or label."""
     everywhere: dict[str, Any] = {}
     of_rows: dict[str, dict[str, Any]] = {}
-    for key, value in parse_arguments(arguments.settings).items():
+    for key, value in parse_arguments([one for one in arguments.settings if not one.startswith(SLURM)]).items():
         row, dot, own = key.rpartition(".")
         if dot:
             of_rows.setdefault(row, {})[own] = value

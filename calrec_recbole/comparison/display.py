@@ -13,7 +13,15 @@ from calrec_recbole.comparison.plan import PlannedRun
 
 __all__ = ["Progress"]
 
-STYLES = {"waiting": "dim", "running": "bold cyan", "reused": "green", "done": "green", "failed": "bold red"}
+STYLES = {
+    "waiting": "dim",
+    "submitted": "cyan",
+    "running": "bold cyan",
+    "reused": "green",
+    "done": "green",
+    "failed": "bold red",
+}
+UNDER_WAY = ("submitted", "running")
 REFRESH_SECONDS = 0.5
 TAIL_BYTES = 4000
 
@@ -44,13 +52,13 @@ class Progress:
 
     def tell(self, name: str, state: str, run: PlannedRun) -> None:
         self.states[name], self.runs[name] = state, run
-        if state == "running":
+        if state in UNDER_WAY:
             self.started[name] = time.monotonic()
         elif name in self.started:
             self.seconds[name] = time.monotonic() - self.started[name]
         if not self.console.is_terminal:
             spent = f" after {_clock(self.seconds[name])}" if name in self.seconds else ""
-            told = f": {run.error or run.folder}" if state != "running" else ""
+            told = f": {run.error or run.folder}" if state not in UNDER_WAY else ""
             self.console.print(f"{name} {state}{spent}{told}", markup=False, highlight=False, soft_wrap=True)
         self._refreshed = 0.0
         self.refresh()
@@ -69,7 +77,7 @@ class Progress:
         )
         for name, state in self.states.items():
             seconds = self.seconds.get(name)
-            if state == "running":
+            if state in UNDER_WAY:
                 seconds = time.monotonic() - self.started[name]
             newest = Text(self._newest(name, state), no_wrap=True, overflow="ellipsis")
             table.add_row(Text(name), Text(state, STYLES[state]), _clock(seconds), newest)
@@ -81,7 +89,7 @@ class Progress:
             return ""
         if run.error:
             return run.error
-        return newest_line(run.folder / "log.txt") if state == "running" and run.folder else str(run.folder)
+        return newest_line(run.folder / "log.txt") if state in UNDER_WAY and run.folder else str(run.folder)
 
 
 def newest_line(log: Path) -> str:

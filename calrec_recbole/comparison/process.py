@@ -5,18 +5,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from calrec_recbole.comparison.lease import Lease
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.setting_files import parse_value
 
-__all__ = ["RunProcess", "command_of"]
+__all__ = ["Launcher", "Local", "RunProcess", "Started", "command_of", "interpreter", "told_by"]
 
+GRACE_SECONDS = 20.0  # after SIGINT, and again after SIGTERM
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
-START = (  # as the installed command, whose name then stands in environment.json
-    "import sys; sys.argv[0] = 'run_recbole'; from calrec_recbole.comparison.lease import end_with_parent; "
+START = (  # as the installed command, whose name then stands in environment.json; deaf to Slurm's warning
+    "import signal, sys; sys.argv[0] = 'run_recbole'; signal.signal(signal.SIGUSR2, signal.SIG_IGN); "
+    "from calrec_recbole.comparison.lease import end_with_parent; "
     "end_with_parent(); from calrec_recbole.cli.run_recbole import main; sys.exit(main())"
 )
 
@@ -37,21 +41,70 @@ def _text(value: Any) -> str:
     return plain if alike else json.dumps(value, ensure_ascii=False)
 
 
+def interpreter(arguments: list[str]) -> list[str]:
+    """The whole command of a ``run_recbole`` that ends with its parent."""
+    return [sys.executable, "-c", START, *arguments]
+
+
+class Started(Protocol):
+    """A run that a launcher has started; ``gpu``: what it was assigned."""
+
+    @property
+    def gpu(self) -> str | None: ...
+
+    def poll(self) -> int | None:
+        """The exit code; None while it is not over."""
+
+    def error(self) -> str:
+        """Why it failed, in one line."""
+
+
+class Launcher(Protocol):
+    """How a comparison's runs start; ``starts_as`` is the state that a started run has."""
+
+    starts_as: str
+
+    def start(self, arguments: list[str], output: Path, folder: Path, gpu: str | None, lease: Lease) -> Any: ...
+
+    def stop(self, started: Sequence[Any]) -> None:
+        """The comparison ends before these have."""
+
+
+class Local:
+    """Starts runs as processes of this machine, with ``threads`` CPU threads each."""
+
+    starts_as = "running"
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def start(self, arguments: list[str], output: Path, folder: Path, gpu: str | None, lease: Lease) -> "RunProcess":
+        return RunProcess(interpreter(arguments), output, self.threads, gpu, lease.descriptor)
+
+    def stop(self, started: Sequence["RunProcess"]) -> None:
+        """First as Ctrl-C would, so that each run ends as it should; then harder."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            for process in started:
+                process.signal(number)
+            deadline = time.monotonic() + GRACE_SECONDS
+            if all(process.wait(max(0.0, deadline - time.monotonic())) for process in started):
+                return
+
+
 class RunProcess:
-    """A running ``run_recbole``; ``output`` is the file of all that it prints.
+    """A running ``command``; ``output`` is the file of all that it prints.
 
     It ends when this process does, however that ends, and holds the descriptor ``lease`` as long as it lives.
     """
 
     def __init__(
-        self, arguments: list[str], output: Path, threads: int, gpu: str | None = None, lease: int | None = None
+        self, command: list[str], output: Path, threads: int, gpu: str | None = None, lease: int | None = None
     ) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         self.output, self.gpu = output, gpu
         environment = os.environ | {name: str(threads) for name in THREADS} | {"PYTHONUNBUFFERED": "1"}
         if gpu is not None:
             environment["CUDA_VISIBLE_DEVICES"] = gpu
-        command = [sys.executable, "-c", START, *arguments]
         with output.open("w", encoding="utf-8") as stream:
             # a session of its own: Ctrl-C reaches the parent alone, which then stops its children in order
             self.process = subprocess.Popen(
@@ -93,9 +146,16 @@ class RunProcess:
         if code < 0:
             name = signal.Signals(-code).name
             return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "") + f"; see {self.output}"
-        lines = [line.strip() for line in self.output.read_text(encoding="utf-8", errors="replace").splitlines()]
-        told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        if told:
-            return told[-1]
-        last = next((line for line in reversed(lines) if line), "no message")
-        return f"{last}; see {self.output}"
+        return told_by(self.output) or f"no message; see {self.output}"
+
+
+def told_by(output: Path) -> str | None:
+    """The last ``error:`` of a run's output, else its last line and where it stands; None where there is none."""
+    if not output.is_file():
+        return None
+    lines = [line.strip() for line in output.read_text(encoding="utf-8", errors="replace").splitlines()]
+    told = [line.partition("error: ")[2] for line in lines if line.startswith(("error: ", "slurmstepd: error: "))]
+    if told:
+        return told[-1]
+    last = next((line for line in reversed(lines) if line), None)
+    return last and f"{last}; see {output}"

@@ -11,33 +11,41 @@ from typing import Any, Protocol
 
 from calrec_recbole.comparison.lease import Lease
 from calrec_recbole.comparison.plan import PlannedRun, check_unknown, request, resolved
-from calrec_recbole.comparison.process import RunProcess, command_of
+from calrec_recbole.comparison.process import Launcher, Local, Started, command_of
+from calrec_recbole.comparison.slurm import Slurm
 from calrec_recbole.runs.run_folder import is_claimed, model_label
 
 __all__ = ["Machine", "Watcher", "execute"]
 
 POLL_SECONDS = 0.2
-GRACE_SECONDS = 20.0  # after SIGINT, and again after SIGTERM
 
 Resolve = Callable[[Sequence[Mapping[str, Any]]], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a comparison may use: ``jobs`` runs at once, ``cores`` shared among them, or one of ``gpus`` each."""
+    """What a comparison may use: ``jobs`` runs at once, ``cores`` shared among them, or one of ``gpus`` each.
+
+    With ``slurm`` the runs are jobs of a cluster, of which ``jobs`` are queued or run at once.
+    """
 
     jobs: int = 1
     cores: int = 1
     gpus: Sequence[str] = ()
+    slurm: Slurm | None = None
 
     @property
     def threads(self) -> int:
         """CPU threads per run."""
         return max(1, self.cores // self.jobs)
 
+    @property
+    def launcher(self) -> Launcher:
+        return self.slurm or Local(self.threads)
+
 
 class Watcher(Protocol):
-    """Hears what becomes of each run, by its name; ``state``: reused, running, done or failed."""
+    """Hears what becomes of each run, by its name; ``state``: waiting, reused, running, submitted, done or failed."""
 
     def tell(self, name: str, state: str, run: PlannedRun) -> None: ...
 
@@ -121,8 +129,8 @@ def _execute_wave(wave: Sequence[PlannedRun], machine: Machine, watcher: Watcher
 def _run_all(pending: Sequence[PlannedRun], machine: Machine, watcher: Watcher, logs: Path) -> dict[str, str]:
     """Folder -> error, of those that failed."""
     queue = [(run, Lease(_output(run, logs).with_suffix(".lease"))) for run in pending]
-    running, failed = dict[str, tuple[PlannedRun, RunProcess, Lease]](), dict[str, str]()
-    free, waiting = list(machine.gpus), set[str]()
+    running, failed = dict[str, tuple[PlannedRun, Started, Lease]](), dict[str, str]()
+    free, waiting, launcher = list(machine.gpus), set[str](), machine.launcher
     try:
         while queue or running:
             for run, lease in list(queue):
@@ -139,8 +147,8 @@ def _run_all(pending: Sequence[PlannedRun], machine: Machine, watcher: Watcher, 
                     watcher.tell(run.name, "reused", run)
                     continue
                 gpu = free.pop(0) if free else None
-                running[run.name] = (run, _start(run, machine.threads, gpu, logs, lease), lease)
-                watcher.tell(run.name, "running", run)
+                running[run.name] = (run, _start(run, launcher, gpu, logs, lease), lease)
+                watcher.tell(run.name, launcher.starts_as, run)
             time.sleep(POLL_SECONDS)
             watcher.refresh()
             for name, (run, process, lease) in list(running.items()):
@@ -154,31 +162,23 @@ def _run_all(pending: Sequence[PlannedRun], machine: Machine, watcher: Watcher, 
                 failed |= {str(run.folder): error} if error else {}
                 watcher.tell(name, "failed" if error else "done", replace(run, error=error))
     finally:
-        _stop([process for _, process, _ in running.values()])
+        launcher.stop([process for _, process, _ in running.values()])
         for lease in [*(lease for _, lease in queue), *(lease for _, _, lease in running.values())]:
             lease.give_back()
     return failed
 
 
-def _start(run: PlannedRun, threads: int, gpu: str | None, logs: Path, lease: Lease) -> RunProcess:
+def _start(run: PlannedRun, launcher: Launcher, gpu: str | None, logs: Path, lease: Lease) -> Started:
     assert run.settings is not None
+    assert run.folder is not None
     arguments = command_of(run.row.model, run.dataset, list(run.row.config_files), run.settings)
-    return RunProcess(arguments, _output(run, logs), threads, gpu, lease.descriptor)
+    started: Started = launcher.start(arguments, _output(run, logs), run.folder, gpu, lease)
+    return started
 
 
 def _output(run: PlannedRun, logs: Path) -> Path:
     assert run.folder is not None
     return logs / f"{run.dataset}-{model_label(run.row.model)}-{run.folder.name}.txt"
-
-
-def _stop(processes: Sequence[RunProcess]) -> None:
-    """First as Ctrl-C would, so that each run ends as it should; then harder."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        for process in processes:
-            process.signal(number)
-        deadline = time.monotonic() + GRACE_SECONDS
-        if all(process.wait(max(0.0, deadline - time.monotonic())) for process in processes):
-            return
 
 
 @contextmanager

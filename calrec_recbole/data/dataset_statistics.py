@@ -34,7 +34,7 @@ class Statistics:
 
 SUMMARY = {  # what is read of it
     "settings": {"dedup": bool, ...: object},
-    "counts": {"duplicates_dropped": int, "raw_events": int, ...: object},
+    "counts": {"duplicates_dropped?": int, "raw_events": int, ...: object},
     ...: object,
 }
 
@@ -55,9 +55,10 @@ def _duplicates(folder: Path) -> float | None:
     if not file.is_file():
         return None
     summary = read_json(file, "prepare it again", SUMMARY)
-    if not summary["settings"]["dedup"] or not summary["counts"]["raw_events"]:
+    counts = summary["counts"]
+    if not summary["settings"]["dedup"] or not counts["raw_events"] or "duplicates_dropped" not in counts:
         return None
-    return float(100 * summary["counts"]["duplicates_dropped"] / summary["counts"]["raw_events"])
+    return float(100 * counts["duplicates_dropped"] / counts["raw_events"])
 
 
 def _item_texts(file: Path, items: set[str]) -> Iterable[str]:

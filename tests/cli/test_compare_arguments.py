@@ -5,6 +5,7 @@ from argparse import Namespace
 
 import pytest
 
+from calrec_recbole.cli import compare_arguments
 from calrec_recbole.cli.compare_arguments import experiment_of, machine_of
 from calrec_recbole.errors import ConfigError
 
@@ -37,12 +38,46 @@ def test_what_is_missing_or_wrong_is_named(settings, arguments, message):
         asked(*settings, **arguments)
 
 
+def machine(*settings, **options):
+    nothing = {"gpus": None, "cores": None, "jobs": None, "launcher": "local"}
+    return machine_of(Namespace(**{**nothing, **options}, settings=list(settings)))
+
+
 def test_a_gpu_is_a_job_and_all_cores_are_used():
-    machine = machine_of(Namespace(gpus="0,1", cores=None, jobs=None))
-    assert (machine.jobs, machine.cores) == (2, len(os.sched_getaffinity(0)))
-    with pytest.raises(ConfigError, match="--jobs=3 needs as many --gpus; 2 are given"):
-        machine_of(Namespace(gpus="0,1", cores=4, jobs=3))
-    with pytest.raises(ConfigError, match="--jobs=3 exceeds the 2 cores"):
-        machine_of(Namespace(gpus="", cores=2, jobs=3))
-    with pytest.raises(ConfigError, match="--cores=0 must be at least 1"):
-        machine_of(Namespace(gpus="", cores=0, jobs=None))
+    found = machine(gpus="0,1")
+    assert (found.jobs, found.cores) == (2, len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "message"),
+    [
+        ([], {"gpus": "0,1", "cores": 4, "jobs": 3}, "--jobs=3 needs as many --gpus; 2 are given"),
+        ([], {"gpus": "", "cores": 2, "jobs": 3}, "--jobs=3 exceeds the 2 cores"),
+        ([], {"gpus": "", "cores": 0}, "--cores=0 must be at least 1"),
+        (["--slurm.time=5"], {}, "--slurm.time=5 is for --launcher=slurm: add that"),
+        (
+            [],
+            {"launcher": "slurm", "gpus": "0"},
+            "--gpus=0 is for --launcher=local: with slurm use --slurm.gpus",
+        ),
+        (
+            [],
+            {"launcher": "slurm", "cores": 4},
+            "--cores=4 is for --launcher=local: with slurm use --slurm.cpus",
+        ),
+        ([], {"launcher": "slurm", "jobs": 0}, "--jobs=0 must be at least 1"),
+        (["--slurm.time=2:00:00"], {"launcher": "slurm"}, "--slurm.time=2:00:00 must be in minutes"),
+    ],
+)
+def test_a_machine_that_cannot_be(settings, options, message):
+    with pytest.raises(ConfigError, match=message):
+        machine(*settings, **options)
+
+
+def test_settings_of_the_cluster_are_none_of_the_models(monkeypatch):
+    monkeypatch.setattr(compare_arguments, "Slurm", dict)
+    assert machine("--slurm.time=5", "--slurm.mem=8GB", "--epochs=1", launcher="slurm").slurm == {
+        "time": 5,
+        "mem": "8GB",
+    }
+    assert asked("--slurm.time=5", "--epochs=1", dataset="Games", models="Pop").settings == {"epochs": 1}

@@ -21,7 +21,7 @@ process.START = (
 )
 lease = Lease(Path("x.lease"))
 assert lease.take()
-process.RunProcess([], Path("out.txt"), 1, lease=lease.descriptor)
+process.RunProcess(process.interpreter([]), Path("out.txt"), 1, lease=lease.descriptor)
 time.sleep(300)
 """
 

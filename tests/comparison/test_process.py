@@ -29,7 +29,7 @@ def running(monkeypatch, tmp_path):
 
     def start(code, **options):
         monkeypatch.setattr(process, "START", code)
-        return RunProcess(["--x=1"], tmp_path / "logs" / "out.txt", threads=3, **options)
+        return RunProcess(process.interpreter(["--x=1"]), tmp_path / "logs" / "out.txt", threads=3, **options)
 
     return start
 

@@ -5,76 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from calrec_recbole.comparison import Experiment, Row, process
+from calrec_recbole.comparison import Row
 from calrec_recbole.comparison.lease import Lease
-from calrec_recbole.comparison.plan import plan
-from calrec_recbole.comparison.scheduler import Machine, execute
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.runs.run_folder import alone_in
-
-FAKE = """
-import pathlib, sys, time
-given = dict(argument[2:].split('=', 1) for argument in sys.argv[1:])
-folder = pathlib.Path(given['folder'])
-folder.mkdir(parents=True, exist_ok='again' in given)
-(folder / 'started').write_text(str(time.time()))
-time.sleep(float(given.get('sleep', 0)))
-deadline = time.monotonic() + 100
-while 'meets' in given and not (folder.parent / given['meets'] / 'started').exists():
-    if time.monotonic() > deadline:
-        sys.exit('error: it is alone')
-    time.sleep(0.02)
-if 'fail' in given:
-    sys.exit('error: it cannot')
-(folder / 'metrics.json').write_text(str(time.time()))
-"""
-
-
-class Told:
-    """Remembers what it is told."""
-
-    def __init__(self):
-        self.states = []
-
-    def tell(self, name, state, run):
-        self.states.append((name, state))
-
-    def refresh(self):
-        pass
-
-
-@pytest.fixture
-def compare(monkeypatch, tmp_path):
-    """Runs rows whose settings are those of FAKE; the folder of a row is named by its label."""
-    monkeypatch.setattr(process, "START", FAKE)
-    asked = []
-
-    def resolve(requests):
-        asked.append(len(requests))
-        answers = []
-        for one in requests:
-            settings = dict(one["settings"])
-            name = settings.pop("name")
-            folder = tmp_path / "runs" / name
-            sources = {"start": settings.pop("pre_model_path", ""), "candidates": settings.pop("rerank_from", "")}
-            if settings.pop("wrong", False):
-                answers.append({"error": f"{name} is wrong", "unknown": {}})
-                continue
-            settings |= {"folder": str(folder)} | {key: value for key, value in sources.items() if value}
-            unknown = {key: "" for key in one["shared"] if key != "known"}
-            found = {"run_id": name, "parent": str(folder.parent), "settings": settings, "unknown": unknown}
-            answers.append(found | {"files": [str(tmp_path / "data" / "A.inter")]})
-        return answers
-
-    def run(*rows, jobs=1, shared=None):
-        told = Told()
-        experiment = Experiment("x", datasets=["A"], rows=rows)
-        ended = execute(plan(experiment), shared or {}, resolve, Machine(jobs, jobs), told, tmp_path / "logs")
-        return {one.row.label: one for one in ended}, told.states
-
-    run.asked = asked
-    run.folder = tmp_path / "runs"
-    return run
 
 
 def row(label, after="", **settings):
@@ -159,7 +93,7 @@ def test_an_interrupt_stops_the_children(compare, monkeypatch):
         if (compare.folder / "a" / "started").exists():
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Told, "refresh", interrupt)
+    monkeypatch.setattr(compare.watcher, "refresh", interrupt)
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         compare(row("a", sleep=300))
@@ -175,7 +109,7 @@ def test_a_row_without_its_stage_on_a_data_set(compare):
 
 
 def test_a_run_that_another_comparison_is_at_is_waited_for_and_never_started(compare, monkeypatch, tmp_path):
-    other, told = Lease(tmp_path / "logs" / "A-LIR-a.lease"), Told.tell
+    other, told = Lease(tmp_path / "logs" / "A-LIR-a.lease"), compare.watcher.tell
     assert other.take()
 
     def finish(self, name, state, run):
@@ -185,7 +119,7 @@ def test_a_run_that_another_comparison_is_at_is_waited_for_and_never_started(com
             (compare.folder / "a" / "metrics.json").write_text("{}")
             other.give_back()
 
-    monkeypatch.setattr(Told, "tell", finish)
+    monkeypatch.setattr(compare.watcher, "tell", finish)
     ended, states = compare(row("a"), row("b"))
     assert states[:2] == [("a on A", "waiting"), ("b on A", "running")]
     assert ("a on A", "reused") in states
@@ -196,7 +130,7 @@ def test_a_run_that_another_comparison_is_at_is_waited_for_and_never_started(com
 
 def test_a_folder_that_a_run_works_in_is_waited_for(compare, monkeypatch):
     (compare.folder / "a").mkdir(parents=True)
-    block, told = alone_in(compare.folder / "a"), Told.tell
+    block, told = alone_in(compare.folder / "a"), compare.watcher.tell
     block.__enter__()
 
     def leave(self, name, state, run):
@@ -204,6 +138,6 @@ def test_a_folder_that_a_run_works_in_is_waited_for(compare, monkeypatch):
         if state == "waiting":
             block.__exit__(None, None, None)
 
-    monkeypatch.setattr(Told, "tell", leave)
+    monkeypatch.setattr(compare.watcher, "tell", leave)
     _, states = compare(row("a", again=1))
     assert states == [("a on A", "waiting"), ("a on A", "running"), ("a on A", "done")]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from calrec_recbole.cli import calrec, run_recbole
-from calrec_recbole.comparison import resolution, scheduler
+from calrec_recbole.comparison import process, resolution
 from calrec_recbole.plugin.exchange.run_lists import of_users
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.run_identity import resolve
@@ -24,8 +24,8 @@ SMALL = {"epochs": 1, "show_progress": "false", "gpu_id": "", "log_tensorboard":
 class InThisProcess:
     """In place of a run's own process, which takes seconds to load torch."""
 
-    def __init__(self, arguments, output, threads, gpu=None, lease=None):
-        self.code, self.output, self.gpu = run_recbole.main(arguments), output, gpu
+    def __init__(self, command, output, threads, gpu=None, lease=None):
+        self.code, self.output, self.gpu = run_recbole.main(command), output, gpu
 
     def poll(self):
         return self.code
@@ -52,7 +52,8 @@ def shop(tmp_path, monkeypatch):
     pd.DataFrame(events).to_csv(tmp_path / "events.csv", index=False)
     pd.DataFrame(items).to_csv(tmp_path / "items.csv", index=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(scheduler, "RunProcess", InThisProcess)
+    monkeypatch.setattr(process, "RunProcess", InThisProcess)
+    monkeypatch.setattr(process, "interpreter", list)
     monkeypatch.setattr(resolution, "_ask", lambda requests: [resolve(one) for one in requests])
     path = list(sys.path)
     yield tmp_path

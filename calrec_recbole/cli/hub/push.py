@@ -1,4 +1,4 @@
-"""`calrec push`: a finished run to the Hugging Face hub, or to one that speaks as it does."""
+"""`calrec push`: a finished run or the card of a data set to the Hugging Face hub, or one that speaks like it."""
 
 import argparse
 from pathlib import Path
@@ -13,11 +13,14 @@ def add_parser(subparsers: Any) -> None:
     """Adds the subcommand; loads nothing heavy."""
     parser = subparsers.add_parser(
         "push",
-        help="a finished run to a model hub: weights, card, ranks, settings",
-        description="Uploads a finished run. The hub is that of HF_ENDPOINT, the login that of `hf auth login`.",
+        help="a finished run to a model hub: weights, card, ranks, settings; or a data set's card",
+        description="Uploads a finished run, or the card of prepared data without the data. "
+        "The hub is that of HF_ENDPOINT, the login that of `hf auth login`.",
     )
     add = parser.add_argument
-    add("--run", dest="run_dir", required=True, type=Path, metavar="DIR", help="folder of the run")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run", dest="run_dir", type=Path, metavar="DIR", help="folder of the run")
+    what.add_argument("--data", type=Path, metavar="DIR", help="folder of prepared data, such as dataset/Scientific")
     add("--repo", required=True, metavar="NAME/REPO", help="where it goes; made where it is missing")
     add("--licence", default="", metavar="ID", help="for the card, such as apache-2.0")
     add("--public", action="store_true", help="a new repository is public (default: private)")
@@ -28,11 +31,16 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the address; raises ``CalrecError`` where something is missing or refused."""
-    from calrec_recbole.runs.hub.publish import publish
+    from calrec_recbole.runs.hub.publish import publish, publish_card
     from calrec_recbole.runs.hub.weight_delta import BITS
 
     if arguments.bits not in BITS:
         raise ConfigError(f"--bits={arguments.bits} must be one of {', '.join(map(str, BITS))}")
+    if arguments.data is not None:
+        if arguments.delta:
+            raise ConfigError("--delta is about weights, --data has none: leave it out")
+        print(publish_card(arguments.data, arguments.repo, licence=arguments.licence, private=not arguments.public))
+        return
     bits = arguments.bits if arguments.delta else 0
     address, lost = publish(
         arguments.run_dir, arguments.repo, licence=arguments.licence, private=not arguments.public, bits=bits

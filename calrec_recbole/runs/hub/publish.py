@@ -1,4 +1,4 @@
-"""A run's folder to a model hub and back, under the names that its files have here."""
+"""A run's folder to a model hub and back, under the names that its files have here; the card of a data set to it."""
 
 import shutil
 import tempfile
@@ -10,15 +10,17 @@ from huggingface_hub import HfApi, snapshot_download
 from torch import Tensor
 
 from calrec_recbole.backbone import Backbone, load_backbone, read_backbone, save_backbone
+from calrec_recbole.data.pipeline import summary_file
 from calrec_recbole.durable_files import replacing_folder
 from calrec_recbole.errors import CalrecError, ConfigError, DataError
+from calrec_recbole.runs.hub.data_card import data_card
 from calrec_recbole.runs.hub.run_card import run_card
 from calrec_recbole.runs.hub.weight_delta import Lost, add_delta, write_delta
 from calrec_recbole.runs.run_folder import CHECKPOINT, METRICS_FILE, TRAINED_ON
 from calrec_recbole.setting_files import read_settings
 from calrec_recbole.stored_files import one_line
 
-__all__ = ["fetch", "publish"]
+__all__ = ["fetch", "publish", "publish_card"]
 
 # no logs, no samples, which hold texts of the data, and nothing pickled
 FILES = ("config.yaml", "environment.json", METRICS_FILE, TRAINED_ON, "ranks.parquet", "curves.csv")
@@ -43,12 +45,19 @@ def publish(
         _copy(run, folder)
         lost = _to_delta(run, folder, bits) if bits else None
         run_card(run, repo, licence, lost, bits).save(folder / "README.md")
-        with _hub(repo):
-            api = HfApi(endpoint=endpoint)
-            api.create_repo(repo, private=private, exist_ok=True)
-            told = f"Run {run.name}"
-            commit = api.upload_folder(repo_id=repo, folder_path=folder, commit_message=told, delete_patterns="*")
-    return str(commit.commit_url), lost
+        return _upload(folder, repo, "model", f"Run {run.name}", private, endpoint), lost
+
+
+def publish_card(data: Path, repo: str, *, licence: str = "", private: bool = True, endpoint: str | None = None) -> str:
+    """Uploads the card and the summary of the prepared data set in the folder ``data``, not the data; the address.
+
+    ``repo`` is one of data sets. Raises ``DataError`` (no such data set) or ``ConfigError`` (what the hub refuses).
+    """
+    with tempfile.TemporaryDirectory(prefix="calrec-push-") as name:
+        folder = Path(name)
+        data_card(data, licence).save(folder / "README.md")
+        shutil.copy(summary_file(data), folder)
+        return _upload(folder, repo, "dataset", f"Card of {data.name}", private, endpoint)
 
 
 def fetch(repo: str, out: Path, *, revision: str | None = None, base: str = "", endpoint: str | None = None) -> None:
@@ -67,6 +76,16 @@ def fetch(repo: str, out: Path, *, revision: str | None = None, base: str = "", 
             raise DataError(f"--repo={repo} holds no {METRICS_FILE}: it was not pushed by calrec")
         if (folder / BEST / DELTA_FILE).is_file():
             _from_delta(folder, base)
+
+
+def _upload(folder: Path, repo: str, kind: str, told: str, private: bool, endpoint: str | None) -> str:
+    with _hub(repo):
+        api = HfApi(endpoint=endpoint)
+        api.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo, repo_type=kind, folder_path=folder, commit_message=told, delete_patterns="*"
+        )
+    return str(commit.commit_url)
 
 
 def _copy(run: Path, folder: Path) -> None:

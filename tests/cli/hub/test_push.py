@@ -29,6 +29,8 @@ def test_push_prints_what_a_delta_loses_and_the_address(monkeypatch, capsys):
     [
         (["push", "--run=nowhere", "--repo=lab/run"], "error: --run=nowhere holds no metrics.json: give the folder"),
         (["push", "--run=nowhere", "--repo=lab/run", "--bits=3"], "error: --bits=3 must be one of 2, 4, 8"),
+        (["push", "--data=no", "--repo=lab/run"], "error: --data=no holds no no.prepare.json: give a folder of calrec"),
+        (["push", "--data=no", "--repo=lab/run", "--delta"], "error: --delta is about weights, --data has none"),
         (["pull", "--repo=lab/run", "--out=/"], "error: --out=/ exists: give another folder"),
     ],
 )

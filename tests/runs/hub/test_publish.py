@@ -16,7 +16,7 @@ from calrec_recbole.backbone import load_backbone
 from calrec_recbole.errors import BackboneError, ConfigError, DataError
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run
-from calrec_recbole.runs.hub.publish import fetch, publish
+from calrec_recbole.runs.hub.publish import fetch, publish, publish_card
 
 REPO, COMMIT = "lab/run", "c" * 40
 
@@ -41,7 +41,7 @@ class Hub(BaseHTTPRequestHandler):
             return self.reply(
                 {"files": [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in asked]}
             )
-        assert path == f"/api/models/{REPO}/commit/main", path
+        assert path == f"/api/{self.server.kind}s/{REPO}/commit/main", path
         for line in map(json.loads, body.splitlines()):
             value = line["value"]
             if line["key"] == "file":
@@ -53,11 +53,11 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         path = unquote(urlsplit(self.path).path)
         files = self.server.files
-        if path.startswith(f"/api/models/{REPO}/tree/"):
+        if path.startswith(f"/api/{self.server.kind}s/{REPO}/tree/"):
             return self.reply(
                 [{"type": "file", "path": name, "size": len(data), "oid": "0"} for name, data in files.items()]
             )
-        if path.startswith(f"/api/models/{REPO}"):
+        if path.startswith(f"/api/{self.server.kind}s/{REPO}"):
             return self.reply({"id": REPO, "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]})
         data = files.get(path.removeprefix(f"/{REPO}/resolve/{COMMIT}/"))
         return self.reply(data or b"", status=404 if data is None else 200)
@@ -84,7 +84,7 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.daemon_threads = True
-    server.files, server.created, server.refuses = {}, [], False
+    server.files, server.created, server.refuses, server.kind = {}, [], False, "model"
     server.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -157,3 +157,14 @@ def test_what_cannot_be_pushed_or_pulled_is_told_in_one_line(finished, hub, tmp_
         publish(finished, REPO, endpoint=hub.address)
     assert "\n" not in str(told.value)
     assert not (tmp_path / "back").exists()
+
+
+def test_the_card_of_a_data_set_goes_without_the_data(hub, toys):
+    hub.kind = "dataset"
+    assert publish_card(toys, REPO, endpoint=hub.address) == f"{hub.address}/{REPO}/commit/{COMMIT}"
+    assert hub.created[0]["type"] == "dataset"
+    assert sorted(hub.files) == ["README.md", "Toys.prepare.json"]
+    assert b"# Toys\n" in hub.files["README.md"]
+    hub.refuses = True
+    with pytest.raises(ConfigError, match=r"--repo=lab/run: the hub refuses .*hf auth login"):
+        publish_card(toys, REPO, endpoint=hub.address)
