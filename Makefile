@@ -29,7 +29,7 @@ demo: $(INSTALLED)  ## CALRec, Last Item Repeater and popularity on RecBole's ml
 	$(BIN)/calrec demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses=2 --dist=loadfile
 
 smoke: $(INSTALLED)  ## a minute of tests, for another Python: make smoke PYTHON=python3.13 VENV=.venv-3.13
 	$(BIN)/python -m pytest tests/data tests/retrieval tests/test_examples.py tests/plugin/test_compat.py

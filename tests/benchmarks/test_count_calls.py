@@ -24,7 +24,9 @@ def benchmark():
     return module
 
 
-@pytest.mark.parametrize(("users", "dense", "limit"), [(48, True, 9000), (512, False, 40000)])
+@pytest.mark.parametrize(
+    ("users", "dense", "limit"), [(48, True, 9000), pytest.param(512, False, 40000, marks=pytest.mark.slow)]
+)
 def test_a_step_takes_few_calls_and_waits_once(benchmark, users, dense, limit):
     """In bfloat16, which takes more of them than float32."""
     data = benchmark.random_data(users, WORDS)
