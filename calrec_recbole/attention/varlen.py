@@ -11,7 +11,7 @@ __all__ = ["Segments", "fused", "varlen_attention", "varlen_attention_in_loops"]
 
 LARGEST_HEAD = 256  # what FlashAttention takes
 HEAD_MULTIPLE = 8
-TWO = 2  # queries: of one a sequence the kernel puts heads in the place of queries, which needs one in each
+FEWEST = 2  # queries of a sequence: told of one, the kernel puts heads in their place, and needs one in each
 
 
 class Segments(NamedTuple):
@@ -71,7 +71,7 @@ def varlen_attention(
         value,
         queries.starts,
         keys.starts,
-        max(TWO, queries.longest),
+        max(FEWEST, queries.longest),
         keys.longest,
         dropout,
         causal,
