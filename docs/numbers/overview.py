@@ -50,7 +50,7 @@ CLAIMS: dict[str, list[Claim]] = {
             "1,024 test users NDCG@10 .0632/.0599 and Recall@1 .0410/.0332 where SASRec has .0540 and .0244",
             [None, *pair(ON_GPU, "ndcg@10"), *pair(ON_GPU, "recall@1"), *SASREC_THERE],
         ),
-        Says("(p = .14, expected)", [SASREC_ON_1024.test("t_p", "ndcg@10", "exp")]),
+        Says("(p = .14, expected,", [SASREC_ON_1024.test("t_p", "ndcg@10", "exp")]),
         Says("(p = .67 optimistic, uncorrected; .17 pessimistic, corrected;", NDCG_P),
         Says(
             "users 9,471/9,461, items 5,291/5,282, purchases 66,728/66,644",
