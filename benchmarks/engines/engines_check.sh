@@ -22,13 +22,16 @@ if [ ! -f "$folder/.installed" ]; then
   touch "$folder/.installed"
 fi
 stop() { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
-answers() { for _ in $(seq 300); do "$python" -c "import sys, urllib.request as u; u.urlopen(sys.argv[1])" "$1/v1/models" 2>/dev/null && return; kill -0 "$server"; sleep 1; done; }
+answers() { for _ in $(seq 1800); do "$python" -c "import sys, urllib.request as u; u.urlopen(sys.argv[1])" "$1/v1/models" 2>/dev/null && return; kill -0 "$server"; sleep 1; done; echo "no answer from $1" >&2; return 1; }
 
-"$folder/xllamacpp/bin/python" benchmarks/engines/llama_server.py "$weights" 8765 & server=$!
 trap stop EXIT
-answers http://127.0.0.1:8765
-"$ours" $check "$weights" --native --url http://127.0.0.1:8765
-stop
+[ -f "$folder/float32.gguf" ] || "$ours" benchmarks/engines/float32_gguf.py "$weights" "$folder/float32.gguf"
+for served in "$weights" "$folder/float32.gguf"; do
+  "$folder/xllamacpp/bin/python" benchmarks/engines/llama_server.py "$served" 8765 & server=$!
+  answers http://127.0.0.1:8765
+  "$ours" $check "$weights" --native --url http://127.0.0.1:8765
+  stop
+done
 
 [ -d "$folder/weights" ] || "$ours" $check "$weights" --save "$folder/weights"
 export VLLM_CPU_KVCACHE_SPACE=1 PYTHONPATH=$PWD

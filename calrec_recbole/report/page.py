@@ -21,6 +21,7 @@ from calrec_recbole.report.tables.cells import TableRow
 from calrec_recbole.report.tables.cost_table import TITLES, cost_table
 from calrec_recbole.report.tables.dataset_table import FIELDS, DataColumn
 from calrec_recbole.report.tables.differences import LEVEL, differences
+from calrec_recbole.report.tables.list_table import list_table
 
 __all__ = ["Overall", "page"]
 
@@ -95,6 +96,7 @@ def _view(section: Section, drawings: Sequence[Drawing], looks: Mapping[str, Loo
         "configs": [(row.label, run, _settings(run)) for row in section.finished for run in row.runs],
         "lead": lead(section),
         "ties": [(row.label, row.runs[0].ties) for row in section.finished if row.runs[0].ties],
+        "lists": list_table(section.finished),
         "samples": [
             (row.label, _samples(row.runs[0])) for row in section.finished if row.runs[0].environment.get("samples")
         ],

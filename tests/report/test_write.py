@@ -1,5 +1,6 @@
 """The results folder as a whole, and what its page says."""
 
+import json
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree
@@ -164,11 +165,14 @@ def test_a_page_is_made_again_without_its_run_folders(run_writer, tmp_path, no_p
             table = pd.read_parquet(folder / "ranks.parquet")
             masked = {f"{case}_masked": [None, *table[case][1:]] for case in ("optimistic", "pessimistic")}
             table.assign(**masked).to_parquet(folder / "ranks.parquet")
+        metrics = json.loads((folder / "metrics.json").read_text())
+        (folder / "metrics.json").write_text(json.dumps(metrics | {"lists": {"coverage_exp@10": 0.5}}))
     entries.append(Entry("Pop", "Pop", "Arts", "", error="it broke"))
     manifest = Manifest("x", "A title", "calrec compare ...", paper=2, reference="LIR", entries=entries)
     write_report(manifest, tmp_path / "kept")
     first = (tmp_path / "kept" / "report.html").read_text()
     assert "Without the last item" in first
+    assert first.count("What the lists show") == 2
     assert "the units are users" in first
     shutil.rmtree(tmp_path / "runs")
     for file in ("report.html", "results.parquet", "table.tex", "table.md"):

@@ -77,7 +77,8 @@ class Run:
             return self
         means = metric_vectors(self.ranks.loc[users], list(self.test)).mean()
         test = {str(name): float(value) for name, value in means.items()}
-        return replace(self, metrics={**self.metrics, "test": test}, users=users)
+        kept = {key: value for key, value in self.metrics.items() if key != "lists"}  # which are over all of its users
+        return replace(self, metrics={**kept, "test": test}, users=users)
 
     @property
     def model(self) -> str:
