@@ -200,7 +200,7 @@ OTHER_TESTS = {  # a module without a test of its name -> the test that covers i
 }
 OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several rooms
     *("test_packaging.py", "test_structure.py", "examples/test_calrec_in_one_page.py"),
-    "examples/test_comparison_notebook.py",
+    *("examples/test_comparison_notebook.py", "engines/milvus/test_milvus_server.py"),
     *("configs/test_settings_live.py", "engines/servers/test_openai_run.py"),
     *(f"benchmarks/test_{name}.py" for name in ("count_calls", "gpu_scientific", "sampling_calls")),
     *("benchmarks/test_training_benchmark.py", "baselines/test_baselines_resume.py"),

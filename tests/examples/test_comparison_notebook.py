@@ -22,7 +22,6 @@ def test_no_output_is_kept_and_each_cell_has_a_name(cells):
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
 
 
-@pytest.mark.slow  # two runs on ml-100k
 def test_it_runs_as_it_stands(cells, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
