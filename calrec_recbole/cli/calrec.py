@@ -11,7 +11,7 @@ from typing import NoReturn
 from calrec_recbole import __version__
 from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean
 
-__all__ = ["main", "say_loading"]
+__all__ = ["main", "say_loading", "spin_briefly"]
 
 COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
     "import": "data_sets.import_data",
@@ -31,6 +31,7 @@ COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
 }
 USAGE_ERROR, INTERRUPTED = 2, 130
 AGAIN = "the same command starts again"
+SPINS = "1000"  # about a microsecond; GNU's default lasts milliseconds
 
 
 class _Parser(argparse.ArgumentParser):
@@ -89,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     After Ctrl-C a line says how to go on, in the words that the subcommand set as ``goes_on``.
     """
+    spin_briefly()
     goes_on = AGAIN
     try:
         arguments = _parse(argv)
@@ -108,6 +110,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\ninterrupted: {goes_on}", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def spin_briefly() -> None:
+    """Has OpenMP's waiting threads (GNU's, as in torch's wheels) give their core away soon, unless the environment says
+    how they wait. Beside another busy process a waiting thread else holds the core that the awaited one needs.
+
+    Call it before torch is loaded. Source: https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def say_loading() -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from calrec_recbole.cli.calrec import say_loading
+from calrec_recbole.cli.calrec import say_loading, spin_briefly
 from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.runs.sigterm import EXIT, Terminated
 
@@ -46,6 +46,7 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Answers 0; 2 after an error of the user, told in one line; 130 after Ctrl-C, 143 after SIGTERM."""
+    spin_briefly()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if not arguments or {"-h", "--help"} & set(arguments):

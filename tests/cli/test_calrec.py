@@ -1,12 +1,14 @@
 """`calrec` itself: help is quick, light and complete."""
 
+import contextlib
+import os
 import re
 import subprocess
 import sys
 
 import pytest
 
-from calrec_recbole.cli import stats
+from calrec_recbole.cli import run_recbole, stats
 from calrec_recbole.cli.calrec import COMMANDS, build_parser, main, spelled
 
 LIGHT = """
@@ -73,3 +75,20 @@ def test_an_error_of_the_system_is_one_line(tmp_path, capsys, monkeypatch):
     assert main(["prepare", "--reviews=r.json", "--out=taken", "--min_user_events=1"]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith(("error", "Traceback"))]
     assert len(lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "spins"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)]
+)
+@pytest.mark.parametrize("command", ["calrec", "run_recbole"])
+def test_waiting_threads_give_their_core_away_unless_the_user_says_how(
+    command, environment, spins, monkeypatch, capsys
+):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    ask_for_help = {"calrec": main, "run_recbole": run_recbole.main}[command]
+    with contextlib.suppress(SystemExit):
+        ask_for_help(["--help"])
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
