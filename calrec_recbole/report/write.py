@@ -79,6 +79,7 @@ def _write_pages(manifest: Manifest, contents: "Contents", out: Path) -> None:
     from calrec_recbole.report.page import page
     from calrec_recbole.report.plots.all_plots import draw_plots
     from calrec_recbole.report.plots.looks import looks_of
+    from calrec_recbole.report.tables.row_notes import ties_note
     from calrec_recbole.report.tables.text_tables import latex, markdown
 
     (out / "plots").mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,9 @@ def _write_pages(manifest: Manifest, contents: "Contents", out: Path) -> None:
     told = {one.dataset: one.users_note for one in sections}
     below = {
         one.dataset: [
-            f"{line.removesuffix('.')}." for line in (one.users_note, one.gain_note, *one.row_notes, *one.notes) if line
+            f"{line.removesuffix('.')}."
+            for line in (one.users_note, one.gain_note, ties_note(one.finished), *one.row_notes, *one.notes)
+            if line
         ]
         for one in sections
     }

@@ -38,7 +38,7 @@ CLAIMS: dict[str, list[Claim]] = {
         ),
         Says("-.0050, p = .35", [GRAPH.test(one, "ndcg@10", "exp") for one in ("difference", "t_p")]),
         Says(".0640/.0623/.0604", NDCG_OF_AGAIN),
-        Says("So .0008 of NDCG@10", [NDCG_OF_AGAIN[1] - NDCG_OF_FIRST[1]]),
+        Says("The two are .0008 of NDCG@10", [NDCG_OF_AGAIN[1] - NDCG_OF_FIRST[1]]),
         Says("(p = .77)", [P_OF_TWO]),
         Untraced("of a script that was not kept", [".191", ".174", ".162", "(100 % by"]),
     ],

@@ -61,7 +61,8 @@ CLAIMS: dict[str, list[Claim]] = {
         Untraced(NO_RANKS, ["t-test p below 1e-12", "-.0176/-.0170, p below 1e-30", "by .0176 (p below 1e-30"]),
         Says("19.98 nats and .0461 (pessimistic)", [None, FINETUNED.curve(640)]),
         Says("20.58 nats and .0496 (of", [None, FROM_SCRATCH.curve(1280)]),
-        Says("after 1,200 at 15.86 and .0537", [None, None, FINETUNED.curve(1200)]),
+        Says("; after 1,200 at 15.86 and .0537,", [None, None, FINETUNED.curve(1200)]),
+        Says("A has 15.42 and .0559 after 1,920", [None, FROM_SCRATCH.curve(1920), None]),
         TableOf(
             "Table 3: the ablation in small",
             {

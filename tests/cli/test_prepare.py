@@ -62,13 +62,17 @@ def test_own_files_of_any_name_and_no_metadata(tmp_path, capsys):
     assert (tmp_path / "dataset" / "Mine" / "Mine.item").read_text(encoding="utf-8").splitlines()[1] == "a\t\t\t\t"
 
 
-def test_name_and_metadata_of_ones_own(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("source", "category"),
+    [([], "Main"), (["--category-source=main_cat"], "Main"), (["--category-source=path"], "X Y")],
+)
+def test_name_and_metadata_of_ones_own(source, category, tmp_path, capsys):
     write(tmp_path / "Core_5.json", reviews())
     write(tmp_path / "things", [{"asin": "a", "title": "Saw", "category": ["X", "Y"], "main_cat": "Main"}])
-    options = ["--reviews=Core_5.json", "--meta=things", "--name=Own", "--category-source=main_cat", "--no-dedup"]
+    options = ["--reviews=Core_5.json", "--meta=things", "--name=Own", "--no-dedup", *source]
     code, _, errors = run(capsys, "prepare", *options, "--min-user-events=2", "--ties=item")
     assert (code, errors) == (0, [])
-    assert "a\tSaw\tMain\t\t" in (tmp_path / "dataset" / "Own" / "Own.item").read_text(encoding="utf-8")
+    assert f"a\tSaw\t{category}\t\t" in (tmp_path / "dataset" / "Own" / "Own.item").read_text(encoding="utf-8")
     summary = json.loads((tmp_path / "dataset" / "Own" / "Own.prepare.json").read_text(encoding="utf-8"))
     assert summary["settings"]["dedup"] is False
     assert summary["settings"]["min_user_events"] == 2

@@ -18,8 +18,8 @@ def write(folder, inter, item=None):
     return folder
 
 
-def test_words_are_split_at_white_space_and_their_case_counts():
-    assert count_words(["A a-b, a", "", "A-B, c"]) == (5, 5)
+def test_words_are_split_at_white_space_and_told_apart_in_lower_case():
+    assert count_words(["A a-b, a", "", "A-B, c"]) == (5, 3)
 
 
 def test_words_of_the_template_count_labels_and_unknown(tmp_path):

@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -7,6 +8,7 @@ from recbole.trainer import S3RecTrainer, Trainer
 from recbole.utils import InputType
 
 from calrec_recbole.errors import ConfigError, ScoreError
+from calrec_recbole.evaluation.rank_table import RankTable
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.plugin.data.prepared import prepare
 from calrec_recbole.plugin.runner import build_model
@@ -99,6 +101,24 @@ def test_training_leaves_the_best_weights(prepared, tmp_path):
         for weight in model.parameters():
             weight.zero_()
     assert trainer.evaluate(data.valid) == expected == result
+
+
+def table_of(optimistic, pessimistic):
+    """One user's."""
+    return RankTable(*(torch.tensor([rank]) for rank in (1, 1, optimistic, pessimistic, 0, 0, 0, 0)))
+
+
+@pytest.mark.parametrize(("metric", "epoch", "score"), [("mrr_pes", 1, 1 / 3), ("mrr_exp", 0, 761 / 280 / 8)])
+def test_the_case_of_ties_that_selects_the_weights_can_be_chosen(metric, epoch, score, prepared, tmp_path, monkeypatch):
+    """Over the ranks 1 to 8 the mean of 1 / rank is 761 / 280 / 8 = .340, above that of rank 3 without a tie."""
+    config, _, data = prepared
+    config["epochs"], config["valid_metric"] = 2, metric
+    trainer = trainer_for("SASRec")(config, build_model(config, data.train.dataset))
+    tables = iter([table_of(1, 8), table_of(3, 3)])
+    monkeypatch.setattr(trainer, "evaluate_ranks", lambda *_, **__: next(tables))
+    best, _ = trainer.fit(data.train, data.valid)
+    assert best == pytest.approx(score)
+    assert json.loads((tmp_path / "checkpoint" / "state.json").read_text())["epoch"] == epoch
 
 
 def test_without_data_there_is_no_result(prepared):

@@ -6,7 +6,7 @@ import pytest
 
 from calrec_recbole.report.inputs.finished_runs import read_run
 from calrec_recbole.report.tables.metric_tables import metric_table
-from calrec_recbole.report.tables.row_notes import row_notes
+from calrec_recbole.report.tables.row_notes import row_notes, ties_note
 from calrec_recbole.report.tables.text_tables import latex, markdown
 from tests.report.tables.test_metric_tables import rows
 
@@ -60,3 +60,9 @@ def test_commits_are_told_and_the_one_of_most_rows_comes_last(write_run):
     assert row_notes(rows(*new, without, labels=["B", "C", "D"])) == [
         "Code: D of an unrecorded commit; the other rows of b."
     ]
+
+
+def test_the_share_of_targets_that_tie_is_told(write_run):
+    """LIR's ranks (1, 2), (1, 2), (11, 30), (1, 4): all four tie, over 2, 2, 20 and 4 items."""
+    assert ties_note(rows(write_run("SASRec"), write_run("LIR"))) == "Targets that tie: LIR 100.0 % (over 7.0 items)."
+    assert ties_note(rows(write_run("SASRec", name="other"))) == ""
