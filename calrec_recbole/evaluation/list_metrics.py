@@ -133,13 +133,14 @@ def rows_of(places: Tensor) -> list[int]:
 class GatheredLists:
     """The lists of a test: the counts of every K of ``topk`` for the metrics ``names``, and the top ``kept`` items.
 
-    Items are numbered as in the scores, where 0 is the pad item.
+    Items are numbered as in the scores, where 0 is the pad item. ``widest_tie``: see ``top_items``.
     """
 
     names: Sequence[str]
     topk: Sequence[int]
     kept: int
     values: ItemValues
+    widest_tie: int = 0
 
     def __post_init__(self) -> None:
         self.counts = [ListCounts(k, self.values) for k in sorted(set(self.topk))] if self.names else []
@@ -153,7 +154,7 @@ class GatheredLists:
             for count in self.counts:
                 count.add(block, lowest)
             if self.kept:
-                best = top_items(block, self.kept, lowest)
+                best = top_items(block, self.kept, lowest, self.widest_tie)
                 found = TopItems(*(column.cpu() for column in best))
                 self.tables.append((own[found.rows], found))
 
@@ -169,9 +170,10 @@ class GatheredLists:
         return {key: value for name, count in counts for key, value in count.summary([name]).items()}
 
     def frame(self, user_ids: Sequence[str], item_ids: Sequence[str]) -> pd.DataFrame:
-        """The top items: ``user_id, place, item_id, score, chance``, users in the order of ``user_ids``."""
+        """The top items: ``user_id, place, item_id, score, chance, left_out``, users in the order of ``user_ids``."""
         users = torch.cat([own for own, _ in self.tables])
-        items, scores, chances = (torch.cat([found[part] for _, found in self.tables]) for part in (1, 2, 3))
+        found = [torch.cat(column) for column in zip(*(best[1:] for _, best in self.tables), strict=True)]
+        items, scores, chances, left_out = found
         order = torch.argsort(users, stable=True)
         users, items = users[order], items[order] + 1
         starts = torch.searchsorted(users, users)
@@ -181,5 +183,6 @@ class GatheredLists:
             "item_id": np.asarray(item_ids, dtype=object)[items.numpy()],
             "score": scores[order].double().numpy(),
             "chance": chances[order].numpy(),
+            "left_out": left_out[order].numpy(),
         }
         return pd.DataFrame(columns)

@@ -1,8 +1,10 @@
 """Scores or top-K lists of any system in files: a NumPy matrix, or rows of user, item, score (Parquet, csv, TREC)."""
 
 import csv
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,9 @@ from calrec_recbole.durable_files import replacing_file
 from calrec_recbole.errors import DataError, must_be_one_of
 from calrec_recbole.stored_files import reading
 
-__all__ = ["FORMATS", "NOT_LISTED", "WRITTEN", "ScoreRows", "check_scores", "read_scores", "write_scores"]
+__all__ = ["FORMATS", "NOT_LISTED", "WRITTEN", "ScoreRows", "check_scores", "list_notes", "read_scores", "write_scores"]
+
+logger = logging.getLogger(__name__)
 
 NOT_LISTED = float(np.finfo(np.float64).min)  # of an item that a list lacks
 COLUMNS = ("user_id", "item_id", "score")
@@ -22,11 +26,17 @@ MATRIX = ".npy"
 
 
 class ScoreRows:
-    """(n,) places of the user, of the item, and scores, of ``n_users`` users; no pair stands twice."""
+    """(n,) places of the user, of the item, and scores, of some users; no pair stands twice.
 
-    def __init__(self, users: NDArray[np.int64], items: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
+    ``cut_ties``: users whose list ends within a tie, as far as the file tells.
+    """
+
+    def __init__(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], scores: NDArray[np.float64], cut_ties: int = 0
+    ) -> None:
         order = np.argsort(users, kind="stable")
         self.users, self.items, self.scores = users[order], items[order], scores[order]
+        self.cut_ties = cut_ties
 
     def block(self, users: NDArray[np.int64], n_items: int) -> NDArray[np.float64]:
         """(B,) places of users -> (B, n_items) scores, ``NOT_LISTED`` where there is none."""
@@ -39,6 +49,8 @@ class ScoreRows:
 
 class _Matrix:
     """As ``ScoreRows``, of a matrix that stays on disk."""
+
+    cut_ties = 0
 
     def __init__(self, scores: NDArray[np.float64]) -> None:
         self.scores = scores
@@ -56,53 +68,121 @@ def check_scores(file: Path) -> None:
 
 
 def read_scores(file: Path, users: Sequence[str], items: Sequence[str]) -> ScoreRows | _Matrix:
-    """The scores of ``users`` for ``items``; those of other users are left out.
+    """The scores of ``users`` for ``items``; those of other users are left out, which the log tells.
 
-    Raises ``DataError`` for a user without a score, an unknown item, a pair that stands twice, a matrix of another
-    shape.
+    Raises ``DataError`` for a user without a score, an unknown item, an id or a score that is missing, a pair that
+    stands twice, a matrix of another shape.
     """
     if file.suffix == MATRIX:
-        return _matrix(file, len(users), len(items))
+        return _matrix(file, users, items)
     with reading(f"{file} cannot be read", ADVICE):
         table = FORMATS[file.suffix](file)
     if "score" not in table and "rank" in table:
-        table["score"] = -table["rank"]
+        table["score"] = -_numbers(file, table, "rank")
     if lacking := [name for name in COLUMNS if name not in table]:
         raise DataError(f"{file} lacks the column(s) {', '.join(lacking)}: {ADVICE}")
-    with reading(f"{file} holds scores that are no numbers", ADVICE):
-        scores = table["score"].to_numpy(dtype=np.float64)
-    return _rows(file, table, scores, users, items)
+    if not len(table):
+        raise DataError(f"{file} has no rows: {ADVICE}")
+    for name in COLUMNS[:2]:
+        missing = (table[name].isna() | (table[name].astype(str) == "")).to_numpy()
+        if missing.any():
+            raise DataError(f"{file} has {missing.sum()} rows without {name}, the first is row {missing.argmax() + 1}")
+    table["score"] = _numbers(file, table, "score")
+    return _rows(file, table, users, items)
 
 
-def _matrix(file: Path, n_users: int, n_items: int) -> _Matrix:
+def _numbers(file: Path, table: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    try:
+        return table[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as problem:
+        row, value = next((row, one) for row, one in enumerate(table[name], 1) if not _is_number(one))
+        raise DataError(f"{file}: the {name} {value!r} of row {row} is no number: {ADVICE}") from problem
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def list_notes(found: Mapping[str, float], system: str) -> list[str]:
+    """What numbers are worth that come of lists of ``system``: a line on targets in no list, one on ties that are cut.
+
+    ``found``: ``targets``, those ``unlisted``, ``shortest`` (items of the shortest list without its target) and
+    ``cut_ties`` (lists that end within a tie); without them there is nothing to say.
+    """
+    notes = []
+    if found.get("unlisted"):
+        notes.append(
+            f"MRR of {system} is a lower bound, as are its metrics at K above {found['shortest']} (the shortest list): "
+            f"{found['unlisted']} of {found['targets']} targets stand in no list and rank last."
+        )
+    if found.get("cut_ties"):
+        notes.append(
+            f"The metrics of {system} are not exact: {found['cut_ties']} of {found['targets']} lists end within a tie "
+            "and lack others of its items."
+        )
+    return notes
+
+
+def _matrix(file: Path, users: Sequence[str], items: Sequence[str]) -> _Matrix:
     with reading(f"{file} cannot be read", ADVICE):
         scores = np.load(file, mmap_mode="r", allow_pickle=False)
-    if scores.shape != (n_users, n_items) or scores.dtype.kind not in "fiu":
+    if not isinstance(scores, np.ndarray):
+        raise DataError(f"{file} is an archive of arrays (.npz): write the one matrix by numpy.save")
+    wanted = len(users), len(items)
+    if scores.shape != wanted or scores.dtype.kind not in "fiu":
         raise DataError(
-            f"{file} holds {scores.dtype} of shape {scores.shape}; wanted numbers of shape {(n_users, n_items)}: test "
-            "users by items, in the order in which calrec export writes both"
+            f"{file} holds {scores.dtype} of shape {scores.shape}; wanted numbers of shape {wanted}: test users by "
+            "items, in the order in which calrec export writes both"
         )
+    for row, user in enumerate(users):
+        if (unknown := np.isnan(scores[row])).any():
+            raise _no_number(file, user, items[int(unknown.argmax())])
     return _Matrix(scores)
 
 
-def _rows(
-    file: Path, table: pd.DataFrame, scores: NDArray[np.float64], users: Sequence[str], items: Sequence[str]
-) -> ScoreRows:
-    rows = pd.Index(users).get_indexer(pd.Index(table["user_id"].astype(str)))
-    columns = pd.Index(items).get_indexer(pd.Index(table["item_id"].astype(str)))
+def _no_number(file: Path, user: str, item: str) -> DataError:
+    return DataError(f"{file}: the score of user {user!r} for item {item!r} is NaN: give a number")
+
+
+def _rows(file: Path, table: pd.DataFrame, users: Sequence[str], items: Sequence[str]) -> ScoreRows:
+    named = table["user_id"].astype(str)
+    rows = pd.Index(users).get_indexer(pd.Index(named))
     tested = rows >= 0
-    unknown = tested & (columns < 0)
-    if unknown.any():
-        example = table["item_id"][unknown].iloc[0]
-        raise DataError(f"{file} scores {unknown.sum()} times an item that is no candidate, such as {example!r}")
     without = np.setdiff1d(np.arange(len(users)), rows[tested])
     if len(without):
-        raise DataError(f"{file} has no score for {len(without)} of {len(users)} test users, as {users[without[0]]!r}")
-    pairs = rows[tested].astype(np.int64) * len(items) + columns[tested]
-    if len(np.unique(pairs)) < len(pairs):
+        hint = "" if tested.all() else f"; its other users look like {named[~tested].iloc[0]!r}"
+        raise DataError(
+            f"{file} has no score for {len(without)} of {len(users)} test users, as {users[without[0]]!r}{hint}"
+        )
+    if not tested.all():
+        others = named[~tested].nunique()
+        logger.info("%s: left out %d rows of %d users who are not tested", file, (~tested).sum(), others)
+    table, rows = table[tested], rows[tested].astype(np.int64)
+    columns = pd.Index(items).get_indexer(pd.Index(table["item_id"].astype(str))).astype(np.int64)
+    if (unknown := columns < 0).any():
+        example = table["item_id"][unknown].iloc[0]
+        raise DataError(f"{file} scores {unknown.sum()} times an item that is no candidate, such as {str(example)!r}")
+    if len(np.unique(rows * len(items) + columns)) < len(rows):
         raise DataError(f"{file} scores a pair of user and item twice")
-    kept = np.where(np.isneginf(scores[tested]), NOT_LISTED, scores[tested])
-    return ScoreRows(rows[tested].astype(np.int64), columns[tested].astype(np.int64), kept)
+    scores = table["score"].to_numpy()
+    if (absent := np.isnan(scores)).any():
+        first = int(absent.argmax())
+        raise _no_number(file, users[rows[first]], items[columns[first]])
+    kept = np.where(np.isneginf(scores), NOT_LISTED, scores)
+    return ScoreRows(rows, columns, kept, len(np.unique(rows[_in_cut_tie(table)])))
+
+
+def _in_cut_tie(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows share their score with items that their list lacks, by the columns of our own lists."""
+    if "left_out" in table:
+        return np.asarray(pd.to_numeric(table["left_out"], errors="coerce") > 0)
+    if "chance" in table:
+        return np.asarray(pd.to_numeric(table["chance"], errors="coerce") < 1)
+    return np.zeros(len(table), bool)
 
 
 def _read_trec(file: Path) -> pd.DataFrame:

@@ -142,7 +142,8 @@ def _run(
         users["test_in_all"] = len(data.test.dataset)
         test = ranks.summary(trainer.metric_names) if len(ranks) else {}
         lists = trainer.lists.summary() if trainer.lists and len(ranks) else {}
-        result = RunResult(folder, dict(valid), test, float(score), users, left, lists)
+        given = dict(getattr(model, "given_lists", {}))
+        result = RunResult(folder, dict(valid), test, float(score), users, left, lists, given)
     if not processes.first:
         return result
     found = environment(settings.seed, trainer.device, hashes, cost)

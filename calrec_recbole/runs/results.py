@@ -40,6 +40,7 @@ class RunResult:
     users: dict[str, int]
     left: int = 0
     lists: dict[str, float] = field(default_factory=dict)  # metrics of the test's top-K lists
+    given_lists: dict[str, int] = field(default_factory=dict)  # of lists from a file, see ``list_notes``
 
 
 def write_results(
@@ -61,7 +62,8 @@ def write_results(
     left = {LEFT: result.left} if result.left else {}
     ties = {"ties": tie_summary(ranks.optimistic, ranks.pessimistic)} if len(ranks) else {}
     of_lists = {"lists": result.lists} if result.lists else {}
-    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, **of_lists, **ties, **left})
+    given = {"given_lists": result.given_lists} if result.given_lists else {}
+    write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, **of_lists, **ties, **given, **left})
 
 
 def write_validation(folder: Path, found: dict[str, Any], result: RunResult) -> None:

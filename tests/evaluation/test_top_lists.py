@@ -32,6 +32,20 @@ def test_the_list_is_that_of_the_items_in_their_order(scores, k):
         assert best.scores[best.rows == row].tolist() == [own[item] for item in expected]
 
 
+@given(scores=st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=6), k=st.integers(1, 6))
+def test_a_tie_at_the_cut_is_whole_where_it_is_narrow(scores, k):
+    ordered = sorted(scores, reverse=True)
+    last = ordered[min(k, len(scores)) - 1]
+    across = len(scores) > k and ordered[k] == last
+    for widest in (0, 3):
+        best = top_items(torch.tensor([scores]), k, widest_tie=widest)
+        whole = across and scores.count(last) <= widest
+        expected = [one for one in ordered if one >= last] if whole else ordered[:k]
+        assert best.scores.tolist() == expected
+        lacking = scores.count(last) - expected.count(last)
+        assert best.left_out.tolist() == [lacking if one == last else 0 for one in expected]
+
+
 def test_what_is_not_retrieved_is_in_no_list():
     scores = torch.tensor([[3.0, -1.0, -1.0, 2.0], [-1.0, -1.0, -1.0, -1.0]])
     assert tie_chances(scores, 3, unretrieved=-1.0).tolist() == [[1, 0, 0, 1], [0, 0, 0, 0]]

@@ -11,7 +11,8 @@ and their bounds, which calrec report and the tests of calrec compare read as an
 
 The file holds rows of user_id, item_id and score (.parquet, .csv; .trec or .run in TREC's columns), or is a matrix of
 test users by items (.npy), in the order of calrec export. Higher is better, equal scores are ties. Where it holds
-top-K lists, a target that its list lacks ranks last: metrics up to K are exact, MRR is a lower bound."""
+top-K lists, a target that its list lacks ranks last: metrics up to K are exact, unless a list ends within a tie and
+lacks others of its items; MRR is a lower bound."""
 
 EXAMPLES = """examples:
   calrec export --dataset=ml-100k --out=exported          what to train on, whom to test, which items to score

@@ -14,7 +14,8 @@ __all__ = ["add_parser", "run"]
 
 DESCRIPTION = """Recommends items with a finished run of any model: after a history of item ids, oldest first, or to
 users of its test, after the history that they had there. A CALRec run also takes items as free texts, and tells the
-generated text behind each item. With --out and no user, the lists of all test users are written."""
+generated text behind each item. With --out and no user, the lists of all test users are written; such a list has all
+items that tie at its end, so it may be longer than --top."""
 
 MATRIX = ".npy"
 
@@ -94,14 +95,16 @@ def _write_matrix(loaded: Any, file: Path) -> None:
 
 def _of_users(loaded: Any, arguments: argparse.Namespace) -> None:
     from calrec_recbole.evaluation.score_files import write_scores
-    from calrec_recbole.plugin.exchange.run_lists import of_users
+    from calrec_recbole.plugin.exchange.run_lists import WIDEST_TIE, of_users
 
-    found = of_users(loaded, arguments.top, _ids(arguments.user))
-    if arguments.out:
-        write_scores(arguments.out, found, loaded[1].__class__.__name__)
-        print(f"{arguments.out}: {found['user_id'].nunique():,} users, {len(found):,} rows")
-    else:
+    found = of_users(loaded, arguments.top, _ids(arguments.user), WIDEST_TIE if arguments.out else 0)
+    if not arguments.out:
         _print(loaded, found, arguments.json)
+        return
+    write_scores(arguments.out, found, loaded[1].__class__.__name__)
+    print(f"{arguments.out}: {found['user_id'].nunique():,} users, {len(found):,} rows")
+    if cut := found.loc[found["left_out"] > 0, "user_id"].nunique():
+        print(f"of {cut:,} users more than {WIDEST_TIE:,} items tie at place {arguments.top}: their ties are cut there")
 
 
 def _after_history(loaded: Any, arguments: argparse.Namespace) -> None:
@@ -115,7 +118,7 @@ def _after_history(loaded: Any, arguments: argparse.Namespace) -> None:
 
 def _print(loaded: Any, found: "pd.DataFrame", as_json: bool) -> None:
     """With the items' texts, where there are any."""
-    prepared = loaded[2].prepared
+    prepared, found = loaded[2].prepared, found.drop(columns="left_out")
     if not prepared.item_problem:
         texts = dict(zip(prepared.items[1:], prepared.catalogue.texts, strict=True))
         found = found.assign(text=found["item_id"].map(texts))

@@ -12,8 +12,8 @@ from recbole.model.abstract_recommender import SequentialRecommender
 from recbole.utils import InputType
 from torch import Tensor
 
-from calrec_recbole.errors import ConfigError
-from calrec_recbole.evaluation.score_files import NOT_LISTED, check_scores, read_scores
+from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.evaluation.score_files import NOT_LISTED, check_scores, list_notes, read_scores
 from calrec_recbole.plugin.training.tie_aware_trainer import UntrainedTrainer
 from calrec_recbole.setting_groups import no_effect, settings_of
 
@@ -45,7 +45,9 @@ class GivenScores(SequentialRecommender):
         self.row_of = torch.full((len(prepared.users),), -1)
         self.row_of[tested] = torch.arange(len(tested))
         self.table = read_scores(Path(self.file), [prepared.users[user] for user in tested], prepared.items[1:])
-        self._warn_of_lists(test[self.ITEM_ID].numpy() - 1)
+        self.given_lists = self._lists(test[self.ITEM_ID].numpy() - 1)
+        for line in list_notes(self.given_lists, Path(self.file).name):
+            logger.warning(line)
 
     @classmethod
     def check_settings(cls, config: Any, processes: int) -> None:
@@ -55,21 +57,24 @@ class GivenScores(SequentialRecommender):
             raise ConfigError("scores_file is empty: name the file of scores")
         check_scores(Path(file))
 
-    def _warn_of_lists(self, targets: np.ndarray) -> None:
-        places = np.arange(len(targets))
-        missing = sum(
-            int((self.table.block(rows, self.n_items - 1)[np.arange(len(rows)), targets[rows]] == NOT_LISTED).sum())
-            for rows in np.array_split(places, max(1, len(places) // 512))
-        )
-        if missing:
-            logger.warning(
-                f"{self.file}: {missing} of {len(targets)} targets are not in their user's list and rank last: metrics "
-                "beyond the length of the lists, and MRR, are lower bounds"
-            )
+    def _lists(self, targets: np.ndarray) -> dict[str, int]:
+        """What ``list_notes`` tells of the file: its targets, how many of them no list holds, the length of the
+        shortest of the lists that lack theirs, and the lists that cut a tie; empty where every item has a score.
+        """
+        missing, shortest = 0, self.n_items - 1
+        for rows in np.array_split(np.arange(len(targets)), max(1, len(targets) // 512)):
+            scores = self.table.block(rows, self.n_items - 1)
+            unlisted = scores[np.arange(len(rows)), targets[rows]] == NOT_LISTED
+            missing += int(unlisted.sum())
+            shortest = int((scores[unlisted] > NOT_LISTED).sum(axis=1).min(initial=shortest))
+        found = {"unlisted": missing, "cut_ties": self.table.cut_ties}
+        return {"targets": len(targets), "shortest": shortest, **found} if any(found.values()) else {}
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
-        """(B, n_items) float64, the pad item -inf."""
+        """(B, n_items) float64, the pad item -inf. Raises ``DataError`` for a user who is not tested."""
         rows = self.row_of[interaction[self.USER_ID].cpu()].numpy()
+        if (rows < 0).any():
+            raise DataError(f"{self.file} was read for the users of the test alone: it has no scores of others")
         found = torch.from_numpy(self.table.block(rows, self.n_items - 1))
         return torch.nn.functional.pad(found, (1, 0), value=-torch.inf).to(self.device)
 

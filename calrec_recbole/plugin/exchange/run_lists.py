@@ -11,17 +11,20 @@ from recbole.data.interaction import Interaction
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.evaluation import GatheredLists
 from calrec_recbole.plugin.data.user_rows import rows_of_users
+from calrec_recbole.plugin.exchange.given_scores import GivenScores
 from calrec_recbole.plugin.registry import trained_on_events
 from calrec_recbole.plugin.reload import LoadedRun
 from calrec_recbole.plugin.training.tie_aware_trainer import trainer_for
 
-__all__ = ["after_history", "of_users", "score_matrix"]
+__all__ = ["WIDEST_TIE", "after_history", "of_users", "score_matrix"]
+
+WIDEST_TIE = 1000  # items: of a file's tie at the cut, more would make of a list of ten one of the whole catalogue
 
 
-def of_users(run: LoadedRun, k: int, users: Sequence[str] = ()) -> pd.DataFrame:
+def of_users(run: LoadedRun, k: int, users: Sequence[str] = (), widest_tie: int = 0) -> pd.DataFrame:
     """The top ``k`` of each of ``users`` (ids of the data set; empty = all), after the history that the test gives.
 
-    Columns as ``topk.parquet``. Raises ``DataError`` for a user who is not tested.
+    Columns as ``topk.parquet``; ``widest_tie`` as for ``top_items``. Raises ``DataError`` for a user who is not tested.
     """
     data = run.test_data
     if users:
@@ -30,7 +33,7 @@ def of_users(run: LoadedRun, k: int, users: Sequence[str] = ()) -> pd.DataFrame:
         if unknown := [user for user in users if user not in tested]:
             raise DataError(f"{unknown[0]!r} is no user of the test{did_you_mean(unknown[0], tested)}")
         data = rows_of_users(data, users)
-    lists = _lists(run, k)
+    lists = _lists(run, k, widest_tie)
     for own, scores in _trainer(run).scores(data):
         lists.add(own, scores, getattr(run.model, "unretrieved", None))
     return lists.frame(run.dataset.prepared.users, run.dataset.prepared.items)
@@ -47,7 +50,7 @@ def after_history(run: LoadedRun, history: Sequence[str], k: int) -> pd.DataFram
     Raises ``DataError`` for an unknown item, ``ConfigError`` for a model that reads users, or more than items.
     """
     model, prepared = run.model, run.dataset.prepared
-    if trained_on_events(type(model)):
+    if trained_on_events(type(model)) or isinstance(model, GivenScores):
         raise ConfigError(f"{run.config['model']} knows users, not histories: give --user=ID")
     known = {item: number for number, item in enumerate(prepared.items[1:], start=1)}
     if unknown := [item for item in history if item not in known]:
@@ -77,5 +80,5 @@ def _trainer(run: LoadedRun) -> Any:
     return trainer_for(run.config["model"])(run.config, run.model)
 
 
-def _lists(run: LoadedRun, k: int) -> GatheredLists:
-    return GatheredLists([], [], k, run.dataset.prepared.item_values)
+def _lists(run: LoadedRun, k: int, widest_tie: int = 0) -> GatheredLists:
+    return GatheredLists([], [], k, run.dataset.prepared.item_values, widest_tie)

@@ -36,12 +36,13 @@ CONFIG_SHAPE: dict[Any, Any] = {  # of what a report reads of them; see ``misfit
         ...: object,
     },
 }
-METRICS_SHAPE = {
+METRICS_SHAPE: dict[str, Any] = {
     "test": {...: NUMBER},
     "valid?": {...: NUMBER},
     "left?": int,
     "ties?": {...: NUMBER},
     "lists?": {...: NUMBER},
+    "given_lists?": {"targets": int, "shortest": int, "unlisted": int, "cut_ties": int},
 }
 ENVIRONMENT_SHAPE = {
     **{"command?": str, "versions?": {...: str}, "data_sha256?": {...: str}, "users?": {...: int}},

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from calrec_recbole.evaluation.score_files import list_notes
 from calrec_recbole.report.rows import Row
 from calrec_recbole.report.tables.cost_table import UNTRAINED
 
@@ -12,8 +13,11 @@ UNRECORDED = "an unrecorded commit"
 
 
 def row_notes(rows: Sequence[Row]) -> list[str]:
-    """A line on the rows that were stopped, one on those without a curve, one on the commits."""
-    return [line for line in (_stopped(rows), _unknown(rows), _commits(rows)) if line]
+    """A line on the rows that were stopped, one on those without a curve, those on the rows of given lists, one on the
+    commits.
+    """
+    of_lists = [line for row in rows for line in list_notes(row.runs[0].metrics.get("given_lists", {}), row.label)]
+    return [line for line in (_stopped(rows), _unknown(rows), *of_lists, _commits(rows)) if line]
 
 
 def ties_note(rows: Sequence[Row]) -> str:

@@ -14,6 +14,8 @@ from calrec_recbole.evaluation import read_ranks
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.report.inputs.labels import manifest_of
+from calrec_recbole.report.tables.row_notes import row_notes
+from tests.report.tables.test_metric_tables import rows
 
 LISTS = {"list_metrics": ["coverage", "popularity", "gini", "novelty"]}
 
@@ -69,14 +71,28 @@ def test_lists_are_exact_up_to_their_length_and_told_to_be_no_more(tmp_path, sas
     top = tmp_path / "top.parquet"
     assert main(["recommend", f"--run={sasrec.folder}", f"--out={top}", "--top=10"]) == 0
     folder = evaluated(tmp_path, top)
-    found = json.loads((folder / "metrics.json").read_text())["test"]
+    whole = json.loads((folder / "metrics.json").read_text())
+    found, missed = whole["test"], int((read_ranks(sasrec.folder)["optimistic"] > 10).sum())
+    assert whole["given_lists"] == {"targets": 39, "unlisted": missed, "shortest": 10, "cut_ties": 0}
     assert {name: found[name] for name in found if "mrr" not in name} == (
         {name: sasrec.test[name] for name in found if "mrr" not in name}
     )
     assert found["mrr_pes"] < sasrec.test["mrr_pes"]
-    missed = int((read_ranks(sasrec.folder)["optimistic"] > 10).sum())
-    told = f"{missed} of 39 targets are not in their user's list and rank last"
-    assert told in (folder / "log.txt").read_text()
+    assert f"{missed} of 39 targets stand in no list and rank last" in (folder / "log.txt").read_text()
+    assert any(f"{missed} of 39 targets stand in no list" in line for line in row_notes(rows(folder)))
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".trec"])
+def test_lists_that_end_within_ties_are_exact_as_they_have_the_whole_tie(tmp_path, data, ending):
+    settings = {"data_path": str(data), "output_dir": str(tmp_path / "runs"), "gpu_id": "", "show_progress": False}
+    own = run("LIR", "Slice", overrides={**settings, "retrieval": "okapi", "text_attributes": ["category"]}, show=False)
+    top = tmp_path / f"lir{ending}"
+    assert main(["recommend", f"--run={own.folder}", f"--out={top}", "--top=10"]) == 0
+    found = json.loads((evaluated(tmp_path, top) / "metrics.json").read_text())
+    upto = [name for name in own.test if "@" in name]
+    assert own.test["ndcg_pes@10"] < own.test["ndcg_exp@10"] < own.test["ndcg_opt@10"]
+    assert {name: found["test"][name] for name in upto} == pytest.approx({name: own.test[name] for name in upto})
+    assert found["given_lists"]["cut_ties"] == 0
 
 
 def test_a_report_calls_the_system_by_its_name(tmp_path, sasrec):
