@@ -4,6 +4,7 @@ CalrecError (ValueError)
 ├── ConfigError     a setting: unknown, of the wrong kind, or out of range
 ├── DataError       a file or a table that cannot be used as it is
 ├── BackboneError   a language model or tokenizer that cannot be loaded or does not fit
+├── OwnModelError   the code of a model of the user's own has raised
 ├── ScoreError      scores that cannot be ranked (NaN, wrong shape), a training that diverged
 └── StorageError    a disk or a quota that is full
 """
@@ -16,6 +17,7 @@ __all__ = [
     "CalrecError",
     "ConfigError",
     "DataError",
+    "OwnModelError",
     "ScoreError",
     "StorageError",
     "did_you_mean",
@@ -39,6 +41,10 @@ class DataError(CalrecError):
 
 class BackboneError(CalrecError):
     """A language model or tokenizer cannot be loaded or does not fit."""
+
+
+class OwnModelError(CalrecError):
+    """The code of a model of the user's own has raised; ``__cause__`` is what."""
 
 
 class ScoreError(CalrecError):

@@ -32,6 +32,8 @@ SEPARATORS = ("field_separator", "seq_separator")  # any text, "," and "|" too; 
 
 INTERVALS = ("user_inter_num_interval", "item_inter_num_interval")  # "[5,inf)" in RecBole's way, which is not YAML
 
+NAMES = ("model", "dataset")  # "module:" and "007" are texts
+
 EITHER_KIND: dict[str, tuple[type, ...]] = {  # settings that RecBole takes in more than one form
     "topk": (int, list),
     "gpu_id": (str, int, list),
@@ -98,6 +100,8 @@ def parse_value(text: str, name: str = "value") -> Any:
     """
     if name.removeprefix("--") in INTERVALS:
         return text.strip("\"'")
+    if name.removeprefix("--") in NAMES:
+        return text.strip().strip("\"'") or None
     if name.removeprefix("--") in SEPARATORS and not (len(text) > 2 and text[0] == text[-1] and text[0] in "\"'"):
         return text.replace("\\t", "\t")
     shown = repr(text) if len(text) <= LONGEST else f"{text[:LONGEST]!r}..."

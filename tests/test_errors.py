@@ -8,7 +8,7 @@ from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean, must_b
 
 def test_every_error_is_one_that_a_user_can_mend():
     kinds = [getattr(errors, name) for name in errors.__all__ if isinstance(getattr(errors, name), type)]
-    assert len(kinds) == 6
+    assert len(kinds) == 7
     assert all(issubclass(kind, CalrecError) and issubclass(kind, ValueError) for kind in kinds)
 
 

@@ -43,6 +43,7 @@ def test_arguments():
 
 def test_recboles_intervals_are_texts():
     given = ["--user_inter_num_interval=[5,inf)", "--item_inter_num_interval=[5,10]"]
+    assert parse_arguments(["--model=my_models:", "--dataset=007"]) == {"model": "my_models:", "dataset": "007"}
     assert parse_arguments(given) == {"user_inter_num_interval": "[5,inf)", "item_inter_num_interval": "[5,10]"}
     assert faults({"item_inter_num_interval": [5, 10]}, {}, {"item_inter_num_interval"}, "SASRec")
 

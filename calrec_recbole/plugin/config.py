@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from recbole.config import Config as RecBoleConfig
 from recbole.model.abstract_recommender import AbstractRecommender
-from recbole.utils import ModelType
+from recbole.utils import InputType, ModelType
 
 from calrec_recbole.data.atomic import AtomicSettings
 from calrec_recbole.engines.xla.lazy_graph import XLA, xla_device
@@ -208,6 +208,8 @@ class Config(RecBoleConfig):
 
     def _set_default_parameters(self) -> None:
         _check_evaluation(self.model, self.final_config_dict)
+        if is_own(self.model):
+            _check_input_type(self.model_class, self.final_config_dict)
         super()._set_default_parameters()
 
     def _init_device(self) -> None:
@@ -272,6 +274,19 @@ def _load_named_features(final: dict[str, Any]) -> None:
     if named and isinstance(final.get("load_col"), dict) and final["load_col"].get("item") != "*":
         present = final["load_col"].get("item") or [final["ITEM_ID_FIELD"]]
         final["load_col"]["item"] = [*present, *(column for column in named if column not in present)]
+
+
+def _check_input_type(model: type[Any], final: Mapping[str, Any]) -> None:
+    """Raises ``ConfigError`` for a class that does not say which rows it is trained on."""
+    advice = (
+        "write input_type = InputType.POINTWISE in the class, or InputType.PAIRWISE for a negative item beside each "
+        "target (from recbole.utils import InputType)"
+    )
+    if not hasattr(model, "input_type"):
+        if final.get("loss_type") not in ("CE", "BPR"):
+            raise ConfigError(f"{model.__module__}.{model.__qualname__} has no input_type: {advice}")
+    elif not isinstance(model.input_type, InputType):
+        raise ConfigError(f"{model.__module__}.{model.__qualname__} has input_type={model.input_type!r}: {advice}")
 
 
 def _check_evaluation(model: str, final: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.stored_files import one_line
 
-__all__ = ["is_own", "module_found", "own_class", "own_files"]
+__all__ = ["NOT_OWN", "is_own", "module_found", "module_of", "own_class", "own_files"]
 
 NOT_OWN = ("recbole.", "calrec_recbole.", "torch.")
 
@@ -43,6 +43,18 @@ def module_found(model: str, taken: Collection[str]) -> str:
     if found is None:
         raise ConfigError(f"model={model!r}: there is no module {module}, neither in {here} nor installed")
     return model
+
+
+def module_of(dotted: str) -> str:
+    """How ``package.module.Class`` or ``module.py`` is written as an address; empty where it is neither.
+
+    >>> module_of("my_models.NextItem"), module_of("shop/my_models.py"), module_of("v1.5")
+    ('my_models:NextItem', 'shop.my_models:CLASS', '')
+    """
+    if dotted.endswith(".py"):
+        return f"{'.'.join(Path(dotted).with_suffix('').parts)}:CLASS"
+    module, _, name = dotted.rpartition(".")
+    return f"{module}:{name}" if all(part.isidentifier() for part in (*module.split("."), name)) else ""
 
 
 def own_class(model: str, load: Callable[[str], Any]) -> type[Any]:

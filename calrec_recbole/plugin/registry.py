@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from calrec_recbole.errors import ConfigError, did_you_mean
-from calrec_recbole.plugin.own_models import is_own, module_found, own_class
+from calrec_recbole.plugin.own_models import is_own, module_found, module_of, own_class
 
 __all__ = [
     "OURS",
@@ -127,6 +127,8 @@ def known_model(name: str) -> str:
                 f"here: take a sequential one ({', '.join(FOR_EXAMPLE)}) or a general one (BPR, LightGCN), or run it "
                 "by RecBole's own command"
             )
+        if "." in name and (module := module_of(name)):
+            raise ConfigError(f"model={name!r} is no name of a model; one of your own is {module}")
         hint = did_you_mean(name, known_models()) or f"; known: {', '.join(known_models())}"
         raise ConfigError(f"model={name!r} is unknown{hint}")
     return address

@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,9 +17,10 @@ from calrec_recbole.plugin.data.data_settings import SourceSettings
 from calrec_recbole.plugin.data.input_hashes import edited_since_prepare, input_hashes
 from calrec_recbole.plugin.data.prepared import Prepared, prepare
 from calrec_recbole.plugin.data.split import check_same_split
-from calrec_recbole.plugin.registry import model_class
+from calrec_recbole.plugin.registry import is_own, model_class
 from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.training.epoch_resume import LAST
+from calrec_recbole.plugin.training.own_model_guard import guarded, own_code, try_scores
 from calrec_recbole.plugin.training.several_processes import claimed, joined
 from calrec_recbole.plugin.training.tie_aware_trainer import Tested, trainer_for
 from calrec_recbole.plugin.training.trim_padding import TrimSettings, trimmed
@@ -132,6 +133,8 @@ def _run(
         logger.warning("%s; left out: ties of text, equivalent items, slices by text", prepared.item_problem)
     with cost.phase("train"):
         trainer = trainer_for(settings.model)(config, model)
+        if is_own(settings.model):
+            try_scores(model, data.valid, config["device"])
         score, valid = trainer.train_once(data.train, data.valid, show_progress, watch.validated if watch else None)
     with cost.phase("evaluate"):
         trainer.load_weights(folder / CHECKPOINT)
@@ -191,10 +194,12 @@ def build_model(config: Config, train_dataset: Any) -> Any:
     settings = settings_of(RunSettings, config)
     init_seed(settings.seed, settings.reproducibility)
     wanted = model_class(settings.model)
+    own = is_own(settings.model)
     wanted = trimmed(wanted) if settings_of(TrimSettings, config).trim_padding else wanted
     try:
-        with quiet_about_recbole():
-            return wanted(config, train_dataset).to(config["device"])
+        with quiet_about_recbole(), own_code(wanted, "__init__") if own else nullcontext():
+            model = wanted(config, train_dataset).to(config["device"])
+        return guarded(model, train_dataset.item_num) if own else model
     except CalrecError:
         raise
     except torch.OutOfMemoryError:

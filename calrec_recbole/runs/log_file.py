@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from calrec_recbole.durable_files import writing
-from calrec_recbole.errors import CalrecError
+from calrec_recbole.errors import CalrecError, OwnModelError
 
 __all__ = ["logging_to"]
 
@@ -69,7 +69,9 @@ def _warnings_logged() -> Iterator[None]:
 
 def _tell_end(to_file: logging.Handler, problem: BaseException) -> None:
     reason = " ".join(str(problem).split()) or type(problem).__name__
-    record = logging.LogRecord("calrec_recbole", logging.ERROR, __file__, 0, "ended by: %s", (reason,), None)
+    cause = problem.__cause__ if isinstance(problem, OwnModelError) else None
+    trace = (type(cause), cause, cause.__traceback__) if cause else None
+    record = logging.LogRecord("calrec_recbole", logging.ERROR, __file__, 0, "ended by: %s", (reason,), trace)
     with suppress(OSError, CalrecError):  # the disk is full
         to_file.handle(record)
 
@@ -80,7 +82,8 @@ def logging_to(file: Path, level: str = "INFO", quiet: bool = False) -> Iterator
 
     With ``quiet`` the terminal shows warnings only.
 
-    Python's warnings go there too, and an error that ends the block to ``file``: whoever catches it tells the user.
+    Python's warnings go there too, and an error that ends the block to ``file``, of an ``OwnModelError`` with its
+    traceback: whoever catches it tells the user.
     """
     root = logging.getLogger()
     before = root.level

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calrec_recbole.errors import CalrecError, ConfigError, DataError
+from calrec_recbole.errors import CalrecError, ConfigError, DataError, OwnModelError
 from calrec_recbole.runs.curves import CURVES_FILE
 from calrec_recbole.setting_groups import effective
 from calrec_recbole.stored_files import read_json
@@ -67,7 +67,8 @@ def model_label(model: str) -> str:
 def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
     """Yields ``parent/name`` for this process alone; where that run is finished, ``name-2``, ``name-3``, ...
 
-    Where the block ends in a ``CalrecError`` before it kept anything, the folder goes again: a setting was refused. An
+    Where the block ends in a ``CalrecError`` before it kept anything, the folder goes again: a setting was refused (an
+    ``OwnModelError`` leaves it: the traceback is in the log). An
     unfinished folder is emptied; with ``resumes`` stays what a run goes on from. One that a limit of time ended is
     yielded as it is, its results until others replace them. Raises ``ConfigError`` while another process works in it.
     """
@@ -84,6 +85,8 @@ def claim(parent: Path, name: str, resumes: bool = False) -> Iterator[Path]:
                 temporary.unlink()
             try:
                 yield folder
+            except OwnModelError:
+                raise
             except CalrecError:
                 _drop_unbegun(folder)
                 raise

@@ -75,6 +75,15 @@ class OwnVAE(MultiVAE):
     pass
 
 
+class Unsaid(SequentialRecommender):
+    def full_sort_predict(self, interaction):
+        return torch.zeros(len(interaction), self.n_items)
+
+
+class Text(Unsaid):
+    input_type = "pointwise"
+
+
 class Bare(nn.Module):
     pass
 '''
@@ -153,6 +162,10 @@ FAULTS = {
     "mine.nowhere:LastItems": "there is no module mine.nowhere",
     "nowhere.models:LastItems": "nowhere.models cannot be imported: .*No module named 'nowhere'",
     "mine/models.py:LastItems": "names a file: write mine.models:LastItems",
+    "mine.models:Unsaid": r"error: mine.models.Unsaid has no input_type: write input_type = InputType.POINTWISE",
+    "mine.models:Text": "mine.models.Text has input_type='pointwise': write",
+    "mine.models.LastItems": "is no name of a model; one of your own is mine.models:LastItems",
+    "mine/models.py": "one of your own is mine.models:CLASS",
     "mine.models:": "must be package.module:Class",
     "mine.models:a.b": "must be package.module:Class",
     "mine.models:SASRec": "SASRec is the name of a model that is known",
@@ -169,7 +182,7 @@ def test_what_cannot_be_run_is_one_line(own, tmp_path, tiny_settings, capsys, ad
     assert main([f"--model={address}", *(f"--{key}={value}" for key, value in tiny_settings.items())]) == 2
     told = [line for line in capsys.readouterr().err.splitlines() if line != "loading torch and RecBole ..."]
     assert len(told) == 1
-    assert told[0].startswith("error: model=")
+    assert told[0].startswith(("error: model=", "error: mine.models."))
     assert re.search(FAULTS[address], told[0])
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from recbole.data.interaction import Interaction
 
-from calrec_recbole.errors import ConfigError, DataError, did_you_mean
+from calrec_recbole.errors import ConfigError, DataError, OwnModelError, did_you_mean
 from calrec_recbole.evaluation import GatheredLists
 from calrec_recbole.plugin.data.user_rows import rows_of_users
 from calrec_recbole.plugin.exchange.given_scores import GivenScores
@@ -68,7 +68,9 @@ def after_history(run: LoadedRun, history: Sequence[str], k: int) -> pd.DataFram
     with torch.no_grad():
         try:
             scores = model.full_sort_predict(row.to(run.config["device"])).view(1, -1)
-        except (KeyError, NotImplementedError) as problem:
+        except (KeyError, NotImplementedError, OwnModelError) as problem:
+            if isinstance(problem, OwnModelError) and not isinstance(problem.__cause__, KeyError):
+                raise
             raise ConfigError(
                 f"{run.config['model']} reads more than the items of a history: give --user=ID, of the test"
             ) from problem
