@@ -18,6 +18,7 @@ generated text behind each item. With --out and no user, the lists of all test u
 items that tie at its end, so it may be longer than --top."""
 
 MATRIX = ".npy"
+TOP = 10
 
 
 def add_parser(subparsers: Any) -> None:
@@ -38,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
     )
     given.add_argument("--user", metavar="ID,ID,...", help="users of the test")
     add("--out", type=Path, metavar="FILE", help="users' lists: .parquet, .csv or .trec; .npy = scores of all items")
-    add("--top", type=int, default=10, metavar="K", help="how many items (default: 10)")
+    add("--top", type=int, metavar="K", help=f"how many items (default: {TOP})")
     add("--seed", type=int, default=0, help="CALRec: seed of the samples (default: 0)")
     add("--json", action="store_true", help="print JSON instead of a table")
     parser.set_defaults(run=run, parser=parser)
@@ -66,14 +67,23 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if arguments.top < 1:
+    if arguments.top is not None and arguments.top < 1:
         raise ConfigError(f"--top={arguments.top} must be at least 1")
+    for name in ("history", "user"):
+        given = getattr(arguments, name)
+        if given is not None and not _ids(given):
+            raise ConfigError(f"--{name}={given} names none: give ids, a comma between two")
     if not (arguments.history or arguments.text or arguments.user or arguments.out):
         raise ConfigError("give --history=ID,ID,... or --user=ID, or --out=FILE for all test users")
     if arguments.out and (arguments.history or arguments.text):
         raise ConfigError("--out takes the lists of users: leave --history and --text out")
     if arguments.out:
         must_be_one_of("the ending of --out", arguments.out.suffix, (".parquet", ".csv", ".trec", MATRIX))
+        if arguments.json:
+            raise ConfigError(f"--json prints, and --out={arguments.out} writes: give one of them")
+        if arguments.out.suffix == MATRIX and (arguments.user or arguments.top):
+            raise ConfigError(f"--out={arguments.out} holds all test users and items: leave --user and --top out")
+    arguments.top = arguments.top or TOP
 
 
 def _ids(text: str | None) -> list[str]:

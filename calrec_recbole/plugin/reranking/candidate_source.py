@@ -15,9 +15,11 @@ from calrec_recbole.plugin.data.prepared import Prepared
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.reranking.candidates import scaled
 from calrec_recbole.reranking.rerank_settings import LOGPROB, RerankSettings
+from calrec_recbole.setting_files import read_settings
 
 __all__ = ["FirstStage", "check_first_stage", "first_stage"]
 
+GIVEN = "GivenScores"
 FirstStage = Callable[[Any], NDArray[np.float64]]  # rows -> (B, n_items)
 
 
@@ -32,6 +34,9 @@ def check_first_stage(rerank: RerankSettings) -> None:
     for source in sources:
         if not Path(source).expanduser().is_dir():
             raise ConfigError(f"rerank_from={source!r} is no folder: give that of a finished run")
+        config = Path(source).expanduser() / "config.yaml"
+        if config.is_file() and read_settings(config).get("model") == GIVEN:
+            raise ConfigError(f"rerank_from={source!r} has scores of the test users alone: give the run of a model")
     if len(sources) > 1 and rerank.rerank_by == LOGPROB:
         raise ConfigError(
             "rerank_from names several runs, whose scaled scores are no log-probabilities: set rerank_by=texts"

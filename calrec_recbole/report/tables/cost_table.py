@@ -10,14 +10,14 @@ from calrec_recbole.report.rows import Row
 from calrec_recbole.report.tables.cells import ABSENT
 from calrec_recbole.runs.environment import device_text
 
-__all__ = ["TITLES", "UNTRAINED", "CostCell", "budget", "cost_table", "duration", "mebibytes", "tuned"]
+__all__ = ["TITLES", "CostCell", "budget", "cost_table", "duration", "is_trained", "mebibytes", "tuned"]
 
 TITLES = (
     *("Training", "Evaluation, a user", "Peak memory", "Parameters", "Training allowed", "Tuning", "On"),
     *("Users, validation", "Users, test"),
 )
 UNKNOWN = "not recorded"
-UNTRAINED = ("Pop", "LIR")
+UNTRAINED = ("Pop", "LIR", "RecentPop", "TransitionGraph", "GivenScores")
 LINE = 16  # characters of a cell that stays in one line
 
 
@@ -46,12 +46,18 @@ def _cells(row: Row) -> list[CostCell]:
         CostCell(duration(row.train_seconds), row.train_seconds),
         _cell(row.test_milliseconds, f"{row.test_milliseconds:.2f} ms"),
         _cell(row.memory, mebibytes(row.memory)),
-        _parameters(row.model, found.get("parameters")),
-        CostCell(budget(row.model, config)),
+        _parameters(0 if not is_trained(row) else found.get("parameters")),
+        CostCell(budget(str(config["model"]), config) if is_trained(row) else "none"),
         CostCell(tuned(config)),
         CostCell(device_text(found.get("devices", {}))),
         *(_count(users.get(part)) for part in ("valid", "test")),
     ]
+
+
+def is_trained(row: Row) -> bool:
+    """Whether the row's model has parameters to learn, as far as its runs tell."""
+    run = row.runs[0]
+    return run.config["model"] not in UNTRAINED and run.environment.get("parameters") != 0
 
 
 def _cell(value: float, text: str) -> CostCell:
@@ -62,8 +68,8 @@ def _count(number: int | None) -> CostCell:
     return CostCell(f"{number:,}", number) if number else CostCell(ABSENT)
 
 
-def _parameters(model: str, number: int | None) -> CostCell:
-    if number == 0 or model in UNTRAINED:
+def _parameters(number: int | None) -> CostCell:
+    if number == 0:
         return CostCell("none", 0)
     return CostCell(UNKNOWN) if number is None else CostCell(_short(number), number)
 
@@ -87,7 +93,7 @@ def budget(model: str, config: Any) -> str:
     >>> budget("S3RecText", {"epochs": 300, "pretrain_epochs": 15, "stopping_step": 10})
     '15 + 300 epochs, patience 10'
     """
-    if model in UNTRAINED or config.get("train_steps") == 0:
+    if config.get("train_steps") == 0:
         return "none"
     if "train_steps" in config:
         return f"{config['train_steps']:,} steps of {config.get('train_batch_size', '?')} users"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from calrec_recbole.evaluation.score_files import list_notes
 from calrec_recbole.report.rows import Row
-from calrec_recbole.report.tables.cost_table import UNTRAINED
+from calrec_recbole.report.tables.cost_table import is_trained
 
 __all__ = ["STOPPED", "row_notes", "ties_note"]
 
@@ -37,7 +37,7 @@ def _stopped(rows: Sequence[Row]) -> str:
 
 def _unknown(rows: Sequence[Row]) -> str:
     """Rows that were trained for epochs, of which no validation was kept."""
-    by_epochs = [row for row in rows if row.model not in UNTRAINED and row.runs[0].step_name == "epoch"]
+    by_epochs = [row for row in rows if is_trained(row) and row.runs[0].step_name == "epoch"]
     names = _joined([row for row in by_epochs if not all(run.curve.steps for run in row.runs)])
     return f"How the training ended is unknown, as no learning curve is there: {names}." if names else ""
 

@@ -8,13 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import recbole
+import torch
 
 from calrec_recbole.cli.calrec import main
+from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation import read_ranks
+from calrec_recbole.plugin.exchange.run_lists import after_history
 from calrec_recbole.plugin.reload import load_run
+from calrec_recbole.plugin.reranking.candidate_source import check_first_stage
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.report.inputs.labels import manifest_of
 from calrec_recbole.report.tables.row_notes import row_notes
+from calrec_recbole.reranking.rerank_settings import RerankSettings
 from tests.report.tables.test_metric_tables import rows
 
 LISTS = {"list_metrics": ["coverage", "popularity", "gini", "novelty"]}
@@ -59,7 +64,7 @@ def evaluated(tmp_path, scores, *more, name="Mine"):
 def test_every_format_gives_the_numbers_of_the_run(tmp_path, sasrec, ending):
     scores = tmp_path / f"scores{ending}"
     where = [f"--run={sasrec.folder}", f"--out={scores}"]
-    assert main(["recommend", *where, "--top=100000"]) == 0
+    assert main(["recommend", *where, *(["--top=100000"] if ending != ".npy" else [])]) == 0
     folder = evaluated(tmp_path, scores, "--list_metrics=[coverage,popularity,gini,novelty]")
     found = json.loads((folder / "metrics.json").read_text())
     assert found["test"] == sasrec.test
@@ -121,6 +126,12 @@ def test_it_is_reloaded_as_any_run(tmp_path, sasrec):
     main(["recommend", f"--run={sasrec.folder}", f"--out={scores}"])
     loaded = load_run(evaluated(tmp_path, scores))
     batch = next(iter(loaded.test_data))[0]
+    with pytest.raises(ConfigError, match="GivenScores knows users, not histories: give --user=ID"):
+        after_history(loaded, loaded.dataset.prepared.items[1:2], 3)
+    with pytest.raises(DataError, match=r"scores.npy was read for the users of the test alone"):
+        loaded.model.full_sort_predict({"user_id": torch.tensor([1, 0])})
+    with pytest.raises(ConfigError, match="has scores of the test users alone: give the run of a model"):
+        check_first_stage(RerankSettings(str(loaded.config["run_dir"])))
     assert loaded.model.full_sort_predict(batch)[:, 1:].numpy() == pytest.approx(np.load(scores))
 
 

@@ -91,8 +91,14 @@ def test_the_commands(tiny_settings, tmp_path, capsys):
     for given, fault in {
         "--history=a": "BPR knows users",
         "--text=Glue": "is no CALRec run",
+        "--user=,": "--user=, names none",
+        "--history=": "--history= names none",
+        "--top=0": "--top=0 must be at least 1",
+        "--user=u1 --out=m.npy": "--out=m.npy holds all test users and items: leave --user and --top out",
+        "--top=10 --out=m.npy": "leave --user and --top out",
+        "--out=a.csv --json": "--json prints, and --out=a.csv writes",
         "--top=3": "give --history=ID,ID,... or --user=ID",
         f"--out={tmp_path}/x.xml": "ending of --out='.xml' must be one of .parquet",
     }.items():
-        assert main(["recommend", f"--run={folder}", given]) == 2
+        assert main(["recommend", f"--run={folder}", *given.split()]) == 2
         assert fault in capsys.readouterr().err

@@ -3,9 +3,12 @@
 import json
 import math
 
+import pytest
+
 from calrec_recbole.report.inputs.manifest import Entry, Manifest
 from calrec_recbole.report.rows import rows_of
 from calrec_recbole.report.tables.cost_table import TITLES, budget, cost_table
+from calrec_recbole.report.tables.row_notes import row_notes
 
 
 def costs(folder):
@@ -43,6 +46,18 @@ def test_parameters_are_told_where_they_were_recorded(write_run):
     assert costs(write_run("LIR"))["Parameters"].text == "none"
 
 
+@pytest.mark.parametrize(("model", "parameters"), [("LIR", None), ("GivenScores", None), ("Own", 0)])
+def test_what_is_not_trained_has_no_budget(write_run, model, parameters):
+    folder = write_run(model, ranks=[(1, 1)], epochs=300)
+    (folder / "curves.csv").unlink()
+    file = folder / "environment.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"parameters": parameters}))
+    found = costs(folder)
+    assert (found["Training allowed"].text, found["Parameters"].text) == ("none", "none")
+    row = Entry("Mine", "Mine", "Tiny", str(folder))  # given scores go by the name of their system
+    assert row_notes(rows_of(Manifest("x", "X", entries=[row]))) == []
+
+
 def test_nothing_recorded_is_a_dash(write_run):
     folder = write_run("SASRec")
     (folder / "environment.json").write_text("{}")
@@ -52,7 +67,6 @@ def test_nothing_recorded_is_a_dash(write_run):
 
 def test_budgets():
     assert budget("CALRec", {"train_steps": 0, "epochs": 300}) == "none"
-    assert budget("LIR", {"epochs": 300}) == "none"
     assert budget("UniSRec", {"epochs": 25, "pretrain_epochs": 300, "stopping_step": 10}) == "25 epochs, patience 10"
     assert budget("Recformer", {"epochs": 12, "stage2_epochs": 3, "pretrain_epochs": 5}) == "12 + 3 epochs"
     assert budget("Other", {}) == "not recorded"
