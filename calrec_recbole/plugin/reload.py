@@ -9,6 +9,7 @@ from recbole.utils import init_seed
 
 from calrec_recbole.errors import DataError
 from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.data.data_settings import SourceSettings
 from calrec_recbole.plugin.data.prepared import Prepared, prepare, sha256
 from calrec_recbole.plugin.own_models import own_files
 from calrec_recbole.plugin.run_settings import RunSettings
@@ -77,6 +78,9 @@ def _check_data(prepared: Prepared, folder: Path) -> None:
     if changed:
         names = ", ".join(changed)
         raise DataError(f"{folder} ran on other data: {names} in {prepared.folder} differs; prepare it as it was")
+    scores = Path(str(settings_of(SourceSettings, prepared.config).scores_file))
+    if "scores" in ran_on and scores.is_file() and sha256(scores) != ran_on["scores"]:
+        raise DataError(f"{folder} ranked other scores: {scores} has changed since; run calrec evaluate again")
     for file in own_files(prepared.config.model_class)[:1]:
         if ran_on.get("model") != sha256(file):
             logger.warning("%s: %s has changed since this run", folder, file)

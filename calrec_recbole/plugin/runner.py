@@ -141,7 +141,7 @@ def _run(
         if valid is None:
             valid = trainer.evaluate(data.valid, load_best_model=False, show_progress=show_progress)
         ranks, tested, left = UNTESTED if watch else trainer.test(data.test, show_progress)
-        users = {"valid": trainer.validated_users or len(data.valid.dataset), "test": tested}
+        users = {"valid": (trainer.validated_users or len(data.valid.dataset)) if valid else 0, "test": tested}
         users["test_in_all"] = len(data.test.dataset)
         test = ranks.summary(trainer.metric_names) if len(ranks) else {}
         lists = trainer.lists.summary() if trainer.lists and len(ranks) else {}
@@ -155,7 +155,8 @@ def _run(
     found |= {"dropped_rows": prepared.dropped_rows} if prepared.dropped_rows else {}
     found |= {"users": users, "seconds_before_resume": trainer.resumed_seconds, **trainer.diagnostics}
     for part, metrics in (("valid", result.valid), ("test", result.test)):
-        logger.info("%s: %s", part, ", ".join(f"{name} {value:.5f}" for name, value in metrics.items()))
+        if metrics:
+            logger.info("%s: %s", part, ", ".join(f"{name} {value:.5f}" for name, value in metrics.items()))
     trainer.log_test(result.test)
     if watch:
         write_validation(folder, found, result)

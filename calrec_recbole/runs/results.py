@@ -14,9 +14,10 @@ from calrec_recbole.evaluation import GatheredLists, RankTable, tie_summary
 from calrec_recbole.evaluation.score_files import write_scores
 from calrec_recbole.evaluation.summary import CASES
 from calrec_recbole.runs.run_folder import LEFT, METRICS_FILE
+from calrec_recbole.stored_files import read_json
 from calrec_recbole.training.progress import NATS
 
-__all__ = ["ENVIRONMENT_FILE", "RunResult", "print_result", "write_results", "write_validation"]
+__all__ = ["ENVIRONMENT_FILE", "RunResult", "print_result", "read_result", "write_results", "write_validation"]
 
 ENVIRONMENT_FILE = "environment.json"
 RANKS_FILE = "ranks.parquet"
@@ -66,6 +67,15 @@ def write_results(
     write_json(folder / METRICS_FILE, {"valid": result.valid, "test": result.test, **of_lists, **ties, **given, **left})
 
 
+def read_result(folder: Path) -> RunResult:
+    """What ``write_results`` left of a run that is whole; without ``best_valid_score``. Raises ``DataError``."""
+    again = "remove the folder and run it again"
+    found = read_json(folder / METRICS_FILE, again, {"test": dict, "valid?": dict, ...: object})
+    users = read_json(folder / ENVIRONMENT_FILE, again, {"users": {...: int}, ...: object})["users"]
+    metrics = {name: found.get(name, {}) for name in ("valid", "test", "lists", "given_lists")}
+    return RunResult(folder, best_valid_score=float("nan"), users=users, left=found.get(LEFT, 0), **metrics)
+
+
 def write_validation(folder: Path, found: dict[str, Any], result: RunResult) -> None:
     """environment.json and validation.json, of a run that ends untested and so does not count as finished."""
     write_json(folder / ENVIRONMENT_FILE, found)
@@ -75,13 +85,14 @@ def write_validation(folder: Path, found: dict[str, Any], result: RunResult) -> 
 def print_result(result: RunResult) -> None:
     """Valid and test metrics beside each other, in the three cases of ties, and the run's folder."""
     table = Table("metric", title=" ".join(result.folder.parts[-3:-1]))
-    for column in (f"{part}\n{case}" for part in ("valid", "test") for case in CASES):
+    parts = {name: part for name, part in (("valid", result.valid), ("test", result.test)) if part}
+    for column in (f"{part}\n{case}" for part in parts for case in CASES):
         table.add_column(column, justify="right")
     absent = float("nan")
     for name in result.test:
         if "_opt" in name:
             names = [name.replace("_opt", f"_{case}") for case in CASES]
-            values = (part.get(key, absent) for part in (result.valid, result.test) for key in names)
+            values = (part.get(key, absent) for part in parts.values() for key in names)
             table.add_row(name.replace("_opt", ""), *("" if value != value else f"{value:.4f}" for value in values))
     console = Console(soft_wrap=True)
     if result.test:
@@ -107,7 +118,8 @@ def _told(result: RunResult) -> Iterator[str]:
         yield f"valid: {result.valid[NATS]:.2f} nats an item"
     users = result.users
     wanted = f" of {users['test'] + result.left}: the run's command goes on with the others" if result.left else ""
-    yield f"users: {users.get('valid', 0)} valid, {users['test']} test{wanted}"
+    valid = f"{users['valid']} valid, " if users.get("valid") else ""
+    yield f"users: {valid}{users['test']} test{wanted}"
     if not result.test:
         yield f"no ranks, by retrieval=none: calrec rank --run={result.folder} makes them from its samples"
     yield f"run folder: {result.folder}"

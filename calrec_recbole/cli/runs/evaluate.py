@@ -1,8 +1,11 @@
 """`calrec evaluate`: scores or top-K lists of any system, ranked as every model here is."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from calrec_recbole.errors import ConfigError
 
 __all__ = ["add_parser", "run"]
 
@@ -18,6 +21,12 @@ EXAMPLES = """examples:
   calrec export --dataset=ml-100k --out=exported          what to train on, whom to test, which items to score
   calrec evaluate --dataset=ml-100k --scores=mine.parquet --name=Mine
   calrec report --runs runs/ml-100k"""
+MODEL = "GivenScores"
+INSTEAD = {
+    "scores_file": "give the file by --scores",
+    "system": "give the name by --name",
+    "model": f"calrec evaluate runs {MODEL} alone",
+}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -44,9 +53,28 @@ def run(arguments: argparse.Namespace) -> None:
     from calrec_recbole.cli.run_recbole import named_files
     from calrec_recbole.setting_files import parse_arguments
 
-    settings = parse_arguments(arguments.settings)
+    settings, files = parse_arguments(arguments.settings), named_files(arguments.config_files)
+    _check(settings, files)
     own = {"scores_file": str(arguments.scores.absolute()), "system": arguments.name or arguments.scores.stem}
     say_loading()
+    from calrec_recbole.plugin.config import Config
+    from calrec_recbole.plugin.exchange.given_scores import evaluated_before
     from calrec_recbole.plugin.runner import run as run_model
+    from calrec_recbole.runs.results import print_result
 
-    run_model("GivenScores", arguments.dataset, named_files(arguments.config_files), settings | own)
+    if done := evaluated_before(Config(MODEL, arguments.dataset, files, settings | own)):
+        print_result(done)
+        print("it was there already, of the same scores, data and settings")
+        return
+    run_model(MODEL, arguments.dataset, files, settings | own)
+
+
+def _check(settings: Mapping[str, Any], files: Sequence[str]) -> None:
+    """Raises ``ConfigError`` for a setting that an option of the command stands for."""
+    from calrec_recbole.setting_files import config_file, read_settings
+
+    given = [(f"--{key}={value}", key) for key, value in settings.items()]
+    given += [(f"{key} in {file}", key) for file in files for key in read_settings(config_file(file))]
+    for told, key in given:
+        if key in INSTEAD:
+            raise ConfigError(f"{told} would have no effect: {INSTEAD[key]}")

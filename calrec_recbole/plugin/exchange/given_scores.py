@@ -14,10 +14,18 @@ from torch import Tensor
 
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation.score_files import NOT_LISTED, check_scores, list_notes, read_scores
+from calrec_recbole.plugin.config import Config
+from calrec_recbole.plugin.data.data_settings import SourceSettings
+from calrec_recbole.plugin.data.input_hashes import input_hashes
+from calrec_recbole.plugin.data.prepared import prepare
+from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.training.tie_aware_trainer import UntrainedTrainer
+from calrec_recbole.runs.results import RunResult, read_result
+from calrec_recbole.runs.run_folder import METRICS_FILE, run_id
+from calrec_recbole.setting_files import read_settings
 from calrec_recbole.setting_groups import no_effect, settings_of
 
-__all__ = ["GivenScores", "GivenScoresTrainer", "ScoresSettings"]
+__all__ = ["GivenScores", "GivenScoresTrainer", "ScoresSettings", "evaluated_before"]
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +85,21 @@ class GivenScores(SequentialRecommender):
             raise DataError(f"{self.file} was read for the users of the test alone: it has no scores of others")
         found = torch.from_numpy(self.table.block(rows, self.n_items - 1))
         return torch.nn.functional.pad(found, (1, 0), value=-torch.inf).to(self.device)
+
+
+def evaluated_before(config: Config) -> RunResult | None:
+    """The result of a finished run of the same scores and system, on the same data by the same settings."""
+    parent = settings_of(RunSettings, config).parent
+    if not parent.is_dir():
+        return None
+    hashes = input_hashes(prepare(config), settings_of(SourceSettings, config))
+    name = run_id(config.settings, hashes, config.groups)
+    for folder in sorted(parent.glob(f"{name}*")):
+        if (folder / METRICS_FILE).is_file():
+            kept = read_settings(folder / "config.yaml")
+            if all(kept.get(key) == config.settings.get(key) for key in ("system", "top_items")):
+                return read_result(folder)
+    return None
 
 
 class GivenScoresTrainer(UntrainedTrainer):

@@ -18,6 +18,7 @@ NOT_TELLING = {  # settings that tell no two rows apart: where, which data, how 
     *("split", "global_time_shares"),  # these part the data sets
     "tuning",  # where the other settings come from
 }
+SCORES_FILE = "scores_file"
 MOST_NAMED = 3  # settings in a label
 EFFORT = {  # how long and how a run was trained: named where nothing else tells it apart
     *("epochs", "pretrain_epochs", "stage2_epochs", "train_steps", "warmup_steps", "train_batch_size", "learning_rate"),
@@ -52,10 +53,28 @@ def labels(runs: Sequence[Run]) -> list[str]:
     """
     found = []
     for run in runs:
-        alike = [other.config for other in runs if other.model == run.model]
-        told = [f"{key}={_short(run.config.get(key))}" for key in _telling(alike)]
+        alike = [other for other in runs if other.model == run.model]
+        configs = [_config(other, alike) for other in alike]
+        own = configs[alike.index(run)]
+        told = [f"{key}={_short(own.get(key))}" for key in _telling(configs)]
         found.append(f"{run.model} ({', '.join(told)})" if told else run.model)
     return found
+
+
+def _config(run: Run, alike: Sequence[Run]) -> Mapping[str, Any]:
+    """Its settings, a file of scores by its name alone, and by its content where another one of that name is ``alike``.
+
+    No label tells where a file lies.
+    """
+    if not run.config.get(SCORES_FILE):
+        return run.config
+    name = Path(str(run.config[SCORES_FILE])).name
+    files = {_content(other) for other in alike if Path(str(other.config.get(SCORES_FILE, ""))).name == name}
+    return {**run.config, SCORES_FILE: name if len(files) == 1 else f"{name} {_content(run)[:6]}"}
+
+
+def _content(run: Run) -> str:
+    return str(run.environment.get("data_sha256", {}).get("scores", ""))
 
 
 def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:

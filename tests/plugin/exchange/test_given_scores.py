@@ -111,10 +111,21 @@ def test_a_report_calls_the_system_by_its_name(tmp_path, sasrec):
     assert sorted(entry.model for entry in manifest.entries) == ["Dice", "SASRec"]
 
 
-def test_the_content_of_the_file_is_what_a_run_means(tmp_path, sasrec):
+def test_the_content_of_the_file_is_what_a_run_means(tmp_path, sasrec, capsys):
     scores = tmp_path / "a.npy"
     main(["recommend", f"--run={sasrec.folder}", f"--out={scores}"])
     first = evaluated(tmp_path, scores)
+    same = evaluated(tmp_path, scores)
+    assert same == first  # which had no second folder
+    assert "users: 39 test" in capsys.readouterr().out
+    others = [
+        f"--scores={scores}",
+        "--name=B",
+        f"--data_path={tmp_path / 'dataset'}",
+        f"--output_dir={first.parents[2]}",
+    ]
+    assert main(["evaluate", "--dataset=Slice", *others, "--gpu_id=", "--show_progress=false"]) == 0
+    assert sorted(folder.name for folder in first.parent.iterdir()) == [first.name, f"{first.name}-2"]
     same = evaluated(tmp_path, scores.rename(tmp_path / "b.npy"), name="Other")
     assert same.name == first.name
     np.save(tmp_path / "c.npy", -np.load(tmp_path / "b.npy"))
@@ -133,6 +144,25 @@ def test_it_is_reloaded_as_any_run(tmp_path, sasrec):
     with pytest.raises(ConfigError, match="has scores of the test users alone: give the run of a model"):
         check_first_stage(RerankSettings(str(loaded.config["run_dir"])))
     assert loaded.model.full_sort_predict(batch)[:, 1:].numpy() == pytest.approx(np.load(scores))
+    np.save(scores, -np.load(scores))
+    with pytest.raises(DataError, match=r"ranked other scores: .*scores.npy has changed since"):
+        load_run(Path(loaded.config["run_dir"]))
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ("--scores_file=b.npy", "--scores_file=b.npy would have no effect: give the file by --scores"),
+        ("--system=B", "--system=B would have no effect: give the name by --name"),
+        ("--model=SASRec", "--model=SASRec would have no effect"),
+        ("--config_files=mine.yaml", "system in mine.yaml would have no effect"),
+    ],
+)
+def test_an_option_in_disguise_is_refused(tmp_path, monkeypatch, capsys, more, fault):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("system: B\n")
+    assert main(["evaluate", "--dataset=Slice", "--scores=a.npy", more]) == 2
+    assert fault in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
