@@ -44,6 +44,7 @@ def run_writer():
                 "epochs": 3,
                 "valid_metric": "ndcg_pes@10",
                 "data_path": "/secret/place",
+                "scores_file": "/secret/scores.csv",
                 **config,
             }
             (folder / "config.yaml").write_text(yaml.safe_dump(config))

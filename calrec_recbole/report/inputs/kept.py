@@ -19,7 +19,9 @@ from calrec_recbole.stored_files import NUMBER, read_json, reading
 __all__ = ["KEPT_FILE", "PLACES", "Kept", "KeptDataset", "KeptRun", "read_kept", "runs_are_gone", "write_kept"]
 
 KEPT_FILE = "kept.json"
-PLACES = ("data_path", "output_dir", "checkpoint_dir", "text_cache", "config_file")  # of one machine, no settings
+PLACES = (  # of one machine, no settings
+    *("data_path", "output_dir", "checkpoint_dir", "text_cache", "config_file", "scores_file"),
+)
 OVER_ALL = "all, units are "  # before the unit, in the dataset column of tests.csv
 
 TESTS = ("dataset", "model", "metric")  # columns of texts
