@@ -93,10 +93,14 @@ def read_scores(file: Path, users: Sequence[str], items: Sequence[str]) -> Score
 
 def _numbers(file: Path, table: pd.DataFrame, name: str) -> NDArray[np.float64]:
     try:
+        if table[name].dtype.kind in "Mm":
+            raise TypeError("times")
         return table[name].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as problem:
-        row, value = next((row, one) for row, one in enumerate(table[name], 1) if not _is_number(one))
-        raise DataError(f"{file}: the {name} {value!r} of row {row} is no number: {ADVICE}") from problem
+        row = next((row for row, one in enumerate(table[name]) if not _is_number(one)), 0)
+        found = table.iloc[row]
+        whose = f"user {found.get('user_id')!r} for item {found.get('item_id')!r}"
+        raise DataError(f"{file}: the {name} {found[name]!r} of {whose} is no number: {ADVICE}") from problem
 
 
 def _is_number(value: Any) -> bool:
