@@ -14,8 +14,8 @@ __all__ = ["ServerSettings"]
 class ServerSettings:
     """``engine_url``: one address or several, as a list or with commas; ``engine_model``: its name there.
 
-    ``engine_requests`` are in flight at each server. ``engine_patience``: minutes that servers which do not answer are
-    waited for. None of them changes the distribution of the samples.
+    ``engine_requests`` are in flight at each server. ``engine_patience``: minutes that servers which all fail
+    are waited for. None of them changes the distribution of the samples.
     """
 
     engine_url: str | Sequence[str] = no_effect("")
