@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from calrec_recbole.errors import ConfigError
+from calrec_recbole.errors import ConfigError, masked
 from calrec_recbole.setting_groups import check_ranges, no_effect
 
 __all__ = ["ServerSettings"]
@@ -45,7 +45,10 @@ class ServerSettings:
 def _fault(url: str) -> str:
     try:
         parts = urlsplit(url)
+        if parts.username is not None or ("@" in url and "://" not in url):
+            shown = f"***@{url.rpartition('@')[2]}"
+            return f"engine_url={shown} holds a name or a password: the key belongs into OPENAI_API_KEY"
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         usable = False
-    return "" if usable else f"engine_url={url!r} must be an address like http://localhost:8000"
+    return "" if usable else f"engine_url={masked(url)!r} must be an address like http://localhost:8000"
