@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from calrec_recbole import __version__
-from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean
+from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean, masked
 
 __all__ = ["main", "say_loading", "spin_briefly"]
 
@@ -57,7 +57,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = build_parser()
     given = list(sys.argv[1:] if argv is None else argv)
     arguments, unknown = parser.parse_known_args(spelled(parser, given))
-    arguments.command_line = shlex.join(["calrec", *given])
+    arguments.command_line = shlex.join(["calrec", *map(masked, given)])
     if getattr(arguments, "takes_settings", False):  # its --key=value are settings of the models
         arguments.settings = unknown
     elif unknown:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from calrec_recbole.cli import run_recbole, stats
+from calrec_recbole.cli import calrec, run_recbole, stats
 from calrec_recbole.cli.calrec import COMMANDS, build_parser, main, spelled
 
 LIGHT = """
@@ -92,3 +92,8 @@ def test_waiting_threads_give_their_core_away_unless_the_user_says_how(
     with contextlib.suppress(SystemExit):
         ask_for_help(["--help"])
     assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
+def test_the_command_that_a_results_folder_keeps_has_no_password():
+    given = calrec._parse(["stats", "--dataset=a", "--data_path=http://me:secret@host/x"])
+    assert given.command_line == "calrec stats --dataset=a '--data_path=http://***@host/x'"
