@@ -151,7 +151,9 @@ def test_a_wrong_parameter_is_one_line(given, told, cluster):
 
 
 def test_where_no_cluster_answers_nothing_is_begun(cluster, monkeypatch, capfd):
-    (cluster / "bin" / "squeue").write_text("#!/bin/sh\necho 'squeue: error: one\nsqueue: fatal: no source' >&2\nexit 1\n")
+    (cluster / "bin" / "squeue").write_text(
+        "#!/bin/sh\necho 'squeue: error: one\nsqueue: fatal: no source' >&2\nexit 1\n"
+    )
     with pytest.raises(ConfigError, match=r"squeue fails \(squeue: fatal: no source\): .* or --launcher=local"):
         Slurm({"time": 5})
     (cluster / "bin" / "squeue").unlink()
