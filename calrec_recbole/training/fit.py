@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from calrec_recbole.durable_files import recover_folder
-from calrec_recbole.errors import DataError
-from calrec_recbole.setting_groups import check_ranges, no_effect, ranged
+from calrec_recbole.errors import DataError, not_one_of
+from calrec_recbole.setting_groups import check_ranges, no_effect, ranged, younger
 from calrec_recbole.training.best_weights import best_step, check_best
 from calrec_recbole.training.distributed.processes import Processes
 from calrec_recbole.training.loop import StepReport, Training
@@ -25,6 +25,8 @@ from calrec_recbole.training.training_state import StateWriter, load_state
 __all__ = ["Fit", "FitSettings", "StepLog", "StoppedError", "Validation"]
 
 logger = logging.getLogger(__name__)
+
+SELECTIONS = BEST, LAST = "best", "last"
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,14 @@ class FitSettings:
         5.0, within="[0, 1e6]"
     )  # between states on disk, besides those around validations
     report_interval: int = no_effect(20, within="[1, 1e9]")  # between reports to whoever follows the fit
+    selected_weights: str = younger(BEST, neutral=BEST)  # of the best validation, or of the last one
+
+    @property
+    def takes_last(self) -> bool:
+        return self.selected_weights == LAST
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        check_ranges(self, not_one_of("selected_weights", self.selected_weights, SELECTIONS))
 
 
 class Validation(NamedTuple):
@@ -191,7 +198,7 @@ class Fit:
 
     def _judge(self, found: Validation) -> None:
         progress, step = self.progress, self.training.step
-        better = found.score > progress.best_score
+        better = found.score > progress.best_score or self.settings.takes_last
         if better:
             progress.best_score, progress.best_step, progress.best_result = found.score, step, found.result
             progress.best_nats, progress.users = found.nats, found.users

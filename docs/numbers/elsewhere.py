@@ -32,7 +32,9 @@ CLAIMS: dict[str, list[Claim]] = {
         Says("| duplicate purchases before dedup | 5.5 % | 5.5 % |", DUPLICATES),
         Says("density | 7.05, 12.61; .0013 | 7.04, 12.62; .0013 |", [*MEANS[0], *MEANS[1]]),
         Says("| words an item | 27.87 | 22.82 |", WORDS),
-        Says("| vocabulary (lower case), word frequency | 17,841, 8.3 | 19,178, 6.3 |", [*VOCABULARY[0], *VOCABULARY[1]]),
+        Says(
+            "| vocabulary (lower case), word frequency | 17,841, 8.3 | 19,178, 6.3 |", [*VOCABULARY[0], *VOCABULARY[1]]
+        ),
         Says("The share that it drops, 5.5 %,", [DUPLICATES[0]]),
         Untraced(SETTING, ["at which 80 % and 90 % of all events"]),
     ],

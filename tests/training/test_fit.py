@@ -96,6 +96,15 @@ def test_it_stops_after_validations_that_do_not_improve(fit_of):
     assert fit.judge.asked == [2, 4, 6]
 
 
+def test_the_last_weights_can_be_taken_whatever_the_validations_say(fit_of):
+    fit = fit_of({2: 0.9, 4: 0.5, 6: 0.1, 8: 0.3}, stopping_step=1, selected_weights="last")
+    found = fit.run()
+    assert fit.judge.asked == [2, 4, 6, 8]  # a worse one ends nothing
+    assert (found.best_step, found.best_score) == (8, 0.3)
+    best = load_file(fit.folder / "best" / "model.safetensors")
+    assert all(torch.equal(part, best[name]) for name, part in weights(fit.training).items())
+
+
 def test_the_warm_up_ends_with_a_validation_and_does_not_count_for_stopping(fit_of):
     """The validations of steps 2 and 4 lie in it; those of 5 and 6 are the first two after it."""
     fit = fit_of({}, steps={**STEPS, "warmup_steps": 5}, eval_interval=2, stopping_step=2)
@@ -219,3 +228,8 @@ def test_what_goes_wrong_in_the_background_is_raised_by_the_next_call(tiny_train
 def test_an_interval_that_is_too_small_is_named(setting, value):
     with pytest.raises(ConfigError, match=rf"{setting}={value} must be (at least|a finite number)"):
         FitSettings(**{setting: value})
+
+
+def test_what_weights_can_be_selected_is_named():
+    with pytest.raises(ConfigError, match="selected_weights='lst' must be one of best, last; did you mean 'last'"):
+        FitSettings(selected_weights="lst")

@@ -155,11 +155,10 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
     ) -> Validation:
         score, result, nats = self._judged(selection, show_progress)
         step, best = fit.training.step, fit.progress
-        mark = (
-            "best so far"
-            if score > best.best_score
-            else f"best was {abs(best.best_score):.5f} at step {best.best_step}"
-        )
+        mark = "best so far"
+        if score <= best.best_score:
+            was = "before" if fit.settings.takes_last else "best was"
+            mark = f"{was} {abs(best.best_score):.5f} at step {best.best_step}"
         text = f"valid {self.valid_metric} {score:.5f} ({mark}), {nats:.2f} nats an item"
         text = text if self.ranks else f"{nats:.5f} nats an item ({mark}), no ranks by retrieval=none"
         self.logger.info(f"step {step}: {text}, {selection.users} users of {selection.name}")
