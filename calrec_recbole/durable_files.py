@@ -18,6 +18,7 @@ from calrec_recbole.errors import StorageError
 
 __all__ = [
     "file_name",
+    "no_folder",
     "recover_folder",
     "replacing_file",
     "replacing_folder",
@@ -29,6 +30,15 @@ __all__ = [
 
 MOST_BYTES = 200  # of a name: file systems take 255, and some endings come behind it
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the disk, a quota, the process's limit
+
+
+def no_folder(setting: str, folder: str | Path) -> str:
+    """Says that a file stands where ``setting`` wants a folder, or above it; empty where a folder is or can be made."""
+    wanted = Path(folder)
+    for place in (wanted, *wanted.parents):
+        if place.exists() and not place.is_dir():
+            return f"{setting}={folder}{'' if place == wanted else f': {place}'} is a file: give a folder"
+    return ""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ CalrecError (ValueError)
 └── StorageError    a disk or a quota that is full
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -21,10 +22,15 @@ __all__ = [
     "ScoreError",
     "StorageError",
     "did_you_mean",
+    "masked",
     "must_be_one_of",
     "nearest",
     "not_one_of",
 ]
+
+SECRETS = re.compile(  # scheme://me:secret@host, me:secret@host, ?password=secret
+    r"(://)(?:(?!://)\S)*(?=@)|((?:^|[=,\s])(?![\w+.-]+://))[^\s@:/=,]+:\S*(?=@)|([?&]\w*(?:password|secret|token)=)[^&\s]+"
+)
 
 
 class CalrecError(ValueError):
@@ -66,6 +72,15 @@ def nearest(name: str, known: Iterable[str], alike: float = 0.5) -> str:
     by_lower = {word.lower(): word for word in sorted(known)}
     near = get_close_matches(name.lower(), by_lower, n=1, cutoff=alike)
     return by_lower[near[0]] if near else ""
+
+
+def masked(text: str) -> str:
+    """``text`` with three stars in the place of the users and passwords of its addresses.
+
+    >>> masked("postgresql://me:secret@host/study?password=secret")
+    'postgresql://***@host/study?password=***'
+    """
+    return SECRETS.sub(r"\1\2\3***", text)
 
 
 def must_be_one_of(setting: str, value: object, known: Iterable[object], hint: str = "") -> None:

@@ -1,9 +1,9 @@
 """History -> next-item texts -> scores of all items -> top items: the whole of section 3.5 for an application."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ from calrec_recbole.generation import (
 )
 from calrec_recbole.inference import AUTO, CONSTRAINED, NATIVE, InferenceSettings
 
-__all__ = ["Draw", "InferenceSettings", "Recommendation", "Recommender", "TextFusion"]
+__all__ = ["Draw", "DrawsEach", "InferenceSettings", "Recommendation", "Recommender", "TextFusion"]
 
 CACHED_WEIGHTS = 1 << 26  # bytes
 
@@ -51,6 +51,22 @@ class Draw(Protocol):
         seeds: Sequence[int],
     ) -> list[list[Sample]]:
         """``n`` draws of each prompt (token ids), by one seed a prompt -> per prompt the distinct ones, sorted."""
+
+
+@runtime_checkable
+class DrawsEach(Protocol):
+    """A ``Draw`` that hands over the samples of a prompt before the others are drawn."""
+
+    def each(
+        self,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        temperature: float,
+        max_new_tokens: int,
+        *,
+        seeds: Sequence[int],
+    ) -> Iterator[tuple[int, list[Sample]]]:
+        """The place of each prompt with what ``Draw`` returns for it, as they come."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +139,23 @@ class Recommender(_Fuses):
         """
         if self.settings.decoding == CONSTRAINED:
             return [self.pairs(best) for best in self.best(prompts, tell)]
-        samples = self._sampled([prompt.tolist() for prompt in prompts], seeds, tell)
+        return self._decoded(self._sampled([prompt.tolist() for prompt in prompts], seeds, tell))
+
+    def predictions_as_drawn(
+        self, prompts: Sequence[NDArray[np.int64]], seeds: Sequence[int], tell: Callable[[int], object] | None = None
+    ) -> Iterator[dict[int, list[tuple[str, float]]]]:
+        """The places of prompts with their ``predictions``: all at once, or as the engine finishes them."""
+        if not isinstance(self.draw, DrawsEach):
+            yield dict(enumerate(self.predictions(prompts, seeds, tell)))
+            return
+        token_ids, settings = [prompt.tolist() for prompt in prompts], self.settings
+        wanted = settings.n_gen, settings.temperature, settings.steps
+        for place, samples in self.draw.each(token_ids, *wanted, seeds=seeds):
+            yield {place: self._decoded([samples])[0]}
+            if tell:
+                tell(1)
+
+    def _decoded(self, samples: list[list[Sample]]) -> list[list[tuple[str, float]]]:
         decoded = iter(self._texts(one.token_ids for user in samples for one in user))
         return [[(next(decoded), one.logprob) for one in user] for user in samples]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from calrec_recbole import errors
-from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean, must_be_one_of, not_one_of
+from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean, masked, must_be_one_of, not_one_of
 
 
 def test_every_error_is_one_that_a_user_can_mend():
@@ -43,3 +43,18 @@ def test_what_is_one_of_them_passes():
     must_be_one_of("packing", False, ("auto", True, False))
     with pytest.raises(ConfigError, match="packing=None must be one of"):
         must_be_one_of("packing", None, ("auto", True, False))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("--storage=postgresql://me:se/cr@et@host/study", "--storage=postgresql://***@host/study"),
+        ("http://me:secret@one:1,http://token@two:2/v1", "http://***@one:1,http://***@two:2/v1"),
+        ("mysql+pymysql://host/s?sslpassword=secret&x=1", "mysql+pymysql://host/s?sslpassword=***&x=1"),
+        ("--storage=me:secret@host http://one", "--storage=***@host http://one"),
+        ("https://host/a?b=c", "https://host/a?b=c"),
+        ("somebody@host sqlite:///a.db", "somebody@host sqlite:///a.db"),
+    ],
+)
+def test_what_an_address_keeps_secret_is_not_shown(text, shown):
+    assert masked(text) == shown

@@ -197,6 +197,28 @@ def test_an_engine_draws_what_the_recommender_decodes(recommender):
     assert asked == [([prompt.tolist()], settings.n_gen, settings.temperature, settings.steps, [7])]
 
 
+def test_an_engine_that_hands_over_each_prompt_is_not_waited_for(recommender):
+    """The second prompt's samples come first, and are there before the first's are drawn."""
+    events = []
+
+    class Backwards:
+        def __call__(self, *_, **__):
+            raise AssertionError
+
+        def each(self, prompts, n, temperature, max_new_tokens, *, seeds):
+            for place in (1, 0):
+                events.append(f"draws {place}")
+                yield place, [Sample(tuple(recommender.items.items[place].tolist()), n, -0.5)]
+
+    other = replace(recommender, draw=Backwards())
+    prompts = [other.items.prompt([0]), other.items.prompt([1])]
+    drawn = other.predictions_as_drawn(prompts, [7, 8], lambda users: events.append(f"{users} done"))
+    assert next(drawn) == {1: [(TEXTS[1], -0.5)]}
+    assert events == ["draws 1"]
+    assert list(drawn) == [{0: [(TEXTS[0], -0.5)]}]
+    assert events == ["draws 1", "1 done", "draws 0", "1 done"]
+
+
 def test_recommend_agrees_with_scores(recommender):
     scores = recommender.scores([[0, 1]], [7])[0]
     found = recommender.recommend(["p", "i"], k=8, seed=7)

@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import NoReturn
 
 from calrec_recbole import __version__
-from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean
+from calrec_recbole.durable_files import no_folder
+from calrec_recbole.errors import CalrecError, ConfigError, did_you_mean, masked
 
 __all__ = ["main", "say_loading", "spin_briefly"]
 
@@ -57,7 +58,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = build_parser()
     given = list(sys.argv[1:] if argv is None else argv)
     arguments, unknown = parser.parse_known_args(spelled(parser, given))
-    arguments.command_line = shlex.join(["calrec", *given])
+    arguments.command_line = shlex.join(["calrec", *map(masked, given)])
+    _check_out(arguments)
     if getattr(arguments, "takes_settings", False):  # its --key=value are settings of the models
         arguments.settings = unknown
     elif unknown:
@@ -65,6 +67,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         near = did_you_mean(unknown[0].split("=")[0], known)
         raise ConfigError(f"unknown argument {unknown[0]}{near} (see `calrec {arguments.command} --help`)")
     return arguments
+
+
+def _check_out(arguments: argparse.Namespace) -> None:
+    """Raises ``ConfigError`` where a folder is to be written and cannot be."""
+    for action in arguments.parser._actions:
+        is_folder = action.dest == "out" and action.metavar != "FILE" and arguments.out is not None
+        if is_folder and (fault := no_folder("--out", arguments.out)):
+            raise ConfigError(fault)
 
 
 def spelled(parser: argparse.ArgumentParser, given: Sequence[str]) -> list[str]:

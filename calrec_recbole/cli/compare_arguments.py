@@ -17,6 +17,7 @@ from calrec_recbole.setting_files import parse_arguments
 __all__ = ["experiment_of", "machine_of"]
 
 SLURM = "--slurm."
+GPU = re.compile(r"\d+|(?:GPU|MIG)-\S+")  # as CUDA_VISIBLE_DEVICES has them
 
 
 def experiment_of(arguments: argparse.Namespace) -> Experiment:
@@ -43,7 +44,12 @@ def experiment_of(arguments: argparse.Namespace) -> Experiment:
         changes["config_files"] = [*base.config_files, *_words(arguments.config_files)]
     if arguments.reference:
         changes["reference"] = arguments.reference
-    return replace(base, **changes)
+    wanted = replace(base, **changes)
+    if not wanted.rows and not wanted.paper:  # of Table 1 the data sets are the rows
+        raise ConfigError(f"{wanted.name} has no rows: give it models: [LIR, SASRec], or rows")
+    if not wanted.datasets:
+        raise ConfigError(f"{wanted.name} names no data set: give --dataset=NAME")
+    return wanted
 
 
 def machine_of(arguments: argparse.Namespace) -> Machine:
@@ -54,6 +60,9 @@ def machine_of(arguments: argparse.Namespace) -> Machine:
     if of_slurm:
         raise ConfigError(f"{of_slurm[0]} is for --launcher=slurm: add that")
     gpus = _words(arguments.gpus or "")
+    for gpu in gpus:
+        if not GPU.fullmatch(gpu):
+            raise ConfigError(f"--gpus={arguments.gpus}: {gpu} is no GPU: give numbers, such as --gpus=0,1")
     cores = len(os.sched_getaffinity(0)) if arguments.cores is None else arguments.cores
     jobs = (len(gpus) or 1) if arguments.jobs is None else arguments.jobs
     for name, value in (("jobs", jobs), ("cores", cores)):

@@ -107,10 +107,10 @@ def _help(arguments: list[str]) -> str:
 def _help_of_all() -> str:
     import textwrap
 
-    from calrec_recbole.plugin.registry import OURS, recbole_models
+    from calrec_recbole.plugin.registry import OURS, known_models
     from calrec_recbole.setting_files import CONFIGS
 
-    recbole = ", ".join(sorted(recbole_models(), key=str.lower))
+    recbole = ", ".join(known_models()[len(OURS) :])
     models = f"ours: {', '.join(OURS)}\nRecBole's: {recbole}"
     wrapped = "\n".join(
         textwrap.fill(line, 116, initial_indent="  ", subsequent_indent="    ") for line in models.splitlines()

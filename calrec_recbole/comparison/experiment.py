@@ -1,16 +1,28 @@
 """What is compared: rows (a label, a model, its settings) on data sets and seeds; from YAML or the command line."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from calrec_recbole.errors import ConfigError, did_you_mean
+from calrec_recbole.errors import ConfigError, did_you_mean, not_one_of
 from calrec_recbole.plugin.registry import known_model
 from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_files import config_file, read_settings
+from calrec_recbole.stored_files import misfit
 
 __all__ = ["Experiment", "Row", "read_experiment"]
+
+MAPPING = {...: object}
+OF_ROW = {  # see ``misfit``
+    **{"model": str, "label?": str, "after?": str, "show?": bool, "paper?": str},
+    **{"settings?": MAPPING, "config_files?": [str], "datasets?": [str]},
+}
+OF_EXPERIMENT = {
+    **{"name?": str, "title?": str, "paper?": int, "reference?": str, "notes?": [str], "datasets?": [str]},
+    **{"seeds?": [int], "models?": [str], "config_files?": [str], "paper_datasets?": {...: str}, "settings?": MAPPING},
+}
 
 
 @dataclass(frozen=True)
@@ -77,10 +89,11 @@ class Experiment:
         object.__setattr__(self, "title", self.title or self.name)
         found = [fault for row in self.rows for fault in _faults(row, self.rows)]
         labels = [row.label for row in self.rows]
-        found += [f"label {label!r} stands twice" for label in sorted(set(labels)) if labels.count(label) > 1]
-        if self.reference and self.reference not in labels:
-            found.append(f"reference={self.reference!r} is no label{did_you_mean(self.reference, labels)}")
-        if found:
+        for what, values in (("label", labels), ("seed", self.seeds), ("data set", self.datasets)):
+            found += [f"{what} {value!r} stands twice" for value, count in Counter(values).items() if count > 1]
+        if self.reference:
+            found.append(not_one_of("reference", self.reference, labels))
+        if found := [fault for fault in found if fault]:
             raise ConfigError(f"{self.name}: {' | '.join(found)}")
 
 
@@ -88,16 +101,16 @@ def read_experiment(name: str) -> Experiment:
     """The comparison in a YAML file of the user's or, by a bare name such as ``table3``, of ``configs/experiment/``."""
     file = config_file(name)
     found = read_settings(file)
-    _check_keys(found, Experiment, f"{file.name}")
+    _check_keys(found, Experiment, OF_EXPERIMENT, f"{file.name}")
     rows = found.pop("rows", [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ConfigError(f"{file.name}: rows must be a list of mappings, such as - {{model: LIR, label: ours}}")
     for row in rows:
-        _check_keys(row, Row, f"{file.name}, row {row.get('label') or row.get('model')}")
+        _check_keys(row, Row, OF_ROW, f"{file.name}, row {row.get('label') or row.get('model')}")
     return Experiment(**{"name": Path(file).stem, **found, "rows": [Row(**row) for row in rows]})
 
 
-def _check_keys(found: Mapping[str, Any], kind: type, where: str) -> None:
+def _check_keys(found: Mapping[str, Any], kind: type, shape: Mapping[str, Any], where: str) -> None:
     known = {one.name: one.type for one in fields(kind)}
     for key, value in found.items():
         if key not in known:
@@ -106,6 +119,8 @@ def _check_keys(found: Mapping[str, Any], kind: type, where: str) -> None:
             raise ConfigError(f"{where}: {key}={value!r} must be a list")
     if kind is Row and "model" not in found:
         raise ConfigError(f"{where}: model is missing")
+    if fault := misfit(found, {**shape, ...: object}):
+        raise ConfigError(f"{where}: {fault}: mend it")
 
 
 def _faults(row: Row, rows: Sequence[Row]) -> list[str]:

@@ -1,9 +1,12 @@
 """Runs of a comparison as jobs of a Slurm cluster, by submitit; they outlive the comparison, which finds them again."""
 
 import getpass
+import io
+import shlex
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,13 @@ from calrec_recbole.comparison.process import interpreter, told_by
 from calrec_recbole.comparison.slurm_job import RunJob
 from calrec_recbole.durable_files import write_text
 from calrec_recbole.errors import ConfigError, did_you_mean
-from calrec_recbole.stored_files import one_line
+from calrec_recbole.stored_files import one_line, reading
 
 __all__ = ["Slurm", "SlurmRun"]
 
 POLL_SECONDS = 5.0
 OWN = ("job_name", "nodes", "ntasks_per_node", "array_parallelism", "num_gpus")  # a run is one task of one node
+LINES, WORDS, MAPPING = ("setup", "teardown"), "srun_args", "additional_parameters"
 REQUEUES = 20  # at the end of its time; each goes on where the run stood
 INSTALL = "--launcher=slurm needs submitit: pip install 'calrec-recbole[slurm]'"
 
@@ -44,11 +48,12 @@ class Slurm:
             raise ConfigError(f"--slurm.time={minutes} must be the minutes of one job, such as --slurm.time=240")
         if SlurmExecutor.affinity() < 1:
             raise ConfigError("--launcher=slurm finds no srun here: start it where sbatch works, or --launcher=local")
-        self.parameters = dict(parameters)
+        self.parameters = {name: _as_submitit_has_it(name, value) for name, value in parameters.items()}
         if "cpus_per_task" in parameters:  # since Slurm 22.05 srun does not take it from sbatch
             cpus = f"--cpus-per-task={parameters['cpus_per_task']}"
-            self.parameters["srun_args"] = [cpus, *parameters.get("srun_args", [])]
+            self.parameters[WORDS] = [cpus, *self.parameters.get(WORDS, [])]
         self._queue = _Queue()
+        self._queue.ask(needed=True)
 
     def start(self, arguments: list[str], output: Path, folder: Path, gpu: str | None, lease: Lease) -> "SlurmRun":
         """The job that an earlier comparison queued for this run, or a new one, which takes the lease when it runs."""
@@ -72,9 +77,25 @@ class Slurm:
         executor = SlurmExecutor(jobs.absolute(), max_num_timeout=REQUEUES)
         executor.update_parameters(**self.parameters, job_name=name)
         try:
-            return str(executor.submit(job).job_id)
+            with redirect_stderr(io.StringIO()):  # submitit prints what it raises
+                return str(executor.submit(job).job_id)
         except Exception as problem:
             raise ConfigError(f"--launcher=slurm: sbatch refuses ({one_line(problem)}): see --slurm.NAME") from problem
+
+
+def _as_submitit_has_it(name: str, value: Any) -> Any:
+    """A text where submitit has a list is its lines or its words. Raises ``ConfigError`` for another kind of value."""
+    if name in (*LINES, WORDS):
+        if isinstance(value, str):
+            with reading(f"--slurm.{name}={value} is no list of words", "mend its quotes", ConfigError):
+                return shlex.split(value) if name == WORDS else value.splitlines()
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            return value
+        raise ConfigError(f"--slurm.{name}={value} must be a text, or a list of texts: quote it")
+    if isinstance(value, Mapping) != (name == MAPPING) or isinstance(value, list):
+        wanted = "a mapping, such as '{reservation: mine}'" if name == MAPPING else "one value"
+        raise ConfigError(f"--slurm.{name}={value} must be {wanted}")
+    return value
 
 
 class SlurmRun:
@@ -112,16 +133,21 @@ class _Queue:
         if not number:
             return False
         if fresh or time.monotonic() - self._asked > POLL_SECONDS:
-            self._ask(needed=fresh)
+            self.ask(needed=fresh)
         return (number, name) in self._jobs
 
-    def _ask(self, needed: bool) -> None:
+    def ask(self, needed: bool) -> None:
+        """Raises ``ConfigError`` where the answer is ``needed`` and none comes."""
         command = ["squeue", "--noheader", "--format=%A|%j", f"--user={getpass.getuser()}"]
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)
         self._asked = time.monotonic()
-        if answer.returncode == 0:
-            lines = (line.strip().partition("|") for line in answer.stdout.splitlines())
-            self._jobs = {(number, name) for number, _, name in lines}
-        elif needed:
-            told = " ".join(answer.stderr.split())
-            raise ConfigError(f"--launcher=slurm: squeue fails ({told}): try again when the cluster answers")
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        except (OSError, subprocess.SubprocessError) as problem:
+            if needed:
+                told = str(getattr(problem, "stderr", "") or problem).strip().splitlines()[-1]
+                raise ConfigError(
+                    f"--launcher=slurm: squeue fails ({told}): start it where a cluster answers, or --launcher=local"
+                ) from None
+            return
+        lines = (line.strip().partition("|") for line in answer.splitlines())
+        self._jobs = {(number, name) for number, _, name in lines}

@@ -50,13 +50,17 @@ class EvaluationSettings:
             raise ConfigError(f"topk={self.topk!r} must be whole numbers of at least 1, such as [1, 10]")
 
     def _unknown(self) -> Iterator[str]:
-        given = {"metrics": (self.metrics, METRICS), "list_metrics": (self.list_metrics, LIST_METRICS)}
-        for setting, (names, known) in given.items():
+        of_ranks, of_lists = (self.metrics, METRICS), (self.list_metrics, LIST_METRICS)
+        for setting, (names, known), (other, others) in (
+            ("metrics", of_ranks, ("list_metrics", LIST_METRICS)),
+            ("list_metrics", of_lists, ("metrics", METRICS)),
+        ):
             names = [names] if isinstance(names, str) else names
-            unknown = [name for name in names if str(name).lower() not in known]
+            unknown = [word for name in names if (word := str(name).lower()) not in known]
             if unknown or (setting == "metrics" and not names):
-                elsewhere = " (list_metrics has the others)" if set(unknown) & set(LIST_METRICS) else ""
-                yield f"{setting}={names!r} must be chosen from {', '.join(known)}{elsewhere}"
+                elsewhere = f" ({other} has the others)" if {*unknown} & {*others} else ""
+                near = elsewhere or (did_you_mean(unknown[0], known) if unknown else "")
+                yield f"{setting}={names!r} must be chosen from {', '.join(known)}{near}"
 
     @property
     def metric_names(self) -> list[str]:

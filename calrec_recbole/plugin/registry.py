@@ -14,6 +14,7 @@ from calrec_recbole.errors import ConfigError, did_you_mean
 from calrec_recbole.plugin.own_models import is_own, module_found, module_of, own_class
 
 __all__ = [
+    "OF_A_GRAPH",
     "OURS",
     "TRAINERS",
     "is_own",
@@ -54,6 +55,7 @@ TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trai
     "GivenScores": "calrec_recbole.plugin.exchange.given_scores:GivenScoresTrainer",
 }
 
+OF_A_GRAPH = ("GRU4RecKG", "KSR")
 FOR_EXAMPLE = ("SASRec", "GRU4Rec", "BERT4Rec")
 
 KINDS = ("sequential_recommender", "general_recommender")  # folders of RecBole's models that run here
@@ -92,8 +94,8 @@ def _other_kinds() -> dict[str, str]:
 
 
 def known_models() -> list[str]:
-    """All names, ours first, then RecBole's in alphabetical order."""
-    return [*OURS, *sorted(recbole_models(), key=str.lower)]
+    """All that run, ours first, then RecBole's in alphabetical order."""
+    return [*OURS, *sorted({*recbole_models()} - {*OF_A_GRAPH}, key=str.lower)]
 
 
 def load(address: str) -> Any:
@@ -119,6 +121,11 @@ def known_model(name: str) -> str:
     """
     if is_own(name):
         return module_found(name, known_models())
+    if name in OF_A_GRAPH:
+        raise ConfigError(
+            f"model={name!r} needs embeddings of a knowledge graph (.ent) and does not run here: take GRU4Rec, or run "
+            "it by RecBole's own command"
+        )
     address = OURS.get(name) or recbole_models().get(name)
     if address is None:
         if kind := _other_kinds().get(name.lower()):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from calrec_recbole.durable_files import no_folder
 from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_groups import check_ranges, no_effect, ranged
 from calrec_recbole.stored_files import NUMBER, misfit
@@ -41,9 +42,8 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         fault = misfit(self.tuning, TUNING) if self.tuning is not None else ""
-        check_ranges(
-            self, f"tuning={self.tuning!r} is not what calrec tune writes ({fault}): leave it out" if fault else ""
-        )
+        told = f"tuning={self.tuning!r} is not what calrec tune writes ({fault}): leave it out" if fault else ""
+        check_ranges(self, told, no_folder("output_dir", self.output_dir))
 
     @property
     def parent(self) -> Path:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from calrec_recbole.errors import masked
 from calrec_recbole.setting_groups import check_ranges, no_effect, ranged, younger
 
 __all__ = ["RetrievalSettings"]
@@ -18,4 +19,11 @@ class RetrievalSettings:
     milvus_candidates: int = younger(200, neutral=200, within="[1, 16384]")  # texts that Milvus answers to each query
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        check_ranges(self, _password_fault(self.milvus_uri))
+
+
+def _password_fault(uri: str) -> str:
+    """Settings are kept on disk."""
+    if "://" not in uri or masked(uri) == uri:
+        return ""
+    return f"milvus_uri={masked(uri)} holds a name or a password: give it as MILVUS_TOKEN=name:password"

@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from calrec_recbole.errors import masked
+
 __all__ = ["Cost", "commit", "cpu_seconds", "device_text", "devices", "environment", "peak_memory"]
 
 PACKAGE = "calrec-recbole"
@@ -60,7 +62,7 @@ class Cost:
 def environment(seed: int, device: torch.device, hashes: dict[str, str], cost: Cost) -> dict[str, Any]:
     """The content of ``environment.json``; memory in MiB."""
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *map(masked, sys.argv[1:])]),
         "versions": {"python": platform.python_version(), **_versions()},
         "commit": commit(Path(__file__).parents[2]),
         "data_sha256": hashes,

@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from calrec_recbole.comparison.lease import Lease
-from calrec_recbole.errors import ConfigError, DataError
+from calrec_recbole.errors import ConfigError, DataError, masked
 from calrec_recbole.stored_files import one_line
 from calrec_recbole.tuning.seeded_sampler import SeededTPE
 from calrec_recbole.tuning.trial_table import FILE, write_trials
@@ -91,8 +91,8 @@ class SharedStudy:
         try:
             yield
         except (SQLAlchemyError, StorageInternalError, ImportError) as problem:
-            reason = one_line(problem.__cause__ or problem)
-            where = f"--storage={self.url}" if self.url else str(self.folder / STUDY_FILE)
+            reason = masked(one_line(problem.__cause__ or problem))
+            where = f"--storage={masked(self.url)}" if self.url else str(self.folder / STUDY_FILE)
             raise ConfigError(f"{where} cannot be used as a study ({reason}): mend it, or choose another") from None
 
     @contextmanager

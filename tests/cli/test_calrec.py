@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from calrec_recbole.cli import run_recbole, stats
+from calrec_recbole.cli import calrec, run_recbole, stats
 from calrec_recbole.cli.calrec import COMMANDS, build_parser, main, spelled
 
 LIGHT = """
@@ -92,3 +92,26 @@ def test_waiting_threads_give_their_core_away_unless_the_user_says_how(
     with contextlib.suppress(SystemExit):
         ask_for_help(["--help"])
     assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
+def test_the_command_that_a_results_folder_keeps_has_no_password():
+    given = calrec._parse(["stats", "--dataset=a", "--data_path=http://me:secret@host/x"])
+    assert given.command_line == "calrec stats --dataset=a '--data_path=http://***@host/x'"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["export", "--dataset=ml-100k", "--format=jsonl"],
+        ["compare", "--experiment=table2"],
+        ["pull", "--repo=a/b"],
+        ["tune", "--model=SASRec", "--dataset=ml-100k", "--trials=1"],
+    ],
+)
+def test_a_file_where_a_folder_is_wanted_is_told(words, tmp_path, capsys):
+    file = tmp_path / "pool.py"
+    file.touch()
+    assert main([*words, f"--out={file}"]) == 2
+    assert capsys.readouterr().err == f"error: --out={file} is a file: give a folder\n"
+    assert main([*words, f"--out={file}/a/b"]) == 2
+    assert capsys.readouterr().err == f"error: --out={file}/a/b: {file} is a file: give a folder\n"

@@ -51,6 +51,7 @@ def test_a_gpu_is_a_job_and_all_cores_are_used():
 @pytest.mark.parametrize(
     ("settings", "options", "message"),
     [
+        ([], {"gpus": "0,x"}, "--gpus=0,x: x is no GPU: give numbers"),
         ([], {"gpus": "0,1", "cores": 4, "jobs": 3}, "--jobs=3 needs as many --gpus; 2 are given"),
         ([], {"gpus": "", "cores": 2, "jobs": 3}, "--jobs=3 exceeds the 2 cores"),
         ([], {"gpus": "", "cores": 0}, "--cores=0 must be at least 1"),

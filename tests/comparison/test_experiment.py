@@ -48,6 +48,9 @@ def test_a_setting_of_one_model_reaches_its_row_alone():
         ({"dataset": "A", "models": "LIR", "seeds": "x"}, [], "--seeds='x' must be whole numbers"),
         ({"dataset": "A", "models": "LIR"}, ["--CALREC.epochs=1"], "no row is called 'CALREC'"),
         ({"dataset": "A", "models": "LIR", "reference": "LIRR"}, [], "did you mean 'LIR'"),
+        ({"dataset": "A", "models": "LIR,Pop", "reference": "x"}, [], "reference='x' must be one of LIR, Pop"),
+        ({"dataset": "A,A", "models": "LIR"}, [], "data set 'A' stands twice"),
+        ({"dataset": "A", "models": "LIR", "seeds": "1,2,1"}, [], "seed 1 stands twice"),
         ({"experiment": "table7", "models": "LIR"}, [], "exclude each other"),
         ({"experiment": "tabel7"}, [], "did you mean 'table7'"),
         ({"experiment": "demo"}, [], "unknown key 'scratch_vocab_size'"),
@@ -64,6 +67,11 @@ def test_a_wrong_argument_is_named(options, settings, reason):
         ("row: 1", "unknown key 'row'; did you mean 'rows'"),
         ("datasets: A", "datasets='A' must be a list"),
         ("rows: [LIR]", "must be a list of mappings"),
+        ("rows: [{model: LIR, settings: [a]}]", "row LIR: settings is a list, not an object"),
+        ("rows: [{model: LIR, label: 3}]", "row 3: label is a int"),
+        ("rows: [{model: LIR, datasets: [1]}]", r"row LIR: datasets\[0\] is a int"),
+        ("seeds: [one]", r"seeds\[0\] is a str"),
+        ("settings: 3", "settings is a int, not an object"),
         ("rows: [{label: x}]", "model is missing"),
         ("rows: [{model: LIR, afer: x}]", "unknown key 'afer'; did you mean 'after'"),
         ("rows: [{model: LIR, label: a, after: b}, {model: LIR, label: b, after: a}]", "the rows form a circle"),
@@ -78,6 +86,25 @@ def test_a_wrong_file_is_named(text, reason, tmp_path):
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(ConfigError, match=reason):
         read_experiment(str(tmp_path / "x.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "reason"),
+    [
+        ("datasets: [A]", {}, "x has no rows: give it models"),
+        ("datasets: [A]\nrows: []", {}, "x has no rows: give it models"),
+        ("models: [LIR]", {}, "x names no data set: give --dataset=NAME"),
+        ("datasets: []\nmodels: [LIR]", {"dataset": "A"}, None),
+    ],
+)
+def test_a_comparison_of_nothing_is_refused(text, options, reason, tmp_path):
+    (tmp_path / "x.yaml").write_text(text)
+    asked = given(experiment=str(tmp_path / "x.yaml"), **options)
+    if reason is None:
+        assert len(plan(experiment_of(asked))) == 1
+        return
+    with pytest.raises(ConfigError, match=reason):
+        experiment_of(asked)
 
 
 @pytest.mark.parametrize("name", COMPARISONS)

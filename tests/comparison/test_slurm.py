@@ -67,6 +67,17 @@ def test_runs_are_jobs_and_a_failure_is_told(cluster, compare):
     assert asked.count("--cpus-per-task=3") == 2  # of srun too
 
 
+def test_texts_are_lines_and_words_and_a_mapping_is_any_option(cluster, compare):
+    lists = {"setup": "echo one > set\necho two >> set", "srun_args": "--mpi=none --label", "cpus_per_task": 2}
+    given = Slurm({"time": 30, **lists, "teardown": ["echo three >> set"], "additional_parameters": {"nice": 7}})
+    ended, _ = compare(row("a"), slurm=given)
+    assert ended["a"].finished
+    asked = (cluster / "jobs" / "1").read_text()
+    assert " --cpus-per-task=2 --mpi=none --label " in asked
+    assert "#SBATCH --nice=7\n" in asked
+    assert (cluster / "set").read_text() == "one\ntwo\nthree\n"
+
+
 def test_jobs_outlive_the_comparison_which_takes_them_up_again(cluster, compare, monkeypatch):
     (cluster / "full").touch()
 
@@ -103,6 +114,7 @@ def test_a_job_that_never_began_says_what_the_node_said(cluster, compare):
 
 def test_while_squeue_fails_no_job_has_ended(cluster, compare, monkeypatch):
     (cluster / "full").touch()
+    given = Slurm({"time": 1})
     (cluster / "bin" / "squeue").write_text("#!/bin/sh\necho away >&2\nexit 1\n")
     begun, refreshed = time.monotonic(), compare.watcher.refresh
 
@@ -113,7 +125,7 @@ def test_while_squeue_fails_no_job_has_ended(cluster, compare, monkeypatch):
             (cluster / "full").unlink(missing_ok=True)
 
     monkeypatch.setattr(compare.watcher, "refresh", mend)
-    ended, states = compare(row("a"), slurm=Slurm({"time": 1}))
+    ended, states = compare(row("a"), slurm=given)
     assert ended["a"].finished
     assert states == [("a on A", "submitted"), ("a on A", "done")]
 
@@ -126,6 +138,11 @@ def test_while_squeue_fails_no_job_has_ended(cluster, compare, monkeypatch):
         ({"time": True}, r"--slurm.time=True must be the minutes"),
         ({"time": 5, "partion": "x"}, r"--slurm.partion is none of .*did you mean 'partition'"),
         ({"time": 5, "nodes": 2}, r"--slurm.nodes is none of account, "),
+        ({"time": 5, "setup": {"echo a": "b"}}, r"--slurm.setup={'echo a': 'b'} must be a text, or a list of texts"),
+        ({"time": 5, "srun_args": "--x='a"}, r"--slurm.srun_args=--x='a is no list of words \(No closing quotation\)"),
+        ({"time": 5, "srun_args": [1]}, r"--slurm.srun_args=\[1\] must be a text, or a list of texts"),
+        ({"time": 5, "additional_parameters": "x=1"}, r"--slurm.additional_parameters=x=1 must be a mapping, such as"),
+        ({"time": 5, "partition": ["a", "b"]}, r"--slurm.partition=\['a', 'b'\] must be one value"),
     ],
 )
 def test_a_wrong_parameter_is_one_line(given, told, cluster):
@@ -133,13 +150,29 @@ def test_a_wrong_parameter_is_one_line(given, told, cluster):
         Slurm(given)
 
 
-def test_what_is_missing_is_named(cluster, compare, monkeypatch):
+def test_where_no_cluster_answers_nothing_is_begun(cluster, monkeypatch, capfd):
+    (cluster / "bin" / "squeue").write_text(
+        "#!/bin/sh\necho 'squeue: error: one\nsqueue: fatal: no source' >&2\nexit 1\n"
+    )
+    with pytest.raises(ConfigError, match=r"squeue fails \(squeue: fatal: no source\): .* or --launcher=local"):
+        Slurm({"time": 5})
+    (cluster / "bin" / "squeue").unlink()
+    monkeypatch.setenv("PATH", str(cluster / "bin"))
+    with pytest.raises(
+        ConfigError, match=r"squeue fails \(.*No such file or directory: 'squeue'\): .*--launcher=local"
+    ):
+        Slurm({"time": 5})
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_missing_is_named(cluster, compare, monkeypatch, capfd):
     (cluster / "bin" / "sbatch").write_text("#!/bin/sh\necho 'invalid partition specified: x' >&2\nexit 1\n")
     with pytest.raises(
         ConfigError, match=r"sbatch refuses \(.*invalid partition specified: x.*\): see --slurm.NAME"
     ) as told:
         compare(row("a"), slurm=Slurm({"time": 5}))
     assert "\n" not in str(told.value)
+    assert "sbatch" not in capfd.readouterr().err
     monkeypatch.setenv("PATH", str(cluster / "jobs"))
     with pytest.raises(ConfigError, match=r"finds no srun here: .*--launcher=local"):
         Slurm({"time": 5})

@@ -104,6 +104,13 @@ def test_help_is_printed(command, capsys):
     assert "usage: calrec" in capsys.readouterr().out
 
 
+def test_the_search_spaces_that_the_manual_lists_are_those_that_are_shipped():
+    text = " ".join((ROOT / "docs" / "tuning.md").read_text(encoding="utf-8").split())
+    listed = re.search(r"Shipped: ([\w, ]+);", text)
+    assert listed
+    assert sorted(listed[1].split(", ")) == sorted(file.stem for file in (ROOT / "configs" / "tuning").glob("*.yaml"))
+
+
 def test_the_manual_has_commands():
     """The tests above look at something."""
     pages = [ROOT / "README.md", ROOT / "docs" / "reproduce.md", ROOT / "docs" / "results" / "stages.md"]

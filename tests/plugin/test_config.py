@@ -166,8 +166,11 @@ def test_derived_settings_are_not_given(key):
     ("given", "reason"),
     [
         ({"metrics": ["auc"]}, "must be chosen from ndcg, recall, mrr, hit, precision, map"),
-        ({"metrics": ["ndcg", "Gini"], "list_metrics": []}, r"metrics=.* \(list_metrics has the others\)|metrics=.*"),
-        ({"list_metrics": ["ndcg"]}, "list_metrics=.'ndcg'. must be chosen from coverage, popularity, gini, novelty"),
+        ({"list_metrics": ["ndcg"]}, r"list_metrics=.'ndcg'. .* coverage, .*, novelty \(metrics has the others\)"),
+        ({"metrics": ["ndgc"]}, "metrics=.'ndgc'. .* map; did you mean 'ndcg'"),
+        ({"metrics": ["ndcg", "Gini"]}, r"metrics=.* \(list_metrics has the others\)$"),
+        ({"list_metrics": ["gni"]}, "list_metrics=.'gni'. .* novelty; did you mean 'gini'"),
+        ({"output_dir": f"{__file__}/runs"}, r"output_dir=.*: .*test_config\.py is a file: give a folder"),
         ({"top_items": -1}, "top_items=-1 must be at least 0"),
         ({"valid_metric": "NDCG@10"}, "did you mean 'ndcg_"),
         ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "RO", "mode": "uni100"}}, "must be 'full'"),

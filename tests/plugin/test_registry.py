@@ -8,6 +8,7 @@ import pytest
 
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.registry import (
+    OF_A_GRAPH,
     OURS,
     TRAINERS,
     known_bases,
@@ -33,7 +34,7 @@ def test_recboles_models_are_recboles_own_classes():
     assert {"SASRec", "BERT4Rec", "GRU4Rec", "S3Rec", "FDSA", "Pop", "BPR", "LightGCN", "ItemKNN"} <= set(found)
     kinds = Counter(address.split(".")[2] for address in found.values())
     assert kinds == {"sequential_recommender": 31, "general_recommender": 33}  # of RecBole 1.2.1
-    for name in found:
+    for name in {*found} - {*OF_A_GRAPH}:
         assert model_class(name) is get_model(name)
         assert trained_on_events(model_class(name)) is (model_class(name).type is not ModelType.SEQUENTIAL)
 
@@ -70,6 +71,15 @@ def test_a_model_far_from_all_names_all():
 def test_a_model_of_another_kind_of_recboles_is_told_apart(name, kind):
     with pytest.raises(ConfigError, match=f"model='{name}' is one of RecBole's {kind} models.*take a sequential one"):
         known_model(name)
+
+
+@pytest.mark.parametrize("name", OF_A_GRAPH)
+def test_a_model_that_needs_a_knowledge_graph_says_so(name):
+    with pytest.raises(
+        ConfigError, match=rf"model='{name}' needs embeddings of a knowledge graph \(.ent\) and does not"
+    ):
+        model_class(name)
+    assert name not in known_models()
 
 
 def test_what_a_class_derives_from_is_known_by_its_class_not_by_its_name():

@@ -33,6 +33,12 @@ def test_versions_device_seed_and_data_are_there():
     assert "vllm" not in found["versions"]  # not installed
 
 
+def test_the_command_is_kept_without_the_passwords_in_it(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/bin/calrec", "tune", "--storage=mysql://me:secret@host/study", "--out=a b"])
+    command = environment(7, CPU, {}, Cost())["command"]
+    assert command == "calrec tune '--storage=mysql://***@host/study' '--out=a b'"
+
+
 def test_peak_memory_is_in_mib_and_grows_with_what_is_held():
     before = peak_memory(CPU)["process"]
     held = bytearray(64 << 20)

@@ -98,6 +98,13 @@ def test_a_storage_that_cannot_be_used_is_told_in_one_line(asked, tmp_path):
         assert "\n" not in str(problem.value)
 
 
+@pytest.mark.parametrize("url", ["nosuch://me:secret@host/x", "sqlite://me:secret@host/x", "me:secret@host"])
+def test_the_password_of_a_storage_is_not_shown(asked, url):
+    with pytest.raises(ConfigError, match="cannot be used as a study") as problem:
+        SharedStudy(asked.folder, "x", url).create({}, {"defaults": {}}, {})
+    assert "secret" not in str(problem.value)
+
+
 def test_a_report_needs_a_study(asked, open_study):
     with pytest.raises(DataError, match="there is no study of SASRec on Tiny in"):
         SharedStudy(asked.folder, "SASRec on Tiny").open()

@@ -5,6 +5,7 @@ term in either. Source: https://milvus.io/docs/sparse-inverted-index.md.
 """
 
 import importlib
+import os
 import shutil
 import tempfile
 import weakref
@@ -26,6 +27,7 @@ VECTORS_A_WRITE = 1_000
 QUERIES_A_SEARCH = 64
 SECONDS = 10.0  # to reach a server
 EMBEDDED = ".db"
+TOKEN = "MILVUS_TOKEN"
 
 Vector = dict[int, float]
 
@@ -47,7 +49,8 @@ class Collection:
         if self.uri.endswith(EMBEDDED):
             place = str(Path(self.uri).expanduser().absolute())
             Path(place).parent.mkdir(parents=True, exist_ok=True)
-        client = _package("pymilvus").MilvusClient(uri=place, timeout=SECONDS)
+        token = os.environ.get(TOKEN, "")  # of the environment: it stands in no settings
+        client = _package("pymilvus").MilvusClient(uri=place, token=token, timeout=SECONDS)
         weakref.finalize(self, _close, client, place, folder)
         return client
 

@@ -5,7 +5,7 @@ temperature 1, which are compared with the backbone's on the first prompt; where
 text, the backbone reads it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -54,7 +54,7 @@ class _Tokens(NamedTuple):
 
 
 class OpenAISampler:
-    """Draws samples of ``backbone``, whose weights the servers hold; see ``recommender.Draw``."""
+    """Draws samples of ``backbone``, whose weights the servers hold; see ``recommender.DrawsEach``."""
 
     def __init__(self, backbone: Backbone, settings: ServerSettings) -> None:
         self.backbone, self.settings = backbone, settings
@@ -79,7 +79,20 @@ class OpenAISampler:
         *,
         seeds: Sequence[int],
     ) -> list[list[Sample]]:
-        """``n`` draws of each prompt (token ids) -> per prompt the distinct ones, sorted as ``sample``'s.
+        """``n`` draws of each prompt (token ids) -> per prompt the distinct ones, sorted; see `each`."""
+        drawn = dict(self.each(prompts, n, temperature, max_new_tokens, seeds=seeds))
+        return [drawn[place] for place in range(len(drawn))]
+
+    def each(
+        self,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        temperature: float,
+        max_new_tokens: int,
+        *,
+        seeds: Sequence[int],
+    ) -> Iterator[tuple[int, list[Sample]]]:
+        """The place of each prompt with its samples, as they come.
 
         Raises ``ConfigError`` (a setting, a server that refuses, is gone for good or serves something else) or
         ``DataError`` (a prompt).
@@ -91,10 +104,10 @@ class OpenAISampler:
             for prompt, seed in zip(prompts, seeds, strict=True)
         ]
         if not jobs:
-            return []
+            return
         self._check_servers(jobs[0])
-        drawn = dict(self.pool.answers(jobs, self._draws))
-        return [self._samples(job, drawn[place]) for place, job in enumerate(jobs)]
+        for place, drawn in self.pool.answers(jobs, self._draws):
+            yield place, self._samples(jobs[place], drawn)
 
     def _check_servers(self, job: _Job) -> None:
         """Compares each server's answer to one prompt with the backbone, once."""

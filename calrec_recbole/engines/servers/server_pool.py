@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from typing import Any, Generic, TypeVar
 
@@ -18,19 +18,36 @@ LONGEST_PAUSE = 30.0  # seconds
 MINUTE = 60.0
 
 
-@dataclass
 class _Round(Generic[Job]):
-    """What the threads of one call share."""
+    """What the threads of one call share; a thread that finds ``None`` waiting ends."""
 
-    waiting: "queue.SimpleQueue[tuple[int, Job]]" = field(default_factory=queue.SimpleQueue)
-    done: "queue.SimpleQueue[tuple[int, Any]]" = field(default_factory=queue.SimpleQueue)
-    over: threading.Event = field(default_factory=threading.Event)
-    answered: float = field(default_factory=time.monotonic)  # when any server last did
+    def __init__(self, jobs: Sequence[Job], servers: Sequence[Server], patience: float) -> None:
+        self.waiting: queue.SimpleQueue[tuple[int, Job] | None] = queue.SimpleQueue()
+        self.done: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        self.over = threading.Event()
+        self.patience = patience * MINUTE
+        self.failing: dict[str, float | None] = {server.url: None for server in servers}  # since when
+        for job in enumerate(jobs):
+            self.waiting.put(job)
+
+    def end(self, threads: int) -> None:
+        self.over.set()
+        for _ in range(threads):
+            self.waiting.put(None)
+
+    def answered(self, server: Server) -> None:
+        self.failing[server.url] = None
+
+    def failed(self, server: Server) -> bool:
+        """Whether by now every server has failed for ``patience``, each since its first failure after an answer."""
+        now = time.monotonic()
+        self.failing[server.url] = self.failing[server.url] or now
+        return all(since is not None and now - since >= self.patience for since in list(self.failing.values()))
 
 
 @dataclass(frozen=True)
 class ServerPool:
-    """``requests`` in flight at each of ``servers``; ``patience`` in minutes, of no answer from any of them."""
+    """``requests`` in flight at each of ``servers``; ``patience`` in minutes, of failures at all of them."""
 
     servers: Sequence[Server]
     requests: int
@@ -40,14 +57,13 @@ class ServerPool:
     def answers(self, jobs: Sequence[Job], ask: Callable[[Server, Job], Any]) -> Iterator[tuple[int, Any]]:
         """The place of each job with what ``ask`` returned for it, as they come.
 
-        A job for which ``ask`` raises ``UnreachableError`` is done again. Raises ``ConfigError`` once no server has
-        answered for ``patience``, and whatever else ``ask`` raises.
+        A job for which ``ask`` raises ``UnreachableError`` is done again, by whichever server is free. Raises
+        ``ConfigError`` once all servers have failed for ``patience``, and whatever else ``ask`` raises.
         """
-        shared: _Round[Job] = _Round()
-        for job in enumerate(jobs):
-            shared.waiting.put(job)
+        shared = _Round(jobs, self.servers, self.patience)
         share = min(self.requests, ceil(len(jobs) / len(self.servers)))
-        for server in [server for _ in range(share) for server in self.servers]:
+        workers = [server for _ in range(share) for server in self.servers]
+        for server in workers:
             threading.Thread(target=self._work, args=(shared, server, ask), daemon=True).start()
         try:
             for _ in jobs:
@@ -56,29 +72,27 @@ class ServerPool:
                     raise answer
                 yield place, answer
         finally:
-            shared.over.set()
+            shared.end(len(workers))
 
     def _work(self, shared: "_Round[Job]", server: Server, ask: Callable[[Server, Job], Any]) -> None:
         pause = self.first_pause
-        while not shared.over.is_set():
-            try:
-                place, job = shared.waiting.get_nowait()
-            except queue.Empty:
-                return  # one that fails elsewhere is done again there
+        while (waiting := shared.waiting.get()) and not shared.over.is_set():
+            place, job = waiting
             try:
                 answer = ask(server, job)
             except UnreachableError as problem:
-                shared.waiting.put((place, job))
-                if time.monotonic() - shared.answered > self.patience * MINUTE:
+                if shared.failed(server):
                     shared.done.put((place, self._given_up(server, problem)))
                     return
+                shared.waiting.put(waiting)
                 shared.over.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             except Exception as problem:
                 shared.done.put((place, problem))
                 return
             else:
-                shared.answered, pause = time.monotonic(), self.first_pause
+                shared.answered(server)
+                pause = self.first_pause
                 shared.done.put((place, answer))
 
     def _given_up(self, server: Server, problem: Exception) -> ConfigError:

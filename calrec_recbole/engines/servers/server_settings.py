@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from calrec_recbole.errors import ConfigError
+from calrec_recbole.errors import ConfigError, masked
 from calrec_recbole.setting_groups import check_ranges, no_effect
 
 __all__ = ["ServerSettings"]
@@ -14,8 +14,8 @@ __all__ = ["ServerSettings"]
 class ServerSettings:
     """``engine_url``: one address or several, as a list or with commas; ``engine_model``: its name there.
 
-    ``engine_requests`` are in flight at each server. ``engine_patience``: minutes that servers which do not answer are
-    waited for. None of them changes the distribution of the samples.
+    ``engine_requests`` are in flight at each server. ``engine_patience``: minutes that servers which all fail
+    are waited for. None of them changes the distribution of the samples.
     """
 
     engine_url: str | Sequence[str] = no_effect("")
@@ -45,7 +45,10 @@ class ServerSettings:
 def _fault(url: str) -> str:
     try:
         parts = urlsplit(url)
+        if parts.username is not None or ("@" in url and "://" not in url):
+            shown = f"***@{url.rpartition('@')[2]}"
+            return f"engine_url={shown} holds a name or a password: the key belongs into OPENAI_API_KEY"
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         usable = False
-    return "" if usable else f"engine_url={url!r} must be an address like http://localhost:8000"
+    return "" if usable else f"engine_url={masked(url)!r} must be an address like http://localhost:8000"

@@ -2,7 +2,7 @@
 
 import time
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -52,6 +52,8 @@ from calrec_recbole.training import Mixture, objective
 from calrec_recbole.two_tower import collate_sequences, collate_targets
 
 __all__ = ["CALRec", "padded"]
+
+SAVED_EVERY = 30.0  # seconds, where samples come before their batch is done
 
 
 class CALRec(SequentialRecommender):
@@ -240,26 +242,39 @@ class CALRec(SequentialRecommender):
         before = ChainMap(kept, self.samples_before)
         keys = [sample_key(prompt, seed, settings) for prompt, seed in zip(prompts, seeds, strict=True)]
         new = [row for row, key in enumerate(keys) if key not in before]
-        began = time.perf_counter()
-        drawn = self._drawn([prompts[row] for row in new], [seeds[row] for row in new]) if new else []
-        seconds = time.perf_counter() - began
-        fresh = {keys[row]: UserSamples("", "", keys[row], *one) for row, one in zip(new, drawn, strict=True)}
-        found = [fresh[key] if key in fresh else before[key] for key in keys]
-        if self.saved is not None:
-            self._keep(self.saved, found, users, seconds)
-        return found
+        found = {row: before[key] for row, key in enumerate(keys) if key in before}
+        drawn = self._drawn([prompts[row] for row in new], [seeds[row] for row in new]) if new else iter(())
+        last = time.perf_counter()
+        try:
+            for some in drawn:
+                found |= {new[place]: UserSamples("", "", keys[new[place]], *one) for place, one in some.items()}
+                if time.perf_counter() - last > SAVED_EVERY:
+                    last = self._keep(found, users, last)
+        finally:  # users who are done are not lost with the others
+            self._keep(found, users, last)
+        return [found[row] for row in range(len(keys))]
 
-    def _drawn(self, prompts: Sequence[np.ndarray], seeds: Sequence[int]) -> list[tuple[Samples, bool | None]]:
-        if self.recommender.settings.decoding != CONSTRAINED:
-            return [(samples, None) for samples in self.recommender.predictions(prompts, seeds, self.tell)]
-        return [(self.recommender.pairs(best), bool(best.exact)) for best in self.recommender.best(prompts, self.tell)]
+    def _drawn(
+        self, prompts: Sequence[np.ndarray], seeds: Sequence[int]
+    ) -> Iterator[dict[int, tuple[Samples, bool | None]]]:
+        """By place, some prompts after others, or all at once."""
+        recommender = self.recommender
+        if recommender.settings.decoding == CONSTRAINED:
+            best = recommender.best(prompts, self.tell)
+            yield {place: (recommender.pairs(one), bool(one.exact)) for place, one in enumerate(best)}
+            return
+        for some in recommender.predictions_as_drawn(prompts, seeds, self.tell):
+            yield {place: (samples, None) for place, samples in some.items()}
 
-    def _keep(self, saved: SavedSamples, found: Sequence[UserSamples], users: Sequence[int], seconds: float) -> None:
-        named = [
-            replace(one, split=self.split, user=self.user_ids[user]) for one, user in zip(found, users, strict=True)
-        ]
+    def _keep(self, found: Mapping[int, UserSamples], users: Sequence[int], since: float) -> float:
+        """``found`` by row, what of it is new took the time ``since`` then -> the present time."""
+        saved, now = self.saved, time.perf_counter()
+        if saved is None:
+            return now
+        named = [replace(one, split=self.split, user=self.user_ids[users[row]]) for row, one in sorted(found.items())]
         with sigterm_waits():  # until what is drawn is on disk
-            saved.add([one for one in named if (one.split, one.user) not in saved.users], seconds)
+            saved.add([one for one in named if (one.split, one.user) not in saved.users], now - since)
+        return now
 
     def count_samples_anew(self) -> SampleShares:
         """The counts of what ``full_sort_predict`` generates from now on."""

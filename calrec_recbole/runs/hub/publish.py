@@ -1,5 +1,6 @@
 """A run's folder to a model hub and back, under the names that its files have here; the card of a data set to it."""
 
+import fnmatch
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -27,15 +28,28 @@ FILES = ("config.yaml", "environment.json", METRICS_FILE, TRAINED_ON, "ranks.par
 WEIGHTS = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 BEST = Path(CHECKPOINT, "best")
 DELTA_FILE = "delta.safetensors"
+OURS = {  # of a push, by kind of repository: what tells it, and what of it goes with the next one
+    "model": (METRICS_FILE, [*FILES, f"{CHECKPOINT}/*"]),
+    "dataset": (summary_file(Path("*")).name, [summary_file(Path("*")).name]),
+}
+GIT = ".gitattributes"  # of a new repository
 
 
 def publish(
-    run: Path, repo: str, *, licence: str = "", private: bool = True, bits: int = 0, endpoint: str | None = None
+    run: Path,
+    repo: str,
+    *,
+    licence: str = "",
+    private: bool = True,
+    bits: int = 0,
+    replace: bool = False,
+    endpoint: str | None = None,
 ) -> tuple[str, Lost | None]:
     """Uploads the finished ``run`` to ``repo`` (``name/of-it``), made where it is missing; the address of the commit.
 
-    With ``bits`` the weights go as their difference from the run's ``backbone``; what that loses comes second. Raises
-    ``DataError`` (no finished run), ``ConfigError`` (what the hub refuses, a run without a public base) or
+    An earlier push goes; other files of the repository only with ``replace``. With ``bits`` the weights go as their
+    difference from the run's ``backbone``; what that loses comes second. Raises ``DataError`` (no finished run),
+    ``ConfigError`` (what the hub refuses, a repository of other files, a run without a public base) or
     ``BackboneError``.
     """
     if not (run / METRICS_FILE).is_file():
@@ -45,25 +59,35 @@ def publish(
         _copy(run, folder)
         lost = _to_delta(run, folder, bits) if bits else None
         run_card(run, repo, licence, lost, bits).save(folder / "README.md")
-        return _upload(folder, repo, "model", f"Run {run.name}", private, endpoint), lost
+        return _upload(folder, repo, "model", f"Run {run.name}", private, replace, endpoint), lost
 
 
-def publish_card(data: Path, repo: str, *, licence: str = "", private: bool = True, endpoint: str | None = None) -> str:
+def publish_card(
+    data: Path,
+    repo: str,
+    *,
+    licence: str = "",
+    private: bool = True,
+    replace: bool = False,
+    endpoint: str | None = None,
+) -> str:
     """Uploads the card and the summary of the prepared data set in the folder ``data``, not the data; the address.
 
-    ``repo`` is one of data sets. Raises ``DataError`` (no such data set) or ``ConfigError`` (what the hub refuses).
+    ``repo`` is one of data sets; ``replace`` as of ``publish``. Raises ``DataError`` (no such data set) or
+    ``ConfigError`` (what the hub refuses, a repository of other files).
     """
     with tempfile.TemporaryDirectory(prefix="calrec-push-") as name:
         folder = Path(name)
         data_card(data, licence).save(folder / "README.md")
         shutil.copy(summary_file(data), folder)
-        return _upload(folder, repo, "dataset", f"Card of {data.name}", private, endpoint)
+        return _upload(folder, repo, "dataset", f"Card of {data.name}", private, replace, endpoint)
 
 
 def fetch(repo: str, out: Path, *, revision: str | None = None, base: str = "", endpoint: str | None = None) -> None:
     """Makes the run folder ``out`` of what ``publish`` left at ``repo``; it is whole or absent.
 
-    A difference is added to ``base``, by default the ``backbone`` of the run. Raises as ``publish`` does.
+    A difference is added to ``base``, by default the ``backbone`` of the run. Raises as ``publish`` does, and
+    ``ConfigError`` where ``base`` is given for whole weights.
     """
     if out.exists():
         raise ConfigError(f"--out={out} exists: give another folder")
@@ -76,14 +100,24 @@ def fetch(repo: str, out: Path, *, revision: str | None = None, base: str = "", 
             raise DataError(f"--repo={repo} holds no {METRICS_FILE}: it was not pushed by calrec")
         if (folder / BEST / DELTA_FILE).is_file():
             _from_delta(folder, base)
+        elif base:
+            raise ConfigError(f"--base={base} is for a difference, and --repo={repo} has whole weights: leave it out")
 
 
-def _upload(folder: Path, repo: str, kind: str, told: str, private: bool, endpoint: str | None) -> str:
+def _upload(folder: Path, repo: str, kind: str, told: str, private: bool, replace: bool, endpoint: str | None) -> str:
+    known, of_ours = OURS[kind]
     with _hub(repo):
         api = HfApi(endpoint=endpoint)
         api.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
+        there = [name for name in api.list_repo_files(repo, repo_type=kind) if name != GIT]
+        if there and not replace and not fnmatch.filter(there, known):
+            raise ConfigError(
+                f"--repo={repo} holds other files ({there[0]} and {len(there) - 1} more): give an empty or a new one, "
+                "or --replace, by which they go"
+            )
+        goes = "*" if replace else of_ours
         commit = api.upload_folder(
-            repo_id=repo, repo_type=kind, folder_path=folder, commit_message=told, delete_patterns="*"
+            repo_id=repo, repo_type=kind, folder_path=folder, commit_message=told, delete_patterns=goes
         )
     return str(commit.commit_url)
 

@@ -45,9 +45,11 @@ test user.
 calrec pull --repo={repo} --out=RUN
 ```
 
-The folder is then a run like one's own: `calrec report`, `calrec recommend`, `calrec_recbole.plugin.reload.load_run`.
-{weights}
+The folder is then a run like one's own. `calrec report` reads it as it is; `calrec recommend --run=RUN --data_path=DIR`
+and `calrec_recbole.load_run("RUN", "DIR")` also need the prepared data, in `DIR/{dataset}/`.
+{source}{weights}
 """
+SOURCE = "The source of `{model}` is not in this repository: its module must be importable there.\n"
 WEIGHTS = (
     'The weights alone: `AutoModelForCausalLM.from_pretrained("{repo}", subfolder="checkpoint/best")`, '
     "of the licence of the base model and of the data."
@@ -80,6 +82,7 @@ def run_card(run: Path, repo: str, licence: str = "", lost: Lost | None = None, 
         weights = WEIGHTS.format(repo=repo)
     text = TEXT.format(
         **{"model": model, "dataset": dataset, "seed": settings["seed"], "repo": repo, "weights": weights},
+        source=SOURCE.format(model=model) if ":" in model else "",
         url="https://doi.org/10.1145/3640457.3688121",
         hashes=", ".join(f"`{name}` {value}" for name, value in environment.get("data_sha256", {}).items()),
         users=_users(environment.get("users", {}), metrics.get(LEFT, 0)),

@@ -161,3 +161,18 @@ def test_a_server_needs_no_embedded_milvus(monkeypatch):
     monkeypatch.setattr("calrec_recbole.engines.milvus.collection.SECONDS", 0.5)
     with pytest.raises(ConfigError, match="cannot be used"):
         MilvusBM25(["red"], uri="http://127.0.0.1:9")
+
+
+def test_the_environment_logs_in_to_a_server(monkeypatch):
+    given = []
+
+    class Refuses:
+        def __init__(self, **settings):
+            given.append(settings["token"])
+            raise OSError("unauthenticated")
+
+    monkeypatch.setattr("pymilvus.MilvusClient", Refuses)
+    monkeypatch.setenv("MILVUS_TOKEN", "me:secret")
+    with pytest.raises(ConfigError, match=r"cannot be used \(unauthenticated\)"):
+        MilvusBM25(["red"], uri="http://127.0.0.1:9")
+    assert given == ["me:secret"]

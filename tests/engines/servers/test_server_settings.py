@@ -26,3 +26,10 @@ def test_what_is_no_address_is_named(given):
 def test_no_address_is_told():
     with pytest.raises(ConfigError, match=r"generation_engine=openai needs an address: set engine_url"):
         ServerSettings().needed()
+
+
+@pytest.mark.parametrize("given", ["http://me:secret@one:8000", "http://secret@one:8000/v1", "me:secret@one:8000"])
+def test_a_key_in_the_address_is_refused_unread(given):
+    with pytest.raises(ConfigError, match=r"engine_url=\*\*\*@one:8000 .*the key belongs into OPENAI_API_KEY") as told:
+        ServerSettings(["http://two", given])
+    assert "secret" not in str(told.value)

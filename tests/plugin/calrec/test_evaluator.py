@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ from calrec_recbole.plugin.calrec.trainer import CALRecTrainer
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.recommender import Recommender
 from calrec_recbole.runs.run_folder import run_id, users_left
+from calrec_recbole.runs.user_samples import read_samples
 from calrec_recbole.training import Training
 
 NO_TIME = 1e-9  # minutes: one batch
@@ -130,6 +132,25 @@ def test_what_was_done_stays_readable_until_more_is_done(settings, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             run("CALRec", overrides=settings, show=False)
     assert before == {name: (first.folder / name).read_bytes() for name in before}
+
+
+def test_samples_that_come_one_by_one_are_on_disk_before_their_batch_is_done(settings, whole, monkeypatch):
+    """What a kill leaves; the run ends as the one whose batches came whole, part by part."""
+    on_disk = []
+    original = Recommender.predictions_as_drawn
+
+    def one_by_one(self, prompts, seeds, tell=None):
+        (drawn,) = original(self, prompts, seeds)
+        for place in sorted(drawn, reverse=True):
+            yield {place: drawn[place]}
+            parts = Path(settings["output_dir"]).rglob("part-*.parquet")
+            on_disk.append(len([one for part in parts for one in read_samples(part) if one.split == "test"]))
+
+    monkeypatch.setattr("calrec_recbole.plugin.calrec.model.SAVED_EVERY", 0.0)
+    monkeypatch.setattr(Recommender, "predictions_as_drawn", one_by_one)
+    result = run("CALRec", overrides=settings, show=False)
+    assert on_disk[-8:] == [1, 2, 3, 4, 5, 6, 7, 8]
+    same_result(result.folder, whole.folder)
 
 
 def test_samples_of_weights_that_were_trained_anew_are_drawn_anew(settings, asked, monkeypatch):

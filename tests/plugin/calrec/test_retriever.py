@@ -41,3 +41,10 @@ def test_runs_without_milvus_keep_their_ids():
 
     assert id_of() == id_of(**OF_MILVUS) == id_of(**OF_MILVUS | {"milvus_uri": "http://localhost:19530"})
     assert id_of() != id_of(**OF_MILVUS | {"milvus_candidates": 20})
+
+
+def test_a_password_does_not_stand_among_the_settings():
+    RetrievalSettings(milvus_uri="/data/me@work/items.db")
+    with pytest.raises(ConfigError, match=r"milvus_uri=http://\*\*\*@host:1 .*give it as MILVUS_TOKEN=") as told:
+        RetrievalSettings(milvus_uri="http://me:secret@host:1")
+    assert "secret" not in str(told.value)

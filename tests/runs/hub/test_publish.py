@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
@@ -17,6 +18,7 @@ from calrec_recbole.errors import BackboneError, ConfigError, DataError
 from calrec_recbole.plugin.reload import load_run
 from calrec_recbole.plugin.runner import run
 from calrec_recbole.runs.hub.publish import fetch, publish, publish_card
+from calrec_recbole.runs.hub.run_card import run_card
 
 REPO, COMMIT = "lab/run", "c" * 40
 
@@ -124,6 +126,15 @@ def test_the_card_says_data_recipe_metrics_with_ties_and_licence(finished, hub):
         assert part in card.text
 
 
+def test_the_card_says_what_the_folder_lacks(finished):
+    text = run_card(finished, REPO).text
+    assert 'calrec_recbole.load_run("RUN", "DIR")` also need the prepared data, in `DIR/Tiny/`.' in text
+    assert "source" not in text
+    config = finished / "config.yaml"
+    config.write_text(re.sub("^model: .*", "model: my_models:NextItem", config.read_text(), flags=re.MULTILINE))
+    assert "The source of `my_models:NextItem` is not in this repository" in run_card(finished, REPO).text
+
+
 def test_a_delta_is_smaller_and_comes_back_within_its_error(finished, hub, tmp_path, calrec_settings):
     tuned = {**calrec_settings, "backbone": str(finished / "checkpoint" / "best"), "learning_rate": 1.0e-3}
     second = run("CALRec", overrides=tuned, show=False).folder
@@ -157,6 +168,33 @@ def test_what_cannot_be_pushed_or_pulled_is_told_in_one_line(finished, hub, tmp_
         publish(finished, REPO, endpoint=hub.address)
     assert "\n" not in str(told.value)
     assert not (tmp_path / "back").exists()
+
+
+def test_what_others_put_into_a_repository_stays(finished, hub, tmp_path):
+    theirs = {".gitattributes": b"* text", "README.md": b"mine", "thesis/model.bin": b"years of work"}
+    hub.files.update(theirs)
+    with pytest.raises(ConfigError, match=r"--repo=lab/run holds other files \(README.md and 1 more\): .*--replace"):
+        publish(finished, REPO, endpoint=hub.address)
+    assert hub.files == theirs
+    publish(finished, REPO, replace=True, endpoint=hub.address)
+    assert "thesis/model.bin" not in hub.files
+    hub.files.update({"notes.md": b"mine", "checkpoint/best/delta.safetensors": b"of an earlier push"})
+    publish(finished, REPO, endpoint=hub.address)
+    assert hub.files["notes.md"] == b"mine"
+    assert "checkpoint/best/delta.safetensors" not in hub.files
+    with pytest.raises(ConfigError, match=r"--base=x is for a difference, and --repo=lab/run has whole weights"):
+        fetch(REPO, tmp_path / "back", base="x", endpoint=hub.address)
+
+
+def test_a_repository_of_other_data_stays(hub, toys):
+    hub.kind = "dataset"
+    hub.files.update({"README.md": b"mine", "data.parquet": b"mine"})
+    with pytest.raises(ConfigError, match=r"--repo=lab/run holds other files"):
+        publish_card(toys, REPO, endpoint=hub.address)
+    publish_card(toys, REPO, replace=True, endpoint=hub.address)
+    hub.files["Old.prepare.json"] = hub.files.pop("Toys.prepare.json")
+    publish_card(toys, REPO, endpoint=hub.address)
+    assert sorted(hub.files) == ["README.md", "Toys.prepare.json"]
 
 
 def test_the_card_of_a_data_set_goes_without_the_data(hub, toys):
