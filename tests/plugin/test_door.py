@@ -21,6 +21,7 @@ DOOR = {  # who is handed the whole config: RecBole's own contracts, and the cla
     "model.TIGER.__init__",
     *("transition_graph.TransitionGraph.__init__", "transition_graph.TransitionGraph.check_settings"),
     *("recent_pop.RecentPop.__init__", "given_scores.GivenScores.__init__", "given_scores.GivenScores.check_settings"),
+    "given_scores.evaluated_before",  # names the run that would be made
     "longformer.RecformerNetwork.__init__",  # transformers' config
 }
 
