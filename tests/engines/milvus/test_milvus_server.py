@@ -57,8 +57,9 @@ def test_a_servers_candidates_have_lucenes_scores_and_the_next_run_finds_them(se
     first = MilvusBM25(TEXTS, uri=address)
     assert (first.scores(QUERIES) == exact).all()
 
-    second = MilvusBM25(TEXTS, uri=address)
-    monkeypatch.setattr(second.collection.client, "upsert", lambda *given, **named: pytest.fail("written again"))
+    with monkeypatch.context() as patched:
+        patched.setattr(type(first.collection.client), "upsert", lambda *_, **__: pytest.fail("written again"))
+        second = MilvusBM25(TEXTS, uri=address)
     assert second.collection.name == first.collection.name
     assert (second.scores(QUERIES) == exact).all()
 
