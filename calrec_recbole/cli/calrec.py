@@ -32,7 +32,7 @@ COMMANDS = {  # each is a module of calrec_recbole.cli, with add_parser and run
 }
 USAGE_ERROR, INTERRUPTED = 2, 130
 AGAIN = "the same command starts again"
-SPINS = "1000"  # about a microsecond; GNU's default lasts milliseconds
+SPINS = "1000"  # looks at the lock before a thread sleeps; GNU's default is 300,000
 
 
 class _Parser(argparse.ArgumentParser):

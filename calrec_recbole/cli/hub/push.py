@@ -8,7 +8,7 @@ from calrec_recbole.errors import ConfigError
 
 __all__ = ["add_parser", "run"]
 
-BITS = 4
+DEFAULT_BITS = 4
 
 
 def add_parser(subparsers: Any) -> None:
@@ -27,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
     add("--licence", default="", metavar="ID", help="for the card, such as apache-2.0")
     add("--public", action="store_true", help="a new repository is public (default: private)")
     add("--delta", action="store_true", help="CALRec: the weights as their difference from the backbone")
-    add("--bits", type=int, metavar="N", help=f"of a number of the difference: 2, 4 or 8 (default: {BITS})")
+    add("--bits", type=int, metavar="N", help=f"of a number of the difference: 2, 4 or 8 (default: {DEFAULT_BITS})")
     add("--replace", action="store_true", help="also where the repository holds files that no push wrote: they go")
     parser.set_defaults(run=run, parser=parser)
 
@@ -51,16 +51,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _bits(arguments: argparse.Namespace) -> int:
     """Of a number of the difference; 0 where whole weights go."""
-    from calrec_recbole.runs.hub.weight_delta import BITS as KNOWN
+    from calrec_recbole.runs.hub.weight_delta import BITS
 
     given = {"--delta": arguments.delta, f"--bits={arguments.bits}": arguments.bits is not None}
     if arguments.data is not None:
         for option in (name for name, is_given in given.items() if is_given):
             raise ConfigError(f"{option} is about weights, --data has none: leave it out")
     if arguments.bits is None:
-        return BITS if arguments.delta else 0
-    if arguments.bits not in KNOWN:
-        raise ConfigError(f"--bits={arguments.bits} must be one of {', '.join(map(str, KNOWN))}")
+        return DEFAULT_BITS if arguments.delta else 0
+    if arguments.bits not in BITS:
+        raise ConfigError(f"--bits={arguments.bits} must be one of {', '.join(map(str, BITS))}")
     if not arguments.delta:
         raise ConfigError(f"--bits={arguments.bits} is of the difference: add --delta")
     return int(arguments.bits)
