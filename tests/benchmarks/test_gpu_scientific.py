@@ -15,6 +15,7 @@ from calrec_recbole.evaluation.per_user import read_ranks
 from calrec_recbole.paper import paper_table
 from calrec_recbole.report.tables.cells import printed
 from calrec_recbole.training import Training
+from calrec_recbole.training.micro_batches import feed
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 ALL = ["--stages=joint,finetune", "--ablate"]
@@ -165,7 +166,11 @@ def test_other_settings_are_refused(benchmark, whole, capsys):
 
 
 def dies(monkeypatch, step, act):
-    """``act()`` in the place of the optimiser step ``step`` of the first run that trains."""
+    """``act()`` in the place of the optimiser step ``step`` of the first run that trains.
+
+    A training's minutes hold as many steps as if each took 0.05 s, so that a slow machine comes to that step too.
+    """
+    monkeypatch.setattr(feed, "seconds_of", lambda gradient, first, clock: 0.05)
     original = Training._one_step
 
     def deadly(self):
@@ -192,6 +197,7 @@ def test_killed_in_a_training_it_goes_on_with_its_steps(benchmark, no_check, mon
     assert begun["train-stage-2-alone"]["train_minutes"] == 0.008
     (folder,) = (out / "runs/Scientific/CALRec").iterdir()
     plan = json.loads((folder / "checkpoint/last/progress.json").read_text())["plan"]
+    monkeypatch.setattr(feed, "seconds_of", lambda gradient, first, clock: 0.02)  # is not asked again
     assert dry(benchmark, out, "--checkpoint_minutes=0", "--minutes=3") == 0
     assert config(out, "train-stage-2-alone")["train_steps"] == plan["train_steps"]
     assert phases(out)["train-stage-2-alone"]["folder"] == str(folder.relative_to(out))
