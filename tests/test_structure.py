@@ -207,7 +207,12 @@ OF_THE_WHOLE = {  # tests of no module: of runs, of shipped files, of several ro
     *("generation/test_sampling_distribution.py", "paper/test_unit_of_the_t_test.py"),
     *(f"plugin/test_{name}.py" for name in ("calrec_adapters", "device", "every_model", "full_disk", "kill", "plan")),
     *(f"plugin/test_{name}.py" for name in ("generation_engine", "no_retrieval", "samples_before", "smollm2")),
-    *("plugin/test_shipped_configs.py", "training/test_adapted_training.py"),
+    *(
+        "plugin/test_shipped_configs.py",
+        "plugin/test_scientific.py",
+        "plugin/training/test_recboles_trainer.py",
+        "training/test_adapted_training.py",
+    ),
     *("plugin/test_foreign_files.py", "plugin/test_door.py", "plugin/test_run_ids.py"),
     *(
         f"docs/test_{name}.py"

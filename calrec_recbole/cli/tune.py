@@ -2,10 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from calrec_recbole.tuning.search_space import Space
     from calrec_recbole.tuning.shared_study import SharedStudy
     from calrec_recbole.tuning.tuning_request import TuningRequest
 
@@ -19,9 +21,8 @@ study.db, trials.csv (every trial), best.yaml (the chosen settings) and one run 
 The same command goes on: finished trials count, one that was killed is repeated with its values. The same command
 several times at once shares the work (give each its cores: OMP_NUM_THREADS=1)."""
 
-SETTINGS = (
-    """--key=value are settings that all trials share, as run_recbole takes them. The first trial has the defaults."""
-)
+SETTINGS = """--key=value are settings that all trials share, as run_recbole takes them; what the search space
+names too is then not searched. The first trial has the defaults."""
 
 EXAMPLES = """examples:
   calrec tune --model=SASRec --dataset=Scientific --trials=20
@@ -114,9 +115,22 @@ def _request(arguments: argparse.Namespace) -> "TuningRequest":
         else:
             told = f"{VALID_USERS}: {arguments.model} has no such setting; every trial validates on all users"
             print(told, file=sys.stderr, flush=True)
-    space = read_space(arguments.space or space_file(arguments.model))
+    space = _searched(read_space(arguments.space or space_file(arguments.model)), settings)
     files = named_files(arguments.config_files)
     return TuningRequest(arguments.model, arguments.dataset, space, files, settings, arguments.out)
+
+
+def _searched(space: "Space", settings: Mapping[str, Any]) -> "Space":
+    """``space`` without what the command line fixes, which a line tells."""
+    from calrec_recbole.errors import ConfigError
+
+    fixed = [name for name in space if name in settings]
+    if fixed:
+        told = ", ".join(f"--{name}={settings[name]}" for name in fixed)
+        if len(fixed) == len(space):
+            raise ConfigError(f"{told} leave nothing of the search space to search: leave one of them out")
+        print(f"{told}: fixed for all trials, not searched", file=sys.stderr, flush=True)
+    return {name: one for name, one in space.items() if name not in settings}
 
 
 def _report(arguments: argparse.Namespace) -> None:

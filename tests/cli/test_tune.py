@@ -34,6 +34,18 @@ def test_a_study_its_report_and_the_run_that_it_leads_to(command, tmp_path, caps
     assert tested.test
 
 
+def test_what_the_command_line_fixes_is_not_searched(command, tmp_path, capsys):
+    assert main([*command, "--trials=2", "--bm25_k1=1"]) == 0
+    told = capsys.readouterr()
+    assert "--bm25_k1=1: fixed for all trials, not searched" in told.err
+    folder = tmp_path / "tuning" / "Tiny" / "LIR"
+    chosen = yaml.safe_load((folder / "best.yaml").read_text())
+    assert chosen["bm25_k1"] == 1
+    assert list(chosen["tuning"]["chosen"]) == ["bm25_b"]
+    for run_config in folder.glob("2020-*/config.yaml"):
+        assert yaml.safe_load(run_config.read_text())["bm25_k1"] == 1
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
@@ -41,7 +53,7 @@ def test_a_study_its_report_and_the_run_that_it_leads_to(command, tmp_path, caps
         (["--trials=0"], "--trials=0 must be above 0"),
         (["--minutes=nan"], "--minutes=nan must be above 0"),
         (["--trials=1", "--output_dir=x"], "--output_dir is --out here: trials lie beside their study"),
-        (["--trials=1", "--bm25_k1=1"], "--bm25_k1 is in the search space too: leave one of them out"),
+        (["--trials=1", "--bm25_k1=1", "--bm25_b=0"], "--bm25_k1=1, --bm25_b=0 leave nothing of the search space"),
         (["--trials=1", "--no_such=1"], "setting 'no_such' is unknown to LIR"),
         (["--report"], "there is no study of LIR on Tiny in "),
     ],
