@@ -2,7 +2,8 @@
 
 Departures from the official code: all items are candidates of the training softmax, the pad item is none (officially it
 is one); every distinct text passes the adaptor once a batch, for histories and targets alike, so that both see the
-same dropout and gate noise (officially each place in a history draws its own).
+same dropout and gate noise. With ``noise_per_place`` each place of a history and each candidate draws its own, as
+officially; pretraining shares them in either case.
 """
 
 from typing import Any
@@ -51,6 +52,11 @@ class UniSRec(SASRec):
             for part in (self.position_embedding, self.trm_encoder):
                 part.requires_grad_(False)
 
+    @property
+    def all_items(self) -> Tensor:
+        """(n_items - 1,) ids, without the pad's."""
+        return torch.arange(1, self.n_items, device=self.text_of_item.device)
+
     def forward(self, item_seq: Tensor, item_seq_len: Tensor, *, items: Tensor) -> Tensor:
         """SASRec's forward with the table ``items`` (n, H) for its item embedding: (B, L) places there, 0 = pad, (B,)
         -> (B, H). Pads on the right change nothing, however many (see ``plugin.training.trim_padding``).
@@ -63,13 +69,32 @@ class UniSRec(SASRec):
 
     def item_vectors(self, texts: Tensor) -> Tensor:
         """Adapted distinct texts (T, H) -> (n_items, H), the pad item's row zero."""
-        return F.pad(texts[self.text_of_item], (0, 0, 1, 0))
+        return F.pad(self.with_ids(texts[self.text_of_item], self.all_items), (0, 0, 1, 0))
+
+    def with_ids(self, texts: Tensor, items: Tensor) -> Tensor:
+        """The adapted texts (N, H) of ``items`` (N,), ids from 1 -> (N, H)."""
+        return texts
 
     def calculate_loss(self, interaction: Any) -> Tensor:
         """Section 2.3, cross-entropy of cosine / temperature over all items -> scalar, nats."""
-        items = self.item_vectors(self.moe_adaptor(self.text_features))
-        users = self.forward(interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN], items=items)
-        return F.cross_entropy(cosine(users, items[1:]) / self.temperature, interaction[self.ITEM_ID] - 1)
+        item_seq, lengths = interaction[self.ITEM_SEQ], interaction[self.ITEM_SEQ_LEN]
+        if self.settings.noise_per_place:
+            places, read = self._adapted_places(item_seq)
+            users, candidates = self.forward(places, lengths, items=read), self._adapted(self.all_items)
+        else:
+            items = self.item_vectors(self.moe_adaptor(self.text_features))
+            users, candidates = self.forward(item_seq, lengths, items=items), items[1:]
+        return F.cross_entropy(cosine(users, candidates) / self.temperature, interaction[self.ITEM_ID] - 1)
+
+    def _adapted_places(self, item_seq: Tensor) -> tuple[Tensor, Tensor]:
+        """Each place of (B, L) histories adapted by itself -> (B, L) places, 0 = pad, in a table (B x L at most, H)."""
+        there = item_seq > 0
+        places = there.flatten().cumsum(0).view_as(item_seq) * there
+        return places, F.pad(self._adapted(item_seq[there]), (0, 0, 1, 0))
+
+    def _adapted(self, items: Tensor) -> Tensor:
+        """(N,) ids from 1 -> (N, H), each with its own dropout and gate noise in training."""
+        return self.with_ids(self.moe_adaptor(self.text_features[self.text_of_item[items - 1]]), items)
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """(B, n_items) cosine / temperature, pad item -inf."""
@@ -93,8 +118,8 @@ class UniSRecID(UniSRec):
 
     uses_ids = True
 
-    def item_vectors(self, texts: Tensor) -> Tensor:
-        vectors: Tensor = super().item_vectors(texts) + self.item_embedding.weight
+    def with_ids(self, texts: Tensor, items: Tensor) -> Tensor:
+        vectors: Tensor = texts + self.item_embedding(items)
         return vectors
 
     def scores(self, users: Tensor, texts: Tensor, items: Tensor) -> Tensor:

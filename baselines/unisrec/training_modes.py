@@ -7,7 +7,7 @@ from calrec_recbole.baselines.unisrec.official_weights import weights_file
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.data.prepared import Prepared
 from calrec_recbole.plugin.train_stages import FINETUNE, PRETRAIN, SCRATCH, check_train_stage
-from calrec_recbole.setting_groups import check_ranges, named, ranged
+from calrec_recbole.setting_groups import check_ranges, named, ranged, younger
 
 __all__ = ["RELOADED", "UniSRecSettings", "check_stage", "sources_of"]
 
@@ -32,6 +32,7 @@ class UniSRecSettings:
     item_drop_ratio: float = ranged(0.2, "[0, 1]")
     item_drop_coefficient: float = ranged(0.9, "[0, 1]")
     word_drop_ratio: float = ranged(0.15, "[0, 1]")
+    noise_per_place: bool = younger(False, neutral=False)  # of the adaptor, in training on the target
 
     def __post_init__(self) -> None:
         check_ranges(self)

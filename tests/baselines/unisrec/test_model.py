@@ -109,6 +109,41 @@ def test_texts_pass_the_adaptor_once_each(text_settings):
     assert not any("text" in name or "item_embedding" in name for name in made.state_dict())
 
 
+@pytest.mark.parametrize("model", ["UniSRec", "UniSRecID"])
+def test_with_noise_per_place_nothing_else_changes(model, text_settings):
+    found = []
+    for alone in (False, True):
+        _, _, data, made = built(model, {**text_settings, "noise_per_place": alone})
+        found.append(loss_and_gradient(made, next(iter(data.train))))
+    torch.testing.assert_close(found[1][0], found[0][0])
+    for one, other in zip(found[1][1], found[0][1], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
+def test_with_noise_per_place_each_place_and_each_candidate_draws(text_settings, monkeypatch):
+    """So do equal texts: repeated places, and b and h, which are candidates of one text."""
+    _, dataset, data, made = built("UniSRec", {**text_settings, "noise_per_place": True, "trim_padding": False})
+    rows, adapt = [], made.moe_adaptor.forward
+
+    def seen(features):
+        rows.append((features, adapt(features)))
+        return rows[-1][1]
+
+    monkeypatch.setattr(made.moe_adaptor, "forward", seen)
+    batch = next(iter(data.train))
+    made.train().calculate_loss(batch)
+    (places, of_places), (candidates, of_candidates) = rows
+    ids = batch["item_id_list"]
+    expected = [made.text_features[made.text_of_item[item - 1]] for row in ids for item in row if item]
+    assert torch.equal(places, torch.stack(expected))
+    assert torch.equal(candidates, made.text_features[made.text_of_item])
+    assert len(places) > len(places.unique(dim=0))
+    assert len(of_places) == len(of_places.unique(dim=0))
+    b, h = (dataset.field2token_id["item_id"][item] - 1 for item in "bh")
+    assert torch.equal(candidates[b], candidates[h])
+    assert not torch.equal(of_candidates[b], of_candidates[h])
+
+
 def test_the_id_model_has_the_text_models_settings():
     text, both = Config("UniSRec", "ml-100k"), Config("UniSRecID", "ml-100k")
     assert both.settings == {**text.settings, "model": "UniSRecID"}
