@@ -16,9 +16,8 @@ NOT_TELLING = {  # settings that tell no two rows apart: where, which data, how 
     *("seed", "dataset", "model", "data_path", "output_dir", "text_cache", "checkpoint_dir", "gpu_id", "use_gpu"),
     *("state", "show_progress", "worker", "pre_model_path", "load_col", "item_attributes", "text_attributes"),
     *("split", "global_time_shares"),  # these part the data sets
-    "tuning",  # where the other settings come from
 }
-SCORES_FILE = "scores_file"
+SCORES_FILE, TUNING = "scores_file", "tuning"
 MOST_NAMED = 3  # settings in a label
 EFFORT = {  # how long and how a run was trained: named where nothing else tells it apart
     *("epochs", "pretrain_epochs", "stage2_epochs", "train_steps", "warmup_steps", "train_batch_size", "learning_rate"),
@@ -56,21 +55,23 @@ def labels(runs: Sequence[Run]) -> list[str]:
         alike = [other for other in runs if other.model == run.model]
         configs = [_config(other, alike) for other in alike]
         own = configs[alike.index(run)]
-        told = [f"{key}={_short(own.get(key))}" for key in _telling(configs)]
+        told = [_told(key, own.get(key)) for key in _telling(configs) if key != TUNING or own[TUNING]]
         found.append(f"{run.model} ({', '.join(told)})" if told else run.model)
     return found
 
 
 def _config(run: Run, alike: Sequence[Run]) -> Mapping[str, Any]:
-    """Its settings, a file of scores by its name alone, and by its content where another one of that name is ``alike``.
+    """Its settings, whether they were tuned, a file of scores by its name alone, and by its content where another one
+    of that name is ``alike``.
 
     No label tells where a file lies.
     """
-    if not run.config.get(SCORES_FILE):
-        return run.config
-    name = Path(str(run.config[SCORES_FILE])).name
+    config = {**run.config, TUNING: bool(run.config.get(TUNING))}
+    if not config.get(SCORES_FILE):
+        return config
+    name = Path(str(config[SCORES_FILE])).name
     files = {_content(other) for other in alike if Path(str(other.config.get(SCORES_FILE, ""))).name == name}
-    return {**run.config, SCORES_FILE: name if len(files) == 1 else f"{name} {_content(run)[:6]}"}
+    return {**config, SCORES_FILE: name if len(files) == 1 else f"{name} {_content(run)[:6]}"}
 
 
 def _content(run: Run) -> str:
@@ -84,14 +85,21 @@ def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _telling(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """As few of the settings that differ as tell all ``configs`` apart, ``MOST_NAMED`` at most, ``EFFORT`` last."""
-    differing = sorted(_differing(configs), key=lambda key: key in EFFORT)
+    """As few of the settings that differ as tell all ``configs`` apart, ``MOST_NAMED`` at most, ``EFFORT`` last.
+
+    First of all that one was tuned: its settings are many.
+    """
+    differing = sorted(_differing(configs), key=lambda key: (key != TUNING, key in EFFORT))
     wanted = len({tuple(_short(config[key]) for key in differing) for config in configs})
     for number in range(min(MOST_NAMED, len(differing)) + 1):
         told = differing[:number]
         if len({tuple(_short(config[key]) for key in told) for config in configs}) == wanted:
             break
     return told
+
+
+def _told(key: str, value: Any) -> str:
+    return "tuned" if key == TUNING else f"{key}={_short(value)}"
 
 
 def _short(value: Any) -> str:

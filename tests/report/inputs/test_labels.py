@@ -39,3 +39,15 @@ def test_seeds_share_a_label_and_settings_tell_apart(write_run):
     ]
     runs.append(read_run(write_run("SASRec")))
     assert labels(runs) == ["LIR (retrieval=lucene)", "LIR (retrieval=lucene)", "LIR (retrieval=okapi)", "SASRec"]
+
+
+def test_a_tuned_run_is_told_by_that_alone_where_that_tells_it_apart(write_run):
+    chosen = {"trials": 20, "cpu_minutes": 3.5, "chosen": {"bm25_k1": 0.7312846, "bm25_b": 0.2}}
+    runs = [
+        read_run(write_run("LIR", name="1-a", bm25_k1=1.5, bm25_b=0.75)),
+        read_run(write_run("LIR", name="1-b", bm25_k1=0.7312846, bm25_b=0.2, tuning=chosen)),
+    ]
+    assert labels(runs) == ["LIR", "LIR (tuned)"]
+    assert labels(runs[1:]) == ["LIR"]
+    runs.append(read_run(write_run("LIR", name="1-c", bm25_k1=1.5, bm25_b=0.5)))
+    assert labels(runs) == ["LIR (bm25_b=0.75)", "LIR (tuned, bm25_b=0.2)", "LIR (bm25_b=0.5)"]
