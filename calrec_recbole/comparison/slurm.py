@@ -23,7 +23,7 @@ POLL_SECONDS = 5.0
 OWN = ("job_name", "nodes", "ntasks_per_node", "array_parallelism", "num_gpus")  # a run is one task of one node
 LINES, WORDS, MAPPING = ("setup", "teardown"), "srun_args", "additional_parameters"
 REQUEUES = 20  # at the end of its time; each goes on where the run stood
-INSTALL = "--launcher=slurm needs submitit: pip install 'calrec-recbole[slurm]'"
+INSTALL = "--launcher=slurm needs submitit: pip install submitit"
 
 
 class Slurm:

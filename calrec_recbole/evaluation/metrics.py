@@ -71,7 +71,7 @@ def expected(metric: Callable[..., Tensor], optimistic: Ranks, pessimistic: Rank
 
     Each place from the optimistic to the pessimistic rank is as likely for the target, so the mean over these places is
     exact (McSherry and Najork 2008). It is not the metric of the middle rank: a target tied over the ranks 1 to 19 has
-    the middle rank 10, a certain Recall@10, yet ten orders of nineteen put it below.
+    the middle rank 10, a certain Recall@10, yet nine orders of nineteen put it below.
 
     >>> expected(recall, torch.tensor([1, 9, 10]), torch.tensor([19, 12, 10]), k=10)
     tensor([0.5263, 0.5000, 1.0000], dtype=torch.float64)

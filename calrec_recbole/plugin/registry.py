@@ -42,7 +42,7 @@ OURS = {
     "TIGER": "calrec_recbole.baselines.tiger.model:TIGER",
     "GivenScores": "calrec_recbole.plugin.exchange.given_scores:GivenScores",
 }
-TRAINERS = {  # models that RecBole's own trainers cannot train; see plugin.trainer
+TRAINERS = {  # models that RecBole's own trainers cannot train
     "CALRec": "calrec_recbole.plugin.calrec.trainer:CALRecTrainer",
     "LIR": "calrec_recbole.plugin.training.tie_aware_trainer:UntrainedTrainer",
     "RecentPop": "calrec_recbole.plugin.training.tie_aware_trainer:UntrainedTrainer",

@@ -1,4 +1,4 @@
-"""Weights & Biases by RecBole's settings ``log_wandb`` and ``wandb_project``; ``pip install calrec-recbole[wandb]``."""
+"""Weights & Biases by RecBole's settings ``log_wandb`` and ``wandb_project``; ``pip install wandb``."""
 
 import importlib
 from collections.abc import Iterator, Mapping

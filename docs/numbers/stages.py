@@ -94,7 +94,7 @@ CLAIMS: dict[str, list[Claim]] = {
         Untraced(
             NO_RUN, ["| w/o stage I (A) | .0435", "| w/o contrastive | .0532", "to .0435) and so is that in nats"]
         ),
-        Says("A is ahead of both stages by .0176", [difference(A, BOTH)[0]]),
+        Says("A (3,600) is ahead of both stages by .0176", [None, difference(A, BOTH)[0]]),
         Says(
             "(p = .010/.004 after Holm, NDCG@10)",
             [NO_SECOND.test("t_p_holm", "ndcg@10", case) for case in ("opt", "pes")],

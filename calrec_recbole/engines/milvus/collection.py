@@ -116,7 +116,7 @@ def _package(name: str) -> Any:
     except ImportError as problem:
         raise ConfigError(
             f"retrieval=milvus needs the package {name.replace('_', '-')} ({problem}): "
-            "pip install calrec-recbole[milvus], or choose retrieval: lucene"
+            "pip install pymilvus milvus-lite, or choose retrieval: lucene"
         ) from problem
 
 

@@ -17,8 +17,8 @@ def xla_device() -> torch.device:
         found: torch.device = importlib.import_module("torch_xla").device()
     except ImportError as problem:
         raise ConfigError(
-            f"device=xla needs the package torch_xla ({problem}): pip install calrec-recbole[xla] in an environment of "
-            "its own (torch 2.9.0 and torch_xla 2.9.0), or set device: auto"
+            f"device=xla needs the package torch_xla ({problem}): pip install torch==2.9.0 torch_xla==2.9.0 in an "
+            "environment of its own, or set device: auto"
         ) from problem
     return found
 

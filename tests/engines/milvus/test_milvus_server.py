@@ -25,8 +25,8 @@ SECONDS = 60  # for the server to start
 @pytest.fixture
 def server(tmp_path):
     """An address, and the process that answers there."""
-    pytest.importorskip("pymilvus", reason="pymilvus is not installed: pip install calrec-recbole[milvus]")
-    pytest.importorskip("milvus_lite", reason="milvus-lite is not installed: pip install calrec-recbole[milvus]")
+    pytest.importorskip("pymilvus", reason="pymilvus is not installed")
+    pytest.importorskip("milvus_lite", reason="milvus-lite is not installed")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

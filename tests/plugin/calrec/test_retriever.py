@@ -14,8 +14,8 @@ OF_MILVUS = {"milvus_uri": "", "milvus_candidates": 200}
 
 @pytest.fixture
 def milvus():
-    pytest.importorskip("pymilvus", reason="pymilvus is not installed: pip install calrec-recbole[milvus]")
-    pytest.importorskip("milvus_lite", reason="milvus-lite is not installed: pip install calrec-recbole[milvus]")
+    pytest.importorskip("pymilvus", reason="pymilvus is not installed")
+    pytest.importorskip("milvus_lite", reason="milvus-lite is not installed")
 
 
 def test_a_run_over_milvus_has_the_numbers_of_lucene(milvus, tiny_settings, tmp_path):
