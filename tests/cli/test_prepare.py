@@ -197,7 +197,7 @@ sys.exit(main(["prepare", "--reviews=r.json", "--name=Tiny"]))
 def test_ctrl_c_is_one_line_code_130_and_leaves_nothing(tmp_path):
     write(tmp_path / "r.json", reviews())
     write(tmp_path / "meta_r.json", [{"asin": "a", "title": "Saw"}])
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=600)
     assert done.returncode == 128 + signal.SIGINT
     told = "interrupted: nothing half-written is left; the same command starts again, a download where it stood"
     assert done.stderr.splitlines()[-1] == told

@@ -113,7 +113,7 @@ def test_ctrl_c_ends_a_run_with_one_line(tiny_settings):
     while not list(runs.glob("Tiny/SASRec/*/checkpoint/state.json")) and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 130
     assert (
         errors.rstrip().splitlines()[-1]

@@ -145,7 +145,7 @@ def test_killed_at_any_step_nothing_half_written_is_taken_for_whole(raw, tmp_pat
     out = tmp_path / "out"
     settings = PrepareSettings("Tiny", min_user_events=1)
     before = prepare(raw[0], None, out, settings) if older else None
-    done = subprocess.run([sys.executable, "-c", DYING, step, str(raw[0]), str(out)], capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", DYING, step, str(raw[0]), str(out)], capture_output=True, timeout=600)
     assert done.returncode == -signal.SIGKILL
     folder = out / "Tiny"
     assert folder.exists() == older

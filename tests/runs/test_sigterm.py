@@ -173,7 +173,7 @@ def test_the_command_exits_with_143_and_one_line(model, file, calrec_settings, t
     while not list(tmp_path.glob(f"runs/Tiny/{model}/*/checkpoint/last/{file}")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 143
     (folder,) = (tmp_path / "runs" / "Tiny" / model).iterdir()
     last = errors.rstrip().splitlines()[-1]

@@ -248,7 +248,7 @@ def test_sigterm_in_the_evaluation_leaves_what_is_done_and_exits_with_143(settin
     process, runs = start(slow), tmp_path / "runs" / "Tiny" / "CALRec"
     wait_for("*/samples/part-00001.parquet", runs, process)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 143
     (folder,) = runs.iterdir()
     assert errors.rstrip().splitlines()[-1] == (
