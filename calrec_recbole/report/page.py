@@ -95,7 +95,7 @@ def _view(section: Section, drawings: Sequence[Drawing], looks: Mapping[str, Loo
         "legend": [(row.label, looks[row.label]) for row in section.finished],
         "configs": [(row.label, run, _settings(run)) for row in section.finished for run in row.runs],
         "lead": lead(section),
-        "ties": [(row.label, row.runs[0].ties) for row in section.finished if row.runs[0].ties],
+        "ties": [(row.label, row.ties) for row in section.finished if row.ties],
         "lists": list_table(section.finished),
         "samples": [
             (row.label, _samples(row.runs[0])) for row in section.finished if row.runs[0].environment.get("samples")

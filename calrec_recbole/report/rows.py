@@ -65,6 +65,16 @@ class Row:
         values = [run.test.get(key, np.nan) for run in self.runs]
         return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
+    @cached_property
+    def ties(self) -> dict[str, float]:
+        """The share of targets that tie, and the items of such a tie, over all seeds; empty where unknown."""
+        found = [run.ties for run in self.runs]
+        if not found or not all(found):
+            return {}
+        tied = sum(one["tied"] for one in found)
+        items = sum(one["tied"] * one["tied_items"] for one in found if one["tied"])
+        return {"tied": tied / len(found), "tied_items": items / tied if tied else 1.0}
+
     @property
     def stopped(self) -> bool:
         """See ``Run.stopped``; of any seed."""

@@ -1,6 +1,6 @@
 """The claims of all pages, and the check of them all."""
 
-from docs.numbers import decoding_modes, elsewhere, gpu, overview, scientific, stages, tables
+from docs.numbers import decoding_modes, elsewhere, gpu, ml_100k, overview, scientific, stages, tables
 from docs.numbers.claims import Checked, Claim, check
 from docs.numbers.lacking import lacking_faults
 from docs.numbers.pages import ROOT
@@ -15,6 +15,7 @@ CLAIMS: dict[str, list[Claim]] = {
     **tables.CLAIMS,
     **decoding_modes.CLAIMS,
     **gpu.CLAIMS,
+    **ml_100k.CLAIMS,
     **elsewhere.CLAIMS,
 }
 

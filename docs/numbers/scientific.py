@@ -112,9 +112,9 @@ SHARED, OF_PLACES = Kept("unisrec-noise", "shared"), Kept("unisrec-noise", "per 
 STEPS = (640, 1280, 1920, 2560, 3200, 3600)
 
 
-def tuning(model: str) -> list[Value]:
-    """Of a study on Scientific: its trials, CPU minutes, the value of the defaults and the best one."""
-    trials = pd.read_csv(RESULTS / "tuning" / "Scientific" / model / "trials.csv")
+def tuning(model: str, dataset: str = "Scientific") -> list[Value]:
+    """Of a study: its trials, CPU minutes, the value of the defaults and the best one."""
+    trials = pd.read_csv(RESULTS / "tuning" / dataset / model / "trials.csv")
     return [len(trials), trials["cpu_seconds"].sum() / 60, trials["value"][0], trials["value"].max()]
 
 

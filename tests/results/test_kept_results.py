@@ -1,6 +1,7 @@
 """What stands in results/: enough to make every page again, and no more."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,11 @@ def test_the_table_is_made_again_from_what_is_kept(folder, tmp_path, monkeypatch
     assert page.count("<details><summary>") >= len(manifest.entries)  # the settings of each run
     kept = read_kept(folder)
     assert set(kept.runs) == {entry.folder for entry in manifest.entries}
+
+
+def test_no_file_names_a_folder_of_the_machine_that_it_was_made_on():
+    texts = [file for file in _kept_files() if file.suffix in KINDS]
+    assert not [file for file in texts if re.search(r"(?<![\w.])/(work|home|root|tmp|dev/shm)/", file.read_text())]
 
 
 def test_it_is_small_and_of_kinds_that_can_be_read():

@@ -66,3 +66,11 @@ def test_the_share_of_targets_that_tie_is_told(write_run):
     """LIR's ranks (1, 2), (1, 2), (11, 30), (1, 4): all four tie, over 2, 2, 20 and 4 items."""
     assert ties_note(rows(write_run("SASRec"), write_run("LIR"))) == "Targets that tie: LIR 100.0 % (over 7.0 items)."
     assert ties_note(rows(write_run("SASRec", name="other"))) == ""
+
+
+def test_the_ties_of_a_row_are_those_of_all_its_seeds(write_run):
+    """One of two targets ties over 2 items, then both over 4 and 6: three of four, over (2 + 4 + 6) / 3."""
+    first = write_run("LIR", ranks=[(1, 1), (1, 2)], name="1-a", seed=1)
+    second = write_run("LIR", ranks=[(1, 4), (3, 8)], name="2-b", seed=2)
+    both = rows(first, second, labels=["LIR", "LIR"])
+    assert ties_note(both) == "Targets that tie: LIR 75.0 % (over 4.0 items)."
