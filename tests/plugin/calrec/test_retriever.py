@@ -31,7 +31,9 @@ def test_a_run_over_milvus_has_the_numbers_of_lucene(milvus, tiny_settings, tmp_
 def test_a_missing_package_is_told_before_the_data_are_read(tiny_settings, monkeypatch):
     monkeypatch.setitem(sys.modules, "pymilvus", None)
     monkeypatch.setattr("calrec_recbole.plugin.data.prepared.read_dataset", None)
-    with pytest.raises(ConfigError, match=r"retrieval=milvus needs the package pymilvus .*calrec-recbole\[milvus\]"):
+    with pytest.raises(
+        ConfigError, match=r"retrieval=milvus needs the package pymilvus .*pip install pymilvus milvus-lite"
+    ):
         run("LIR", overrides={**tiny_settings, "retrieval": "milvus"}, show=False)
 
 
