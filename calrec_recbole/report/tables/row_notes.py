@@ -9,6 +9,7 @@ from calrec_recbole.report.tables.cost_table import is_trained
 __all__ = ["STOPPED", "row_notes", "ties_note"]
 
 STOPPED = "†"  # behind the label of a row that a budget of epochs ended
+LEAST = 0.0005  # of the targets; fewer would be 0.0 %
 UNRECORDED = "an unrecorded commit"
 
 
@@ -25,7 +26,7 @@ def ties_note(rows: Sequence[Row]) -> str:
     told = [
         f"{row.label} {100 * found['tied']:.1f} % (over {found['tied_items']:.1f} items)"
         for row in rows
-        if (found := row.ties) and round(100 * found["tied"], 1)
+        if (found := row.ties) and found["tied"] >= LEAST
     ]
     return f"Targets that tie: {', '.join(told)}." if told else ""
 
