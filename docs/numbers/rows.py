@@ -44,7 +44,7 @@ class Source:
         return {case: value for case, value in found.items() if np.isfinite(value)}
 
     commit = ""
-    stopped: bool | None = False  # by its budget of epochs; None: unknown
+    stopped: bool | None = False  # by its budget; None: unknown
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ __all__ = ["CONFIG_SHAPE", "ENVIRONMENT_SHAPE", "METRICS_SHAPE", "Run", "data_na
 FINISHED = "metrics.json"
 RANKS, LOG = "ranks.parquet", "log.txt"
 LAST_LINES, LONGEST_LINE = 5, 1000
+BUDGET = "ends by its budget"  # in the log of a training of several stages
 LEAVE_ONE_OUT = "leave_one_out"
 SHARES = (0.8, 0.1, 0.1)  # of configs/overall.yaml
 AGAIN = "run it again, or leave it out"
@@ -165,15 +166,18 @@ class Run:
 
     @property
     def stopped(self) -> bool:
-        """Whether its last epoch was the last one allowed, and not the end of its patience: longer, it may be better.
-
-        False too where no curve of epochs tells.
+        """Whether its training came to the last step or epoch allowed before its patience ended: longer, it may be
+        better. False too where neither curve nor log tells.
         """
         steps, values = list(self.curve.steps), list(self.curve.values)
-        if self.step_name != "epoch" or not steps or steps[-1] != self.config.get("epochs"):
+        if any(BUDGET in line for line in self.log_end):
+            return True
+        by_steps = self.step_name == "step"
+        if not steps or steps[-1] != self.config.get("train_steps" if by_steps else "epochs"):
             return False
         since = values[::-1].index(max(values))  # validations since the best one; of equals RecBole takes the last
-        return since <= int(self.config.get("stopping_step") or 0)
+        patience = int(self.config.get("stopping_step") or 0)
+        return since < patience or not patience if by_steps else since <= patience  # RecBole's loop takes one more
 
     @property
     def commit(self) -> str:

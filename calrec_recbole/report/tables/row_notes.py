@@ -8,7 +8,7 @@ from calrec_recbole.report.tables.cost_table import is_trained
 
 __all__ = ["STOPPED", "row_notes", "ties_note"]
 
-STOPPED = "†"  # behind the label of a row that a budget of epochs ended
+STOPPED = "†"  # behind the label of a row that its budget of epochs or steps ended
 LEAST = 0.0005  # of the targets; fewer would be 0.0 %
 UNRECORDED = "an unrecorded commit"
 
@@ -33,7 +33,7 @@ def ties_note(rows: Sequence[Row]) -> str:
 
 def _stopped(rows: Sequence[Row]) -> str:
     names = _joined([row for row in rows if row.stopped])
-    return f"{STOPPED} Stopped by the budget of epochs, not by patience: {names}." if names else ""
+    return f"{STOPPED} Stopped by the budget of epochs or steps, not by patience: {names}." if names else ""
 
 
 def _unknown(rows: Sequence[Row]) -> str:

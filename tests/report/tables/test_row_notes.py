@@ -30,10 +30,14 @@ def of_commit(folder, commit):
         ((0.3, 0.2, 0.1), {"epochs": 3, "stopping_step": 1}, False),
         ((0.3, 0.2, 0.3, 0.1), {"epochs": 4, "stopping_step": 1}, True),  # an equal one counts as the best
         ((0.1, 0.2), {"epochs": 300, "stopping_step": 10}, False),  # ended earlier by something else
-        ((0.1, 0.2, 0.3), {"epochs": 300, "train_steps": 3, "stopping_step": 2}, False),  # steps, not epochs
+        ((0.1, 0.2, 0.3), {"epochs": 300, "train_steps": 3, "stopping_step": 2}, True),  # steps, not epochs
+        ((0.3, 0.2, 0.1), {"train_steps": 3, "stopping_step": 2}, False),  # CALRec's second worse one ends it
+        ((0.3, 0.2, 0.1), {"train_steps": 3, "stopping_step": 3}, True),
+        ((0.3, 0.2, 0.1), {"train_steps": 3, "stopping_step": 0}, True),  # without patience
+        ((0.3, 0.2), {"train_steps": 3, "stopping_step": 1}, False),
     ],
 )
-def test_training_that_its_budget_of_epochs_ended(write_run, values, settings, stopped):
+def test_training_that_its_budget_ended(write_run, values, settings, stopped):
     folder = write_run("SASRec", curves=curve(*values), **settings)
     assert read_run(folder).stopped is stopped
     (row,) = rows(folder)
@@ -41,7 +45,17 @@ def test_training_that_its_budget_of_epochs_ended(write_run, values, settings, s
     assert printed.mark == ("†" if stopped else "")
     assert ("SASRec†" in markdown({"Tiny": [printed]}, "T", "", [])) is stopped
     assert (r"SASRec\dag{}" in latex({"Tiny": [printed]}, "T", "")) is stopped
-    assert ("† Stopped by the budget of epochs, not by patience: SASRec." in row_notes([row])) is stopped
+    assert ("† Stopped by the budget of epochs or steps, not by patience: SASRec." in row_notes([row])) is stopped
+
+
+@pytest.mark.parametrize(
+    ("line", "stopped"),
+    [("stage 2 ends by its budget of 9 epochs", True), ("stage 2 ends: 3 validations without a better one", False)],
+)
+def test_training_of_two_stages_is_told_by_its_log(write_run, line, stopped):
+    folder = write_run("Recformer", [(1, 1)], curves=curve(0.1, 0.2, 0.3), epochs=2, stage2_epochs=1)
+    (folder / "log.txt").write_text(f"INFO {line}\nINFO test: ndcg_opt@10 0.1\n")
+    assert read_run(folder).stopped is stopped
 
 
 def test_a_trained_row_without_a_curve_is_named_and_an_untrained_one_is_not(write_run):
