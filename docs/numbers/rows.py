@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from calrec_recbole.evaluation import metric_vectors
+from calrec_recbole.evaluation import metric_vector, metric_vectors
 from calrec_recbole.evaluation.paired_comparison import compare, holm_by_case
 from calrec_recbole.paper import paper_table
-from calrec_recbole.report.inputs.finished_runs import Run, read_run
+from calrec_recbole.report.inputs.finished_runs import VIEWS, Run, read_run
 from calrec_recbole.report.inputs.kept import read_kept
 from calrec_recbole.report.inputs.manifest import read_manifest
 from calrec_recbole.report.rows import KEYS, rows_of
@@ -124,6 +124,12 @@ class Kept(Source):
         own = vectors.get((self.row.dataset, self.label))
         return self.row.value(key) if own is None else float(own[key].mean())
 
+    def view(self, metric: str, case: str, view: str) -> float:
+        """``value`` of another view of the ranks: ``masked``, without the history's last item, or ``equivalent``."""
+        of_table = results(self.table).ranks.items()
+        own = [ranks for (dataset, label, _), ranks in of_table if (dataset, label) == (self.row.dataset, self.label)]
+        return float(np.mean([metric_vector(_key(metric, case), VIEWS[view](ranks)).mean() for ranks in own]))
+
     def middle(self, metric: str) -> float:
         return (self.value(metric, "opt") + self.value(metric, "pes")) / 2
 
@@ -166,12 +172,15 @@ class Results:
         self.slices = self.kept.slices
 
     @cached_property
+    def ranks(self) -> Mapping[tuple[str, str, int], pd.DataFrame]:
+        """(data set, label, seed) -> the ranks of every user, where these are kept."""
+        return read_table_ranks(self.folder) if (self.folder / RANKS_FILE).is_file() else {}
+
+    @cached_property
     def vectors(self) -> Mapping[tuple[str, str], pd.DataFrame]:
         """(data set, label) -> users x metrics, the mean over seeds; of the rows whose ranks are kept."""
-        if not (self.folder / RANKS_FILE).is_file():
-            return {}
         found: dict[tuple[str, str], list[pd.DataFrame]] = {}
-        for (dataset, label, _), ranks in read_table_ranks(self.folder).items():
+        for (dataset, label, _), ranks in self.ranks.items():
             found.setdefault((dataset, label), []).append(metric_vectors(ranks))
         return {key: sum(one[1:], start=one[0]) / len(one) for key, one in found.items()}
 
