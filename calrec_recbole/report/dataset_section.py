@@ -74,8 +74,9 @@ class Section:
     @property
     def views_note(self) -> str:
         """What the numbers of ``views`` are, the users that are left out, and the rows that are not there."""
-        parts = [f"Three times the expected metric: {VIEWS}. A dash: not known."]
-        parts += [f"Without the last item: {self.masked[1]}"] if self.masked[1] else []
+        parts = [f"The expected metric three times: {VIEWS}."]
+        told = self.masked[1]
+        parts += [f"Without the last item: {told[0].lower()}{told[1:]}"] if told else []
         there = {row.label for row in self.views}
         labels = [row.label for row in self.finished if row.label not in there]
         parts += [f"No other ranks were kept of {', '.join(labels)}."] if labels else []
