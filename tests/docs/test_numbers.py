@@ -4,15 +4,17 @@ import json
 import math
 import shutil
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from calrec_recbole.errors import DataError
 from docs.numbers import claims, pages, rows
 from docs.numbers.claims import MEASURED, Above, Below, Says, TableOf, Untraced, check, summary
 from docs.numbers.lacking import PAGE, lacking_faults
 from docs.numbers.pages import ROOT, Page, agrees
-from docs.numbers.rows import Paper, Source, proportion
+from docs.numbers.rows import Kept, Paper, Source, proportion
 
 TEXT = """# Page
 
@@ -192,6 +194,18 @@ def test_a_p_value_that_does_not_follow_is_named(copied, tmp_path):
     old = frame["t_p"].dropna().iloc[0]
     found = copied(name, "tests.csv", f",{old},", ",0.5,")
     assert [line for line in found if "t_p of" in line and "is 0.5 and follows as" in line]
+
+
+def test_a_number_of_another_view_follows_from_the_ranks_that_a_table_keeps(monkeypatch):
+    ranks = pd.DataFrame({"item_id": list("abc"), "optimistic": [1, 1, 2], "pessimistic": [2, 2, 2]})
+    masked = {"optimistic_masked": [None, 1, 1], "pessimistic_masked": [None, 1, 2]}
+    of_seeds = {("Tiny", "LIR", 1): ranks.assign(**masked), ("Tiny", "LIR", 2): ranks.assign(**masked).iloc[:2]}
+    table = SimpleNamespace(rows=[SimpleNamespace(label="LIR", dataset="Tiny")], ranks=of_seeds)
+    monkeypatch.setattr(rows, "results", lambda name: table)
+    # Recall@1: (1 + 1/2) / 2 with the first seed, 1 with the second
+    assert Kept("x", "LIR").view("recall@1", "exp", "masked") == (3 / 4 + 1) / 2
+    with pytest.raises(DataError, match=r"no \*_equivalent columns"):
+        Kept("x", "LIR").view("recall@1", "exp", "equivalent")
 
 
 def test_what_rows_lack_is_told_by_the_manual(tmp_path, monkeypatch):
