@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from dataclasses import dataclass
 
@@ -192,6 +193,66 @@ def test_a_p_value_that_does_not_follow_is_named(copied, tmp_path):
     old = frame["t_p"].dropna().iloc[0]
     found = copied(name, "tests.csv", f",{old},", ",0.5,")
     assert [line for line in found if "t_p of" in line and "is 0.5 and follows as" in line]
+
+
+def _changed(file, places):
+    """Changes a cell a column of ``file`` by one percent, of a count by one; (row, column) ``places``."""
+    frame = pd.read_csv(file, dtype=str)
+    for row, column in places:
+        old = frame.loc[row, column]
+        frame.loc[row, column] = str(int(old) + 1) if old.isdigit() else repr(float(old) * 1.01)
+        assert float(frame.loc[row, column]) != float(old)
+    frame.to_csv(file, index=False)
+    rows.results.cache_clear()
+    rows._kept_runs.cache_clear()
+
+
+def test_every_column_of_the_tests_follows_from_the_ranks(copied, tmp_path):
+    """Mean, difference, their intervals, effect size and all p: a cell each, each of another metric."""
+    name = "unisrec-noise"
+    assert copied(name) == []
+    file = tmp_path / name / "tests.csv"
+    frame = pd.read_csv(file)
+    others = frame.index[frame["model"] == "per place"]
+    columns = frame.columns[3:]
+    assert len(columns) == len(others) == 12
+    _changed(file, zip(others, columns, strict=True))
+    found = rows.results(name).faults()
+    for column, metric in zip(columns, frame["metric"][others], strict=True):
+        (line,) = [line for line in found if column in _words(line) and metric in _words(line)]
+        assert "per place" in line
+    assert len(found) == len(columns)
+
+
+def test_every_column_of_the_slices_follows_from_the_ranks(copied, tmp_path):
+    name = "unisrec-noise"
+    shutil.copytree(ROOT / "results" / name, tmp_path / name)
+    file = tmp_path / name / "slices.csv"
+    frame = pd.read_csv(file)
+    columns = frame.columns[4:]  # after data set, label, and what the slice is
+    filled = frame.index[(frame[columns] > 0).all(axis=1)][: len(columns)]
+    assert len(filled) == len(columns) == 15
+    _changed(file, zip(filled, columns, strict=True))
+    found = rows.results(name).faults()
+    for row, column in zip(filled, columns, strict=True):
+        (line,) = [line for line in found if column in _words(line) and frame["slice"][row] in line]
+        assert frame["label"][row] in line
+    assert len(found) == len(columns)
+
+
+def test_without_ranks_a_difference_follows_from_the_means(copied, tmp_path):
+    name = "table8"
+    assert copied(name) == []
+    file = tmp_path / name / "tests.csv"
+    frame = pd.read_csv(file)
+    row = frame.index[frame["difference"].abs() > 0][0]
+    _changed(file, [(row, "difference")])
+    (line,) = rows.results(name).faults()
+    assert {"difference", frame["metric"][row]} <= _words(line)
+
+
+def _words(line):
+    return set(re.split(r"[\s:,']+", line))
 
 
 def test_what_rows_lack_is_told_by_the_manual(tmp_path, monkeypatch):
