@@ -1,9 +1,10 @@
 """Several models on the same units: means with intervals, and each model's difference to one of them with its tests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from calrec_recbole.errors import ConfigError, DataError, did_you_mean
 from calrec_recbole.evaluation.per_user import align, metric_vectors
@@ -16,8 +17,9 @@ from calrec_recbole.evaluation.significance import (
     sign_flip_test,
     t_test,
 )
+from calrec_recbole.evaluation.summary import tie_case
 
-__all__ = ["category_means", "compare", "user_vectors"]
+__all__ = ["category_means", "compare", "holm_by_case", "user_vectors"]
 
 
 def user_vectors(runs: Mapping[str, pd.DataFrame], names: list[str] | None = None) -> dict[str, pd.DataFrame]:
@@ -56,8 +58,8 @@ def compare(
 
     Columns: ``model, metric, units, mean, low, high``, and against ``reference`` ``difference`` (its mean minus the
     model's), ``difference_low, difference_high, t_p, t_p_holm, permutation_p, permutation_p_holm, cohens_d``; NaN in
-    the rows of the reference. ``low`` to ``high`` is the bootstrap interval at ``level``. Holm's correction runs over
-    all models and metrics of the answer.
+    the rows of the reference. ``low`` to ``high`` is the bootstrap interval at ``level``. Holm's correction: see
+    ``holm_by_case``.
     """
     _check(vectors, reference)
     metrics = [str(name) for name in vectors[reference]]
@@ -69,11 +71,27 @@ def compare(
     rows = _means(vectors, metrics, means, level)
     if not others:
         return rows
-    tests = _tests(np.concatenate(list(differences.values()), axis=1), resamples, seed)
+    tests = _tests(np.concatenate(list(differences.values()), axis=1), metrics * len(others), resamples, seed)
     drawn = np.concatenate([means[:, own] - means[:, _block(vectors, model)] for model in others], axis=1)
     tests["difference_low"], tests["difference_high"] = interval(drawn, level)
     keys = pd.MultiIndex.from_product([others, metrics], names=["model", "metric"])
     return rows.merge(tests.set_index(keys).reset_index(), how="left", on=["model", "metric"])
+
+
+def holm_by_case(p_values: ArrayLike, metrics: Iterable[str]) -> NDArray[np.float64]:
+    """Holm's correction of (n_tests,) p-values of ``metrics``, a name a test, within each case of ties -> (n_tests,).
+
+    The optimistic, expected and pessimistic value of a metric answer one question under three rules, so the tests of
+    one case are a family: all models of a table times its metrics.
+
+    >>> holm_by_case([0.01, 0.01, 0.04], ["ndcg_exp@10", "ndcg_pes@10", "mrr_exp"]).tolist()
+    [0.02, 0.01, 0.04]
+    """
+    cases = np.array([tie_case(name) for name in metrics])
+    adjusted = np.array(p_values, np.float64)
+    for case in dict.fromkeys(cases):
+        adjusted[cases == case] = holm(adjusted[cases == case])
+    return adjusted
 
 
 def _means(vectors: Mapping[str, pd.DataFrame], metrics: list[str], means: np.ndarray, level: float) -> pd.DataFrame:
@@ -85,7 +103,7 @@ def _means(vectors: Mapping[str, pd.DataFrame], metrics: list[str], means: np.nd
     return table
 
 
-def _tests(differences: np.ndarray, resamples: int, seed: int) -> pd.DataFrame:
+def _tests(differences: np.ndarray, metrics: list[str], resamples: int, seed: int) -> pd.DataFrame:
     by_t, by_swaps = t_test(differences), sign_flip_test(differences, resamples, seed)
     return pd.DataFrame(
         {
@@ -93,9 +111,9 @@ def _tests(differences: np.ndarray, resamples: int, seed: int) -> pd.DataFrame:
             "difference_low": np.nan,
             "difference_high": np.nan,
             "t_p": by_t,
-            "t_p_holm": holm(by_t),
+            "t_p_holm": holm_by_case(by_t, metrics),
             "permutation_p": by_swaps,
-            "permutation_p_holm": holm(by_swaps),
+            "permutation_p_holm": holm_by_case(by_swaps, metrics),
             "cohens_d": cohens_d(differences),
         }
     )

@@ -101,6 +101,12 @@ def parse_metric(name: str) -> tuple[str, str, int | None]:
     )
 
 
+def tie_case(name: str) -> str:
+    """``"ndcg_pes@10"`` -> ``"pes"``; empty for a name that is none of these metrics."""
+    found = _NAME.fullmatch(name)
+    return found["case"] if found else ""
+
+
 def metric_values(name: str, optimistic: Ranks, pessimistic: Ranks) -> Tensor:
     """(B,) and (B,) ranks -> (B,) float64: the metric ``name`` of each user."""
     metric, case, k = parse_metric(name)

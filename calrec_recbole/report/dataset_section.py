@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
@@ -12,26 +13,30 @@ from calrec_recbole.report.inputs.shared_users import Shared
 from calrec_recbole.report.rows import Row
 from calrec_recbole.report.slice_metrics import sliced
 from calrec_recbole.report.statistics import compared, reference_of
-from calrec_recbole.report.tables.cells import TableRow, table_row
+from calrec_recbole.report.tables.cells import TableRow, spread_note, table_row
 from calrec_recbole.report.tables.metric_tables import (
+    Changes,
     change_table,
     equivalent_table,
     gain_note,
     masked_table,
     metric_table,
+    view_table,
 )
 from calrec_recbole.report.tables.paper_rows import MAIN, PaperRows, paper_rows
 from calrec_recbole.report.tables.row_notes import row_notes
 
 __all__ = ["Section", "kept_section", "section_of"]
 
+VIEWS = "all items / without the history's last item as a candidate / any item of the target's text is a hit"
+
 
 @dataclass(frozen=True)
 class Section:
     """``tests``: rows of ``evaluation.compare`` against ``reference`` (empty: no test).
 
-    ``slices``: see ``report.slice_metrics``. ``changes``: in %, against a reference asked for. ``masked``: the table
-    without the last item, and its footnote. ``equivalent``: the one where any item of the target's text counts.
+    ``slices``: see ``report.slice_metrics``. ``changes``: against a reference asked for. ``masked``: the table without
+    the last item, and its footnote. ``equivalent``: the one where any item of the target's text counts.
     ``notes``: what is left out, and why. ``users_note``: on which users.
     """
 
@@ -41,7 +46,7 @@ class Section:
     paper: PaperRows
     tests: pd.DataFrame
     slices: pd.DataFrame
-    changes: Sequence[TableRow] = ()
+    changes: Changes = field(default_factory=Changes)
     masked: tuple[Sequence[TableRow], str] = ((), "")
     equivalent: Sequence[TableRow] = ()
     reference: str = ""
@@ -58,12 +63,23 @@ class Section:
         return row_notes(self.finished)
 
     @property
-    def masked_note(self) -> str:
-        """On the users that the table without the last item leaves out, and on the rows that are not in it."""
-        there = {row.label for row in self.masked[0]}
+    def spread_note(self) -> str:
+        return spread_note(self.table)
+
+    @cached_property
+    def views(self) -> list[TableRow]:
+        """The expected metrics beside those of the other views; see ``view_table``."""
+        return view_table(self.table, self.masked[0], self.equivalent)
+
+    @property
+    def views_note(self) -> str:
+        """What the numbers of ``views`` are, the users that are left out, and the rows that are not there."""
+        parts = [f"The expected metric: {VIEWS}. A dash: not known."]
+        parts += [f"Without the last item: {self.masked[1]}"] if self.masked[1] else []
+        there = {row.label for row in self.views}
         labels = [row.label for row in self.finished if row.label not in there]
-        missing = f" No ranks without that item were kept of {', '.join(labels)}." if labels else ""
-        return self.masked[1] + missing
+        parts += [f"No other ranks were kept of {', '.join(labels)}."] if labels else []
+        return " ".join(parts)
 
     @property
     def finished(self) -> list[Row]:

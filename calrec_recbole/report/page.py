@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import jinja2
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -104,15 +105,19 @@ def _view(section: Section, drawings: Sequence[Drawing], looks: Mapping[str, Loo
 
 
 def lead(section: Section) -> str:
-    """The best row in one sentence; empty with fewer than two."""
-    rows = sorted(section.finished, key=lambda row: row.value(METRICS[0].pes), reverse=True)
-    if len(rows) < 2:
+    """The best row in one sentence, by the expected metric where all rows have it; empty with fewer than two."""
+    values = {row.label: row.expected(METRICS[0]) for row in section.finished}
+    case = "expected" if all(np.isfinite(value) for value in values.values()) else "pessimistic"
+    if case == "pessimistic":
+        values = {row.label: row.value(METRICS[0].pes) for row in section.finished}
+    labels = sorted(values, key=lambda label: values[label], reverse=True)
+    if len(labels) < 2:
         return ""
-    first, second = (row.value(METRICS[0].pes) for row in rows[:2])
+    first, second = (values[label] for label in labels[:2])
     percent = f"{100 * (first / second - 1):.1f} %" if second > 0 else ""
-    ahead = f", {percent} ahead of {rows[1].label}" if percent else ""
-    ahead = f", level with {rows[1].label}" if percent == "0.0 %" else ahead
-    return f"{rows[0].label} has the highest {METRICS[0].title} (pessimistic){ahead}."
+    ahead = f", {percent} ahead of {labels[1]}" if percent else ""
+    ahead = f", level with {labels[1]}" if percent == "0.0 %" else ahead
+    return f"{labels[0]} has the highest {METRICS[0].title} ({case}){ahead}."
 
 
 def _settings(run: Run) -> str:

@@ -65,6 +65,11 @@ class Row:
         values = [run.test.get(key, np.nan) for run in self.runs]
         return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
+    def expected(self, metric: MetricName) -> float:
+        """Mean over seeds of the expected metric; NaN where only its bounds are known and they differ."""
+        found, bound = self.value(metric.exp), self.value(metric.opt)
+        return bound if np.isnan(found) and bound == self.value(metric.pes) else found
+
     @cached_property
     def ties(self) -> dict[str, float]:
         """The share of targets that tie, and the items of such a tie, over all seeds; empty where unknown."""

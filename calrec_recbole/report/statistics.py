@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 
 from calrec_recbole.errors import DataError, did_you_mean
 from calrec_recbole.evaluation.paired_comparison import category_means, compare
@@ -11,7 +12,7 @@ from calrec_recbole.evaluation.per_user import align, metric_vectors
 from calrec_recbole.report.rows import KEYS, METRICS, Row
 from calrec_recbole.report.tables.metric_tables import OURS
 
-__all__ = ["compared", "over_datasets", "reference_of"]
+__all__ = ["compared", "over_datasets", "reference_of", "seeds_p"]
 
 DECIDES = METRICS[0].pes  # paper 4: model selection is by pessimistic NDCG@10
 UNTESTED = ["model", "metric", "units", "mean", "low", "high"]
@@ -37,7 +38,11 @@ def reference_of(rows: Sequence[Row], wanted: str) -> str:
 
 
 def compared(rows: Sequence[Row], reference: str) -> pd.DataFrame:
-    """``evaluation.compare`` of the rows on one data set; without a ``reference`` the means and intervals alone.
+    """``evaluation.compare`` of the rows on one data set, and ``seeds_p`` where seeds tell; without a ``reference`` the
+    means and intervals alone.
+
+    ``compare`` takes the mean over seeds of each user: its p and intervals are for other users and the same trained
+    models. ``seeds_p`` is for other seeds and the same users: Welch's t-test of the means of the seeds, not corrected.
 
     Raises ``DataError`` where users or targets differ: see ``report.inputs.shared_users``.
     """
@@ -45,7 +50,25 @@ def compared(rows: Sequence[Row], reference: str) -> pd.DataFrame:
     if not kept:
         return pd.DataFrame()
     vectors = _vectors(kept)
-    return compare(vectors, reference) if reference in vectors else compare(vectors, kept[0].label)[UNTESTED]
+    if reference not in vectors:
+        return compare(vectors, kept[0].label)[UNTESTED]
+    return _with_seeds(compare(vectors, reference), {row.label: row for row in kept}, reference)
+
+
+def _with_seeds(tests: pd.DataFrame, rows: Mapping[str, Row], reference: str) -> pd.DataFrame:
+    pairs = zip(tests["model"], tests["metric"], strict=True)
+    found = [seeds_p(rows[label], rows[reference], key) for label, key in pairs]
+    return tests.assign(seeds_p=found) if np.isfinite(found).any() else tests
+
+
+def seeds_p(row: Row, other: Row, key: str) -> float:
+    """Two-sided p of Welch's t-test of the seeds' means of a test metric; NaN with fewer than two seeds of each row,
+    and for a row against itself.
+    """
+    pair = [[run.test.get(key, np.nan) for run in one.runs] for one in (row, other)]
+    if row is other or min(map(len, pair)) < 2 or not any(np.std(values) for values in pair):
+        return float("nan")
+    return float(scipy.stats.ttest_ind(*pair, equal_var=False).pvalue)
 
 
 def over_datasets(rows: Sequence[Row], reference: str) -> dict[str, pd.DataFrame]:

@@ -85,12 +85,6 @@ def _write_pages(manifest: Manifest, contents: "Contents", out: Path) -> None:
     (out / "plots").mkdir(parents=True, exist_ok=True)
     sections = contents.sections
     tables = {one.dataset: one.table for one in sections}
-    for one in sections:
-        if one.changes:
-            tables[f"{one.dataset}: (optimistic + pessimistic) / 2 against {manifest.reference}"] = one.changes
-    if contents.overall.average:
-        tables["Average"] = contents.overall.average
-    told = {one.dataset: one.users_note for one in sections}
     below = {
         one.dataset: [
             f"{line.removesuffix('.')}."
@@ -99,7 +93,17 @@ def _write_pages(manifest: Manifest, contents: "Contents", out: Path) -> None:
         ]
         for one in sections
     }
-    write_text(out / "table.md", markdown(tables, manifest.title, manifest.command, manifest.notes, below))
+    for one in sections:
+        if one.changes.rows:
+            title = f"{one.dataset}: {one.changes.of} against {manifest.reference}"
+            tables[title], below[title] = one.changes.rows, [one.changes.note] if one.changes.note else []
+    if contents.overall.average:
+        tables["Average"] = contents.overall.average
+    told = {one.dataset: one.users_note for one in sections}
+    views = {f"{one.dataset}: other views of the same runs": one for one in sections if one.views}
+    below |= {title: [one.views_note] for title, one in views.items()}
+    all_tables = {**tables, **{title: one.views for title, one in views.items()}}
+    write_text(out / "table.md", markdown(all_tables, manifest.title, manifest.command, manifest.notes, below))
     write_text(out / "table.tex", latex(tables, manifest.title, manifest.command, told))
     looks = looks_of(contents.rows)
     plots = {one.dataset: draw_plots(one, out / "plots", looks) for one in sections}

@@ -22,10 +22,11 @@ PROCEDURE, FUSED_SASREC = MODES["the paper's procedure"], MODES["fused with SASR
 FUSED_ALL, WITHOUT = MODES["fused with SASRec, UniSRec and LIR"], MODES["SASRec, UniSRec and LIR, without CALRec"]
 LIFTED, LIFTED_WITHOUT = Kept("modes", "all three fused, unseen lifted"), Kept("modes", "without CALRec, unseen lifted")
 SASREC, UNISREC, LIR = (Kept("modes", label) for label in ("SASRec", "UniSRec", "LIR"))
+GRAPH = Kept("scientific-simple", "TransitionGraph")
 METRICS, BOUNDS = ("ndcg@10", "recall@1", "recall@10", "mrr"), ("opt", "pes")
 UNSEEN, COLD = ("target's training events", "unseen"), ("target", "cold start")
 
-NO_RANKS, NO_RUN = "from ranks that were not kept", "of a run that was not kept"
+NO_RUN = "of a run that was not kept"
 CHOSEN = "a setting: chosen on validation by the run, or set"
 
 SMALL = {
@@ -97,7 +98,8 @@ CLAIMS: dict[str, list[Claim]] = {
     "docs/results/decoding_modes.md": [
         TableOf(
             "Past the paper: other ways to decode and to rank",
-            MODES | {"without CALRec, unseen lifted (bonus .3)": LIFTED_WITHOUT},
+            MODES
+            | {"without CALRec, unseen lifted (bonus .3)": LIFTED_WITHOUT, "TransitionGraph, nothing trained": GRAPH},
             columns={
                 "validation NDCG@10, Recall@10 (pessimistic)": lambda row: (
                     validation(row) if row is not LIFTED_WITHOUT else [None, None]
@@ -106,7 +108,7 @@ CLAIMS: dict[str, list[Claim]] = {
             },
         ),
         Says(
-            "| .0800 .1430, 7 of 87 unseen found | .0655 | .0216 | .1145 | .0569 | **22** |",
+            "| .0800 .1430, 7 of 87 unseen found | .0655 | .0216 | .1145 | .0569 | 22 |",
             [
                 *validation(LIFTED),
                 None,
@@ -130,7 +132,7 @@ CLAIMS: dict[str, list[Claim]] = {
                 "| fused with UniSRec | .5",
                 "| fused with SASRec and LIR | .8",
                 "| fused with SASRec, UniSRec and LIR | .9",
-                "**all three fused, unseen lifted** (bonus .3) | .9",
+                "| all three fused, unseen lifted (bonus .3) | .9",
                 "without CALRec, unseen lifted (bonus .3)",
                 "keeps 98 %",
                 "the 2 % were fixed",
@@ -146,7 +148,7 @@ CLAIMS: dict[str, list[Claim]] = {
                 ".0810 to .0791 on all, before the lift",
                 ".0822 to .0810 unlifted",
                 ".0800 lifted)",
-                "on test .0659, Recall@1 .0355, Recall@10 .1029, MRR .0605",
+                "on test, in a run that was not kept, .0659, Recall@1 .0355, Recall@10 .1029, MRR .0605",
                 "was better there (.098)",
                 "UniSRec's order alone .0670",
                 "Of 99.97 % of the users",
@@ -157,9 +159,9 @@ CLAIMS: dict[str, list[Claim]] = {
         Says("(95 % +.0270 to +.0377 / +.0288 to +.0395)", [95, *intervals(LIFTED, "recall@10")]),
         Says("**NDCG@10 +.0095/+.0156**", both(LIFTED, "ndcg@10")),
         Says("(+.0065 to +.0125 / +.0127 to +.0186)", intervals(LIFTED, "ndcg@10")),
-        Says("(t-test below 2e-8, permutation .0096,", [Below(LARGEST_T), LARGEST_SWAP]),
+        Says("(t-test below 9e-9, permutation .0048,", [Below(LARGEST_T), LARGEST_SWAP]),
         Says(
-            "MRR +.0040/+.0119 (.046 / below 1e-16)",
+            "MRR +.0040/+.0119 (.026 / below 1e-16)",
             [*both(LIFTED, "mrr"), LIFTED.test("t_p_holm", "mrr", "opt"), Below(LIFTED.test("t_p_holm", "mrr", "pes"))],
         ),
         Says(
@@ -190,29 +192,25 @@ CLAIMS: dict[str, list[Claim]] = {
             ],
         ),
         Says(
-            "lifted, come to .0658, .1154 and 17 unseen targets (22 to 17:",
-            [
-                LIFTED_WITHOUT.value("ndcg@10", "opt"),
-                LIFTED_WITHOUT.value("recall@10", "opt"),
-                N_WITHOUT,
-                N_LIFTED,
-                N_WITHOUT,
-            ],
+            "come to NDCG@10 .0658 without CALRec and to .0655 with it. TransitionGraph has .0768 (expected)",
+            [WITHOUT.value("ndcg@10", "opt"), LIFTED.value("ndcg@10", "opt"), GRAPH.value("ndcg@10", "exp")],
         ),
-        Untraced(
-            NO_RANKS,
-            ["McNemar p = .12)", "(paired t-test p = .41)", "+.0032 (p = .003)", "(p below 1e-6)", "(p = .63)"],
+        Says(
+            "22 of 111 such targets in ten, 17 without CALRec; LIR finds 10, the graph 8.",
+            [N_LIFTED, 111, N_WITHOUT, N_LIR, found(GRAPH, UNSEEN, 111)],
+        ),
+        Says(
+            "come without it to .0658, .1154 and 17 unseen targets.",
+            [LIFTED_WITHOUT.value("ndcg@10", "opt"), LIFTED_WITHOUT.value("recall@10", "opt"), N_WITHOUT],
         ),
         Says(
             "(.0867 to .0841 on the 1,000 users",
             [FUSED_ALL.value("ndcg@10", "pes", "valid"), WITHOUT.value("ndcg@10", "pes", "valid"), None],
         ),
-        Says("NDCG@10 +.0032", [over(FUSED_SASREC, SASREC, "ndcg@10")]),
         Says(
-            "Recall@1 +.0052 and MRR +.0044",
-            [over(FUSED_SASREC, SASREC, "recall@1"), over(FUSED_SASREC, SASREC, "mrr")],
+            "raises NDCG@10 by .0032, Recall@1 by .0052, MRR by .0044 and Recall@10 by .0011",
+            [over(FUSED_SASREC, SASREC, metric) for metric in ("ndcg@10", "recall@1", "mrr", "recall@10")],
         ),
-        Says("Recall@10 +.0011", [over(FUSED_SASREC, SASREC, "recall@10")]),
         Says(
             "gains +7 to +10 % NDCG@10, +11 % Recall@10",
             [*(gain(row, "ndcg@10") for row in RERANKED), sum(gain(row, "recall@10") for row in RERANKED) / 2],

@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from calrec_recbole.evaluation import metric_vectors
-from calrec_recbole.evaluation.significance import holm, t_test
+from calrec_recbole.evaluation import metric_vector, metric_vectors
+from calrec_recbole.evaluation.paired_comparison import compare, holm_by_case
 from calrec_recbole.paper import paper_table
-from calrec_recbole.report.inputs.finished_runs import Run, read_run
+from calrec_recbole.report.inputs.finished_runs import VIEWS, Run, read_run
 from calrec_recbole.report.inputs.kept import read_kept
 from calrec_recbole.report.inputs.manifest import read_manifest
+from calrec_recbole.report.rows import KEYS, rows_of
 from calrec_recbole.report.rows import Row as TableRow
-from calrec_recbole.report.rows import rows_of
+from calrec_recbole.report.statistics import seeds_p
 from calrec_recbole.report.table_ranks import RANKS_FILE, read_table_ranks
 from docs.numbers.pages import ROOT
 
@@ -25,6 +26,7 @@ __all__ = ["CASES", "Kept", "Paper", "Results", "Single", "Source", "folders", "
 RESULTS = ROOT / "results"
 CASES = ("opt", "exp", "pes")
 CLOSE = 1e-9  # what is kept as text has all digits
+TIES = "items of the target's score"  # the way to slice that is a run's own
 
 
 def _key(metric: str, case: str) -> str:
@@ -122,6 +124,12 @@ class Kept(Source):
         own = vectors.get((self.row.dataset, self.label))
         return self.row.value(key) if own is None else float(own[key].mean())
 
+    def view(self, metric: str, case: str, view: str) -> float:
+        """``value`` of another view of the ranks: ``masked``, without the history's last item, or ``equivalent``."""
+        of_table = results(self.table).ranks.items()
+        own = [ranks for (dataset, label, _), ranks in of_table if (dataset, label) == (self.row.dataset, self.label)]
+        return float(np.mean([metric_vector(_key(metric, case), VIEWS[view](ranks)).mean() for ranks in own]))
+
     def middle(self, metric: str) -> float:
         return (self.value(metric, "opt") + self.value(metric, "pes")) / 2
 
@@ -164,35 +172,45 @@ class Results:
         self.slices = self.kept.slices
 
     @cached_property
+    def ranks(self) -> Mapping[tuple[str, str, int], pd.DataFrame]:
+        """(data set, label, seed) -> the ranks of every user, where these are kept."""
+        return read_table_ranks(self.folder) if (self.folder / RANKS_FILE).is_file() else {}
+
+    @cached_property
     def vectors(self) -> Mapping[tuple[str, str], pd.DataFrame]:
         """(data set, label) -> users x metrics, the mean over seeds; of the rows whose ranks are kept."""
-        if not (self.folder / RANKS_FILE).is_file():
-            return {}
         found: dict[tuple[str, str], list[pd.DataFrame]] = {}
-        for (dataset, label, _), ranks in read_table_ranks(self.folder).items():
+        for (dataset, label, _), ranks in self.ranks.items():
             found.setdefault((dataset, label), []).append(metric_vectors(ranks))
         return {key: sum(one[1:], start=one[0]) / len(one) for key, one in found.items()}
 
     @cache  # noqa: B019 - one object a table, for as long as the program runs
     def tests(self, dataset: str) -> pd.DataFrame:
-        """The tests that are kept, with p and Holm's p as they follow from the ranks, or from effect size and users."""
+        """The tests that are kept, as they follow from the ranks; of older tables with p as it follows from effect size
+        and users, and with Holm's.
+        """
         table = self.kept.tests_of(dataset).copy()
         if "difference" not in table:
             return table
-        compared = table["difference"].notna()
-        own = table[compared]
-        table.loc[compared, "t_p"] = p = self._p(dataset, own)
-        table.loc[compared, "t_p_holm"] = holm(p)
+        if self.vectors:
+            return self._again(dataset, table)
+        own = table[table["difference"].notna()]
+        t = own["cohens_d"].abs() * np.sqrt(own["units"])
+        p = np.where(own["difference"] == 0, 1.0, 2 * scipy.stats.t.sf(t, own["units"] - 1))
+        table.loc[own.index, "t_p"] = p
+        for column in ("t_p", "permutation_p"):
+            table.loc[own.index, f"{column}_holm"] = holm_by_case(table.loc[own.index, column], own["metric"])
         return table
 
-    def _p(self, dataset: str, tests: pd.DataFrame) -> np.ndarray:
-        if self.vectors:
-            base = self.vectors[dataset, self.reference(dataset)]
-            pairs = zip(tests["model"], tests["metric"], strict=True)
-            return t_test(np.stack([base[name] - self.vectors[dataset, model][name] for model, name in pairs], axis=1))
-        t = tests["cohens_d"].abs() * np.sqrt(tests["units"])
-        p = 2 * scipy.stats.t.sf(t, tests["units"] - 1)
-        return np.where(tests["difference"] == 0, 1.0, p)
+    def _again(self, dataset: str, kept: pd.DataFrame) -> pd.DataFrame:
+        """``evaluation.compare`` of the ranks, and the test of the seeds, in the order of ``kept``."""
+        reference = self.reference(dataset)
+        rows = {row.label: row for row in self.rows if row.dataset == dataset}
+        vectors = {label: self.vectors[dataset, label][list(KEYS)] for label in kept["model"].unique()}
+        found = compare(vectors, reference)
+        pairs = zip(found["model"], found["metric"], strict=True)
+        found["seeds_p"] = [seeds_p(rows[label], rows[reference], key) for label, key in pairs]
+        return kept[["model", "metric"]].merge(found, how="left", on=["model", "metric"])
 
     def reference(self, dataset: str) -> str:
         """The label that the others are tested against: the one without a difference."""
@@ -213,7 +231,7 @@ class Results:
                         there = other.metrics["test"].get(key, value)
                         found += _unlike(f"{row.label}: {key} of {run.folder} in another table", value, there)
         for dataset in dict.fromkeys(row.dataset for row in self.rows):
-            found += self._test_faults(dataset)
+            found += self._test_faults(dataset) + self._slice_faults(dataset)
         return [f"results/{self.name}: {line}" for line in found]
 
     def _test_faults(self, dataset: str) -> list[str]:
@@ -222,11 +240,24 @@ class Results:
         for one in kept.to_dict("records"):
             mean = of_label[one["model"]].value(one["metric"])
             found += _unlike(f"{one['model']}: {one['metric']} of tests.csv", one["mean"], mean)
-        if "difference" in kept:
-            again = self.tests(dataset)
-            for column in ("t_p", "t_p_holm"):
-                for old, new in zip(kept.to_dict("records"), again[column], strict=True):
-                    found += _unlike(f"{old['model']}: {column} of {old['metric']}", old[column], new)
+        again = self.tests(dataset)
+        for column in again.select_dtypes("number").columns.intersection(kept.columns):
+            for old, new in zip(kept.to_dict("records"), again[column], strict=True):
+                found += _unlike(f"{old['model']}: {column} of {old['metric']}", old[column], new)
+        return found
+
+    def _slice_faults(self, dataset: str) -> list[str]:
+        """Where the slices of one way to slice have not together the mean of all users."""
+        found, table = [], self.slices
+        of_label = {row.label: row for row in self.rows if row.dataset == dataset}
+        if table.empty:
+            return []
+        for (label, by), own in table[table["dataset"] == dataset].groupby(["label", "by"]):
+            if by == TIES and len(of_label[label].runs) > 1:  # seeds differ in their ties, and ``users`` is their mean
+                continue
+            for key in own.columns.intersection(KEYS):
+                mean = np.average(own[key], weights=own["users"])
+                found += _unlike(f"{label}: {key} of its slices by {by}", mean, of_label[label].value(key))
         return found
 
 

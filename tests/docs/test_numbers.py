@@ -2,18 +2,19 @@
 
 import json
 import math
-import re
 import shutil
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from calrec_recbole.errors import DataError
 from docs.numbers import claims, pages, rows
 from docs.numbers.claims import MEASURED, Above, Below, Says, TableOf, Untraced, check, summary
 from docs.numbers.lacking import PAGE, lacking_faults
 from docs.numbers.pages import ROOT, Page, agrees
-from docs.numbers.rows import Paper, Source, proportion
+from docs.numbers.rows import Kept, Paper, Source, proportion
 
 TEXT = """# Page
 
@@ -208,51 +209,45 @@ def _changed(file, places):
 
 
 def test_every_column_of_the_tests_follows_from_the_ranks(copied, tmp_path):
-    """Mean, difference, their intervals, effect size and all p: a cell each, each of another metric."""
+    """Mean, difference, their intervals, effect size and all p: a cell of each, of one metric after the other."""
     name = "unisrec-noise"
     assert copied(name) == []
     file = tmp_path / name / "tests.csv"
     frame = pd.read_csv(file)
     others = frame.index[frame["model"] == "per place"]
     columns = frame.columns[3:]
-    assert len(columns) == len(others) == 12
-    _changed(file, zip(others, columns, strict=True))
+    assert {"units", "mean", "difference_low", "difference_high", "permutation_p", "cohens_d"} <= set(columns)
+    changed = {column: others[place % len(others)] for place, column in enumerate(columns)}
+    _changed(file, [(row, column) for column, row in changed.items()])
     found = rows.results(name).faults()
-    for column, metric in zip(columns, frame["metric"][others], strict=True):
-        (line,) = [line for line in found if column in _words(line) and metric in _words(line)]
-        assert "per place" in line
-    assert len(found) == len(columns)
+    told = {f"results/{name}: per place: {column} of {frame['metric'][row]}" for column, row in changed.items()}
+    assert {line.partition(" is ")[0] for line in found if "tests.csv" not in line} == told
 
 
-def test_every_column_of_the_slices_follows_from_the_ranks(copied, tmp_path):
+@pytest.mark.parametrize("column", ["users", "ndcg_exp@10", "recall_pes@1", "mrr_opt"])
+def test_slices_and_all_users_are_held_together(copied, tmp_path, column):
     name = "unisrec-noise"
     shutil.copytree(ROOT / "results" / name, tmp_path / name)
     file = tmp_path / name / "slices.csv"
     frame = pd.read_csv(file)
-    columns = frame.columns[4:]  # after data set, label, and what the slice is
-    filled = frame.index[(frame[columns] > 0).all(axis=1)][: len(columns)]
-    assert len(filled) == len(columns) == 15
-    _changed(file, zip(filled, columns, strict=True))
+    row = frame.index[(frame["label"] == "per place") & (frame[column] > 0)][0]
+    _changed(file, [(row, column)])
     found = rows.results(name).faults()
-    for row, column in zip(filled, columns, strict=True):
-        (line,) = [line for line in found if column in _words(line) and frame["slice"][row] in line]
-        assert frame["label"][row] in line
-    assert len(found) == len(columns)
+    assert found
+    assert all(f"per place: {column if '_' in column else ''}" in line for line in found)
+    assert all(f"of its slices by {frame['by'][row]} is" in line for line in found)
 
 
-def test_without_ranks_a_difference_follows_from_the_means(copied, tmp_path):
-    name = "table8"
-    assert copied(name) == []
-    file = tmp_path / name / "tests.csv"
-    frame = pd.read_csv(file)
-    row = frame.index[frame["difference"].abs() > 0][0]
-    _changed(file, [(row, "difference")])
-    (line,) = rows.results(name).faults()
-    assert {"difference", frame["metric"][row]} <= _words(line)
-
-
-def _words(line):
-    return set(re.split(r"[\s:,']+", line))
+def test_a_number_of_another_view_follows_from_the_ranks_that_a_table_keeps(monkeypatch):
+    ranks = pd.DataFrame({"item_id": list("abc"), "optimistic": [1, 1, 2], "pessimistic": [2, 2, 2]})
+    masked = {"optimistic_masked": [None, 1, 1], "pessimistic_masked": [None, 1, 2]}
+    of_seeds = {("Tiny", "LIR", 1): ranks.assign(**masked), ("Tiny", "LIR", 2): ranks.assign(**masked).iloc[:2]}
+    table = SimpleNamespace(rows=[SimpleNamespace(label="LIR", dataset="Tiny")], ranks=of_seeds)
+    monkeypatch.setattr(rows, "results", lambda name: table)
+    # Recall@1: (1 + 1/2) / 2 with the first seed, 1 with the second
+    assert Kept("x", "LIR").view("recall@1", "exp", "masked") == (3 / 4 + 1) / 2
+    with pytest.raises(DataError, match=r"no \*_equivalent columns"):
+        Kept("x", "LIR").view("recall@1", "exp", "equivalent")
 
 
 def test_what_rows_lack_is_told_by_the_manual(tmp_path, monkeypatch):

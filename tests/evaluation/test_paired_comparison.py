@@ -4,7 +4,7 @@ import pytest
 import scipy.stats
 
 from calrec_recbole.errors import ConfigError, DataError
-from calrec_recbole.evaluation.paired_comparison import category_means, compare, user_vectors
+from calrec_recbole.evaluation.paired_comparison import category_means, compare, holm_by_case, user_vectors
 
 METRICS = ["recall_opt@1", "mrr_pes"]
 
@@ -47,12 +47,23 @@ def test_p_values_are_scipys_on_the_vectors(vectors):
         assert row(table, "Other", metric)["permutation_p"] == pytest.approx(exact, rel=1e-12)
 
 
-def test_holm_runs_over_models_and_metrics(vectors):
-    """Four tests, two of them with p = 1: the smallest of the others is multiplied by 4."""
+def test_holm_runs_over_the_models_and_metrics_of_one_case(vectors):
+    """Two models: the optimistic metric is a family of two tests, the pessimistic one another; Same has p = 1."""
     table = compare(vectors, "Ours", resamples=200)
-    smallest = table["t_p"].min()
-    assert table["t_p_holm"].min() == pytest.approx(4 * smallest)
+    for metric in METRICS:
+        found = row(table, "Other", metric)
+        assert found["t_p_holm"] == pytest.approx(min(2 * found["t_p"], 1))
+        assert found["permutation_p_holm"] == pytest.approx(min(2 * found["permutation_p"], 1))
     assert row(table, "Same", "mrr_pes")[["t_p", "t_p_holm", "permutation_p", "cohens_d"]].tolist() == [1, 1, 1, 0]
+
+
+def test_holm_within_each_case_by_hand():
+    """Of m tests the i-th smallest p times m - i + 1, never below the one before: written out for each family."""
+    p = {"ndcg_exp@10": [0.03, 0.02, 0.5], "ndcg_pes@10": [0.001, 0.9, 0.04]}
+    names = [name for name, own in p.items() for _ in own]
+    found = holm_by_case([one for own in p.values() for one in own], names)
+    assert found == pytest.approx([0.06, 0.06, 0.5, 0.003, 0.9, 0.08])
+    assert holm_by_case([0.03, 0.02], ["seconds", "tokens"]) == pytest.approx([0.04, 0.04])  # names of others: a family
 
 
 def test_the_reference_has_no_test(vectors):

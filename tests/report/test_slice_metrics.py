@@ -39,6 +39,29 @@ def test_the_interval_of_a_slice_is_the_bootstraps(rows, facts):
     assert three[HIGH] == pytest.approx(1 / math.log2(3))
 
 
+def test_a_row_of_two_seeds_has_one_interval_of_the_mean_of_both(write_run, facts):
+    """The unseen target's user has rank 1 with one seed and 2 with the other: each resample holds both."""
+    folders = [write_run("LIR", [(first, first), (1, 1), (2, 2), (3, 3)], seed=first) for first in (1, 2)]
+    entries = [Entry("LIR", "LIR", "Tiny", str(folder)) for folder in folders]
+    by = sliced(rows_of(Manifest("all", "All", entries=entries)), facts)
+    by = by[by["by"] == "target's training events"].set_index("slice")
+    one, three = by.loc["unseen"], by.loc["1-5"]
+    assert (one["users"], three["users"]) == (1, 3)
+    mean = (1 + 1 / math.log2(3)) / 2
+    assert one["ndcg_exp@10"] == one["ndcg_exp@10_low"] == one["ndcg_exp@10_high"] == pytest.approx(mean)
+    assert (three["mrr_exp_low"], three["mrr_exp_high"]) == (pytest.approx(1 / 3), pytest.approx(1))
+
+
+def test_a_user_counts_once_a_seed_where_seeds_differ_in_the_slice(write_run, facts):
+    """u1 ties with one item under seed 1 and with none under seed 2; u2 to u4 tie with none."""
+    pairs = {1: [(1, 2), (2, 2), (2, 2), (2, 2)], 2: [(1, 1), (2, 2), (2, 2), (2, 2)]}
+    entries = [Entry("LIR", "LIR", "Tiny", str(write_run("LIR", own, seed=seed))) for seed, own in pairs.items()]
+    found = sliced(rows_of(Manifest("all", "All", entries=entries)), facts)
+    by = found[found["by"] == "items of the target's score"].set_index("slice")
+    assert by.loc["1", "mrr_opt"] == pytest.approx((1 + 6 / 2) / 7)
+    assert by.loc["2", ["mrr_opt", "mrr_exp", "mrr_pes"]].tolist() == pytest.approx([1, 0.75, 0.5])
+
+
 @pytest.fixture
 def facts():
     columns = {"target": list("abcd"), "last_item": list("bbbb"), "seen_before": False, "history_length": 3}

@@ -60,6 +60,28 @@ def test_seeds_are_averaged_user_by_user(write_run):
     assert (line["mean"], line["low"], line["high"], line["units"]) == (0.75, 0.75, 0.75, 2)
 
 
+def of_seeds(write_run, model, *of_users):
+    """A row of ``model`` with a run for each tuple of ranks without ties, of two users."""
+    runs = [write_run(model, [(n, n) for n in own], seed=seed) for seed, own in enumerate(of_users)]
+    return rows_of(Manifest("x", "X", entries=[Entry(model, model, "Tiny", str(folder)) for folder in runs]))
+
+
+def test_the_test_of_the_seeds_is_welchs_of_their_means(write_run):
+    """MRR of the seeds: SASRec 1, 3/4, 3/4; LIR 1/2, 3/8."""
+    found = of_seeds(write_run, "SASRec", (1, 1), (1, 2), (2, 1)) + of_seeds(write_run, "LIR", (2, 2), (2, 4))
+    tests = compared(found, "SASRec").set_index(["model", "metric"])["seeds_p"]
+    welch = scipy.stats.ttest_ind([1 / 2, 3 / 8], [1, 3 / 4, 3 / 4], equal_var=False).pvalue
+    assert tests["LIR", "mrr_exp"] == pytest.approx(welch)
+    assert tests["SASRec"].isna().all()
+    seen = differences(compared(found, "SASRec"), "SASRec")["LIR"][3]["expected"]
+    assert seen.seeds_p == p_value(welch)
+
+
+def test_one_seed_has_no_test_of_seeds(write_run):
+    found = of_seeds(write_run, "SASRec", (1, 1), (1, 2)) + of_seeds(write_run, "LIR", (2, 2))
+    assert "seeds_p" not in compared(found, "SASRec")
+
+
 def test_units_are_users_or_data_sets(rows):
     found = rows("SASRec", "LIR", dataset="A") + rows("SASRec", "LIR", dataset="B")
     tests = over_datasets(found, "SASRec")

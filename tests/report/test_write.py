@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -115,6 +116,9 @@ def test_the_page_holds_it_all_and_no_place_of_this_machine(written):
     assert "&lt;script&gt;alert(1)" in page
     assert "it &lt;b&gt;broke" in page
     assert "/secret" not in page
+    # NDCG@10: SASRec (1 + .6309 + 0 + .5) / 4 = .5327, LIR, over the places of its ties, (2 * .8155 + 0 + .6404) / 4
+    assert "LIR has the highest NDCG@10 (expected), 6.6 % ahead of SASRec." in page
+    assert "±" not in page
     assert page.count("<figure") == 9
     assert page.count('<ul class="key') == 2  # for the slices, and again for the costs where a window is narrow
     assert page.count("<svg") == page.count("</svg>") == 9 + 2 * 2  # a mark a row and legend
@@ -171,15 +175,48 @@ def test_a_page_is_made_again_without_its_run_folders(run_writer, tmp_path, no_p
     manifest = Manifest("x", "A title", "calrec compare ...", paper=2, reference="LIR", entries=entries)
     write_report(manifest, tmp_path / "kept")
     first = (tmp_path / "kept" / "report.html").read_text()
-    assert "Without the last item" in first
+    assert first.count("Other views of the same runs") == 2
     assert first.count("What the lists show") == 2
     assert "the units are users" in first
     shutil.rmtree(tmp_path / "runs")
+    texts = {name: (tmp_path / "kept" / name).read_text() for name in ("table.tex", "table.md")}
+    assert "\n## Scientific: other views of the same runs\n" in texts["table.md"]
+    # SASRec's Recall@1: 1, 2, 20, 3, and the same without the first user
+    assert "| SASRec | .5327/.3770/– | .2500/.0000/– |" in texts["table.md"]
     for file in ("report.html", "results.parquet", "table.tex", "table.md"):
         (tmp_path / "kept" / file).unlink()
     write_report(manifest, tmp_path / "again", kept_in=tmp_path / "kept")
     assert (tmp_path / "again" / "report.html").read_text() == first
+    assert {name: (tmp_path / "again" / name).read_text() for name in texts} == texts
     assert not (tmp_path / "again" / "results.csv").exists()  # the numbers stay where they are kept
+
+
+def test_a_page_of_runs_without_the_expected_metric_is_led_by_the_pessimistic(
+    manifest, written, place, tmp_path, no_plots
+):
+    old = Path(shutil.copytree(written, tmp_path / "old"))
+    kept = json.loads((old / "kept.json").read_text().replace(str(place), "gone"))
+    for run in kept["runs"].values():
+        run["metrics"]["test"] = {key: value for key, value in run["metrics"]["test"].items() if "_exp" not in key}
+    (old / "kept.json").write_text(json.dumps(kept))
+    entries = [replace(entry, folder=entry.folder.replace(str(place), "gone")) for entry in manifest.entries]
+    write_report(manifest.changed(entries=entries), tmp_path / "again", kept_in=old)
+    # LIR's in the worst case: (.6309 + .6309 + 0 + .4307) / 4 = .4231
+    lead = "SASRec has the highest NDCG@10 (pessimistic), 25.9 % ahead of LIR."
+    assert lead in (tmp_path / "again" / "report.html").read_text()
+
+
+def test_the_spread_over_seeds_is_explained_where_a_row_has_it(write_run, tmp_path, no_plots):
+    folders = [write_run("LIR"), write_run("LIR", [(1, 1), (1, 1), (2, 2), (2, 2)], seed=2)]
+    entries = [Entry("LIR", "LIR", "Tiny", str(folder)) for folder in folders]
+    write_report(Manifest("x", "X", entries=entries), tmp_path / "out")
+    # pessimistic Recall@1: 0 and 1/2, which lie .25 from their mean: sqrt(2 * .25^2 / 1)
+    assert ".2500±.3536 |" in (tmp_path / "out" / "table.md").read_text()
+    told = "± is the standard deviation over seeds (n − 1)."
+    for name in ("table.md", "report.html"):
+        assert (tmp_path / "out" / name).read_text().count(told) == 1
+    tex = (tmp_path / "out" / "table.tex").read_text()
+    assert r"second. $\pm$ is the standard deviation over seeds (n $-$ 1).}" in tex
 
 
 def test_the_learning_curves_are_kept(manifest, written):

@@ -10,14 +10,14 @@ import pandas as pd
 import torch
 
 from calrec_recbole.errors import ConfigError, DataError
-from calrec_recbole.evaluation.per_user import metric_vectors, read_ranks
+from calrec_recbole.evaluation.per_user import equivalent_items, metric_vectors, read_ranks, without_last_item
 from calrec_recbole.evaluation.summary import tie_summary
 from calrec_recbole.runs.curves import CURVES_FILE, Curve, read_curve
 from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_files import read_settings
 from calrec_recbole.stored_files import NUMBER, misfit, read_json
 
-__all__ = ["CONFIG_SHAPE", "ENVIRONMENT_SHAPE", "METRICS_SHAPE", "Run", "data_name", "find_runs", "read_run"]
+__all__ = ["CONFIG_SHAPE", "ENVIRONMENT_SHAPE", "METRICS_SHAPE", "VIEWS", "Run", "data_name", "find_runs", "read_run"]
 
 FINISHED = "metrics.json"
 RANKS, LOG = "ranks.parquet", "log.txt"
@@ -26,6 +26,7 @@ BUDGET = "ends by its budget"  # in the log of a training of several stages
 LEAVE_ONE_OUT = "leave_one_out"
 SHARES = (0.8, 0.1, 0.1)  # of configs/overall.yaml
 AGAIN = "run it again, or leave it out"
+VIEWS = {"masked": without_last_item, "equivalent": equivalent_items}  # other ranks of the same users
 
 CONFIG_SHAPE: dict[Any, Any] = {  # of what a report reads of them; see ``misfit``
     **{"model": str, "dataset": str, "seed": int, "split?": str, "global_time_shares?": [NUMBER]},
@@ -117,6 +118,20 @@ class Run:
             return self.metrics.get("ties", {})
         pair = (torch.from_numpy(self.ranks[case].to_numpy()) for case in ("optimistic", "pessimistic"))
         return tie_summary(*pair)
+
+    @cached_property
+    def views(self) -> Mapping[str, pd.DataFrame]:
+        """``masked`` and ``equivalent`` -> users x metrics of that view of the ranks, of the users that have it.
+
+        A view that the run did not keep, or that no user has, is not there.
+        """
+        found = {}
+        for name, view in VIEWS.items() if self.has_ranks else ():
+            try:
+                found[name] = metric_vectors(view(self.ranks))
+            except DataError:  # of before these ranks were kept
+                continue
+        return {name: table for name, table in found.items() if len(table)}
 
     @property
     def tested(self) -> int:

@@ -8,10 +8,25 @@ import numpy as np
 
 from calrec_recbole.report.rows import KEYS, METRICS
 
-__all__ = ["ABSENT", "DIGITS", "Cell", "Number", "TableRow", "marked_cells", "paper_cells", "printed", "table_row"]
+__all__ = [
+    "ABSENT",
+    "DIGITS",
+    "SPREAD",
+    "Cell",
+    "Number",
+    "TableRow",
+    "ViewCell",
+    "marked_cells",
+    "paper_cells",
+    "printed",
+    "spread_note",
+    "table_row",
+    "view_cells",
+]
 
 ABSENT = "–"
 DIGITS = 4
+SPREAD = "± is the standard deviation over seeds (n − 1)."
 
 Mark = Literal["", "best", "second"]
 
@@ -47,6 +62,24 @@ class Cell:
         known = {} if self.exp.text == ABSENT else {"exp": self.exp}
         return {"opt": self.opt, **known, "pes": self.pes}
 
+    @property
+    def expected(self) -> str:
+        """The expected metric as printed; without it the bounds where they print the same, else a dash."""
+        return self.opt.text if self.exp.text == ABSENT and self.opt.text == self.pes.text else self.exp.text
+
+
+@dataclass(frozen=True)
+class ViewCell:
+    """The expected metric of one row in three views of its ranks; see ``view_table``."""
+
+    plain: Number
+    masked: Number
+    equivalent: Number
+
+    @property
+    def shown(self) -> dict[str, Number]:
+        return {"plain": self.plain, "masked": self.masked, "equivalent": self.equivalent}
+
 
 @dataclass(frozen=True)
 class TableRow:
@@ -56,14 +89,14 @@ class TableRow:
     """
 
     label: str
-    cells: Sequence[Cell]
+    cells: Sequence[Cell] | Sequence[ViewCell]
     kind: Literal["ours", "paper", "gain"] = "ours"
     error: str = ""
     mark: str = ""
 
     @property
     def empty(self) -> bool:
-        return all(cell.opt.text == cell.pes.text == ABSENT for cell in self.cells)
+        return all(number.text == ABSENT for cell in self.cells for number in cell.shown.values())
 
 
 def table_row(found: Mapping[str, Any]) -> TableRow:
@@ -104,10 +137,33 @@ def marked_cells(
     ]
 
 
+def view_cells(texts: Sequence[Sequence[Sequence[str]]]) -> list[list[ViewCell]]:
+    """Row x metric x view -> the cells; best and second are found in each metric and view alone."""
+    values = np.array([[[_value(text) for text in cell] for cell in row] for row in texts]).reshape(-1, len(METRICS), 3)
+    marks = [[_marks(list(values[:, metric, view])) for view in range(3)] for metric in range(len(METRICS))]
+    return [
+        [
+            ViewCell(*(Number(text, marks[metric][view][place]) for view, text in enumerate(cell)))
+            for metric, cell in enumerate(row)
+        ]
+        for place, row in enumerate(texts)
+    ]
+
+
+def spread_note(rows: Sequence[TableRow]) -> str:
+    """What ± is, where a row of several seeds has it; else empty."""
+    spread = any(number.spread for row in rows for cell in row.cells for number in cell.shown.values())
+    return SPREAD if spread else ""
+
+
 def paper_cells(values: Mapping[str, tuple[float, float]]) -> list[Cell]:
     """A row of the paper: title of a metric -> (optimistic, pessimistic)."""
     absent = (np.nan, np.nan)
     return [Cell(*(Number(printed(value)) for value in values.get(metric.title, absent))) for metric in METRICS]
+
+
+def _value(text: str) -> float:
+    return float("nan") if text == ABSENT else float(text)
 
 
 def _marks(values: Sequence[float]) -> list[Mark]:

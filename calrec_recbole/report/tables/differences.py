@@ -16,7 +16,9 @@ CASES = ("optimistic", "expected", "pessimistic")
 
 @dataclass(frozen=True)
 class Difference:
-    """Model minus reference. ``verdict``: better or worse where both corrected tests say so, else empty."""
+    """Model minus reference. ``verdict``: better or worse where both corrected tests say so, else empty.
+    ``seeds_p``: see ``report.statistics.compared``; empty where there are no seeds.
+    """
 
     value: str
     interval: str
@@ -24,6 +26,7 @@ class Difference:
     permutation_p: str
     effect: str
     verdict: str
+    seeds_p: str = ""
 
 
 def differences(tests: pd.DataFrame, reference: str) -> dict[str, list[dict[str, Difference]]]:
@@ -56,6 +59,7 @@ def _difference(row: pd.Series) -> Difference:
         interval=f"{_signed(-row['difference_high'])} to {_signed(-row['difference_low'])}",
         t_p=p_value(row["t_p_holm"]),
         permutation_p=p_value(row["permutation_p_holm"]),
+        seeds_p=p_value(row["seeds_p"]) if np.isfinite(row.get("seeds_p", np.nan)) else "",
         effect=printed(-float(row["cohens_d"]), 2),
         verdict=("better" if value > 0 else "worse") if significant else "",
     )

@@ -1,20 +1,38 @@
 """The tables of a report: the metrics of a data set, their average over data sets, and those without the last item."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from calrec_recbole.errors import DataError
-from calrec_recbole.evaluation.per_user import equivalent_items, metric_vectors, without_last_item
 from calrec_recbole.report.rows import KEYS, METRICS, MetricName, Row
-from calrec_recbole.report.tables.cells import ABSENT, Cell, Number, TableRow, marked_cells, paper_cells
+from calrec_recbole.report.tables.cells import ABSENT, Cell, Number, TableRow, marked_cells, paper_cells, view_cells
 from calrec_recbole.report.tables.paper_rows import PaperRows
 from calrec_recbole.report.tables.row_notes import STOPPED
 
-__all__ = ["OURS", "average_table", "change_table", "equivalent_table", "gain_note", "masked_table", "metric_table"]
+__all__ = [
+    "OURS",
+    "Changes",
+    "average_table",
+    "change_table",
+    "equivalent_table",
+    "gain_note",
+    "masked_table",
+    "metric_table",
+    "view_table",
+]
 
 OURS = "CALRec"
+EXPECTED, MIDDLE = "the expected metric", "(optimistic + pessimistic) / 2"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """``rows`` in %, ``of`` what, and a ``note`` on rows of which it is of something else; no rows: no table."""
+
+    rows: Sequence[TableRow] = ()
+    of: str = EXPECTED
+    note: str = ""
 
 
 def metric_table(rows: Sequence[Row], paper: PaperRows, whole: bool) -> list[TableRow]:
@@ -60,18 +78,27 @@ def average_table(rows: Sequence[Row], paper: PaperRows) -> list[TableRow]:
     return ours + _gain(firsts, values) + theirs
 
 
-def change_table(rows: Sequence[Row], reference: str) -> list[TableRow]:
-    """Gives by how many % (optimistic + pessimistic) / 2 lies above that of the row ``reference``, as in Table 8."""
+def change_table(rows: Sequence[Row], reference: str) -> Changes:
+    """By how many % the expected metric of each row lies above that of the row ``reference``.
+
+    Of a row that has only bounds, or where the reference has no more, it is (optimistic + pessimistic) / 2, as in the
+    paper's Table 8.
+    """
     finished = {row.label: row for row in rows if row.runs}
     if reference not in finished:
-        return []
-    return [
-        TableRow(
-            label, [_change(_middle(row, metric), _middle(finished[reference], metric)) for metric in METRICS], "gain"
-        )
-        for label, row in finished.items()
-        if label != reference
-    ]
+        return Changes()
+    base = finished.pop(reference)
+    table, by_middle = [], []
+    for label, row in finished.items():
+        value: Callable[[Row, MetricName], float] = Row.expected
+        if not all(np.isfinite(value(one, metric)) for one in (row, base) for metric in METRICS):
+            value = _middle
+            by_middle.append(label)
+        table.append(TableRow(label, [_change(value(row, metric), value(base, metric)) for metric in METRICS], "gain"))
+    if len(by_middle) == len(table):
+        return Changes(table, MIDDLE)
+    note = f"Of {MIDDLE} where only the bounds are known: {', '.join(by_middle)}." if by_middle else ""
+    return Changes(table, EXPECTED, note)
 
 
 def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
@@ -79,7 +106,7 @@ def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
 
     They have none. Empty where no run kept these ranks.
     """
-    table, left_out = _viewed(rows, without_last_item)
+    table, left_out = _viewed(rows, "masked")
     if not table:
         return [], ""
     verb = "user whose target is that item is" if left_out == 1 else "users whose target is that item are"
@@ -88,24 +115,36 @@ def masked_table(rows: Sequence[Row]) -> tuple[list[TableRow], str]:
 
 def equivalent_table(rows: Sequence[Row]) -> list[TableRow]:
     """Metrics where any item of the target's text is a hit. Empty where no run kept these ranks."""
-    table, _ = _viewed(rows, equivalent_items)
+    table, _ = _viewed(rows, "equivalent")
     return table
 
 
-def _viewed(rows: Sequence[Row], view: Callable[[pd.DataFrame], pd.DataFrame]) -> tuple[list[TableRow], int]:
+def view_table(table: Sequence[TableRow], masked: Sequence[TableRow], equivalent: Sequence[TableRow]) -> list[TableRow]:
+    """The expected metrics of the rows of ours in ``table`` beside those of its other views, as far as they are known.
+
+    A row stands here where one of the other views was kept of it. Empty where no expected metric of them is known.
+    """
+    views = [{row.label: row for row in own if row.kind == "ours"} for own in (table, masked, equivalent)]
+    labels = [label for label in views[0] if any(label in own for own in views[1:])]
+    texts = [[[_expected(own.get(label), place) for own in views] for place in range(len(METRICS))] for label in labels]
+    known = any(text != ABSENT for row in texts for cell in row for text in cell[1:])
+    return [TableRow(label, cells) for label, cells in zip(labels, view_cells(texts), strict=True)] if known else []
+
+
+def _expected(row: TableRow | None, place: int) -> str:
+    cell = row.cells[place] if row else None
+    return cell.expected if isinstance(cell, Cell) else ABSENT
+
+
+def _viewed(rows: Sequence[Row], view: str) -> tuple[list[TableRow], int]:
     """A table from another view of the ranks, and how many users it leaves out; of the rows that have it."""
     labels, values, left_out = [], [], 0
     for row in rows:
-        try:
-            ranks = [run.ranks for run in row.runs]
-            kept = [view(table) for table in ranks]
-        except DataError:  # runs of before these ranks were kept
-            continue
-        if kept and all(len(table) for table in kept):
-            means = [metric_vectors(table, list(KEYS)).mean() for table in kept]
+        kept = [run.views[view] for run in row.runs if view in run.views]
+        if kept and len(kept) == len(row.runs):
             labels.append(row.label)
-            values.append({key: float(np.mean([mean[key] for mean in means])) for key in KEYS})
-            left_out = len(ranks[0]) - len(kept[0])
+            values.append({key: float(np.mean([table[key].mean() for table in kept])) for key in KEYS})
+            left_out = len(row.runs[0].ranks) - len(kept[0])
     return [TableRow(label, cells) for label, cells in zip(labels, marked_cells(values), strict=True)], left_out
 
 

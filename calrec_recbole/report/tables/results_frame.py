@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from calrec_recbole.report.rows import Row
+from calrec_recbole.report.rows import KEYS, Row
 
 __all__ = ["results_frame"]
 
 
 def results_frame(rows: Sequence[Row]) -> pd.DataFrame:
     """``dataset, label, model, seed``, ``users`` (that the test metrics are over), every test metric,
-    ``valid_<metric>``, costs (s, ms, MiB), ``folder``.
+    ``valid_<metric>``, of each other view of the ranks ``<view>_users`` and ``<view>_<metric>``, costs (s, ms, MiB),
+    ``folder``.
 
     A row without a run stands there with its error.
     """
@@ -26,7 +27,12 @@ def results_frame(rows: Sequence[Row]) -> pd.DataFrame:
                 "peak_memory_mib": run.memory,
             }
             users = {"seed": run.seed, "users": run.tested or None}
-            lines.append({**named, **users, **run.test, **valid, **costs, "folder": str(run.folder), "error": ""})
+            views: dict[str, float] = {}
+            for view, table in run.views.items():
+                views |= {f"{view}_users": len(table)} | {f"{view}_{key}": table[key].mean() for key in KEYS}
+            lines.append(
+                {**named, **users, **run.test, **valid, **views, **costs, "folder": str(run.folder), "error": ""}
+            )
         if row.error:
             lines.append({**named, "error": row.error})
     return pd.DataFrame(lines)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from calrec_recbole.report.rows import METRICS
-from calrec_recbole.report.tables.cells import Cell, Number, TableRow
+from calrec_recbole.report.tables.cells import Cell, Number, TableRow, ViewCell, spread_note
 from calrec_recbole.report.tables.escapes import for_latex, for_markdown, one_line, without_html
 
 __all__ = ["latex", "markdown"]
@@ -22,10 +22,12 @@ def markdown(
         parts.append(f"## {for_markdown(dataset)}")
         parts.append("\n".join([_bar(["", *_titles()]), _bar(["-"] * (1 + len(METRICS))), *map(_markdown_row, rows)]))
         parts += [without_html(one_line(line)) for line in (below or {}).get(dataset, [])]
-    parts.append(
-        "Optimistic/expected/pessimistic where they differ (old rows and the paper's: without the expected one). "
-        "**Best** and <u>second</u> of ours; the paper's rows do not count."
-    )
+    foot = [
+        "Optimistic/expected/pessimistic where they differ (old rows and the paper's: without the expected one).",
+        "**Best** and <u>second</u> of ours; the paper's rows do not count.",
+        spread_note([row for rows in tables.values() for row in rows]),
+    ]
+    parts.append(" ".join(filter(None, foot)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -46,12 +48,13 @@ def _markdown_number(number: Number) -> str:
 def latex(tables: Tables, title: str, command: str, users_notes: Mapping[str, str] | None = None) -> str:
     """A table environment that needs the package booktabs. ``users_notes``: by data set, on which users."""
     columns = "l" * 1 + "c" * len(METRICS)
+    spread = f". {for_latex(note)}" if (note := spread_note([row for rows in tables.values() for row in rows])) else "."
     lines = [
         *(["% " + one_line(command)] if command else []),
         r"\begin{table}[t]",
         r"\centering",
         rf"\caption{{{for_latex(title)}. Optimistic/expected/pessimistic where they differ; bold: best, "
-        "underlined: second.}",
+        f"underlined: second{spread}}}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         " & ".join(["", *_titles()]) + r" \\",
@@ -73,7 +76,7 @@ def _latex_number(number: Number) -> str:
     return {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}"}.get(number.mark, text)
 
 
-def _cell(cell: Cell, number: Callable[[Number], str]) -> str:
+def _cell(cell: Cell | ViewCell, number: Callable[[Number], str]) -> str:
     return "/".join(map(number, cell.shown.values()))
 
 

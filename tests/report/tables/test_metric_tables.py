@@ -1,12 +1,13 @@
 """What is printed, what is bold, and what the paper's rows do."""
 
 import math
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from calrec_recbole.report.inputs.manifest import Entry, Manifest
-from calrec_recbole.report.rows import rows_of
+from calrec_recbole.report.rows import Row, rows_of
 from calrec_recbole.report.tables.metric_tables import (
     average_table,
     change_table,
@@ -14,6 +15,7 @@ from calrec_recbole.report.tables.metric_tables import (
     gain_note,
     masked_table,
     metric_table,
+    view_table,
 )
 from calrec_recbole.report.tables.text_tables import markdown
 
@@ -54,14 +56,81 @@ def test_the_rows_behind_the_gain_are_named(write_run):
     assert gain_note(found[:2]) == gain_note(found[2:]) == ""
 
 
-def test_the_change_is_of_the_mean_of_both_cases(write_run):
+def test_the_gain_is_what_the_paper_calls_so():
+    """Improv. of its Table 2, Scientific: of the optimistic numbers, as printed; the pessimistic give another one."""
+    best, calrec = {"ndcg_opt@10": 0.0644, "ndcg_pes@10": 0.0644}, {"ndcg_opt@10": 0.0788, "ndcg_pes@10": 0.0740}
+    found = [bounds("UniSRecID", best), bounds("CALRec", calrec)]
+    assert metric_table(found, {}, whole=True)[-1].cells[0].opt.text == "+22.4 %"  # .0740 / .0644 would be +14.9 %
+
+
+def test_the_change_is_of_the_expected_metric(write_run):
     found = rows(write_run("SASRec"), write_run("LIR"))
-    (row,) = change_table(found, "SASRec")
-    # Recall@1: (3/4 + 0) / 2 against 1/4; MRR: (3 + 1/11 + 1/2 + 1/2 + 1/30 + 1/4) / 2 against 1 + 1/2 + 1/20 + 1/3
-    assert (row.label, row.cells[1].opt.text) == ("LIR", "+50.0 %")
-    mrr = (3 + 1 / 11 + 1 / 2 + 1 / 2 + 1 / 30 + 1 / 4) / 2 / (1 + 1 / 2 + 1 / 20 + 1 / 3)
-    assert row.cells[3].pes.text == f"+{100 * (mrr - 1):.1f} %"
-    assert change_table(found, "nobody") == []
+    changes = change_table(found, "SASRec")
+    (row,) = changes.rows
+    # Recall@1: (1/2 + 1/2 + 0 + 1/4) / 4 against 1/4; of the middle of its bounds, 3/4 and 0, it would be +50 %
+    assert (row.label, row.cells[1].opt.text) == ("LIR", "+25.0 %")
+    tied = sum(1 / place for place in range(11, 31)) / 20
+    mrr = (3 / 4 + 3 / 4 + tied + (1 + 1 / 2 + 1 / 3 + 1 / 4) / 4) / (1 + 1 / 2 + 1 / 20 + 1 / 3)
+    assert row.cells[3].pes.text == f"{100 * (mrr - 1):+.1f} %"
+    assert (changes.of, changes.note) == ("the expected metric", "")
+    assert change_table(found, "nobody").rows == ()
+
+
+def bounds(label, test):
+    """A row of a run with these numbers alone."""
+    everywhere = {}
+    for name in ("ndcg_CASE@10", "recall_CASE@1", "recall_CASE@10", "mrr_CASE"):
+        everywhere |= {
+            name.replace("CASE", case): test.get(f"ndcg_{case}@10", math.nan) for case in ("opt", "exp", "pes")
+        }
+    return Row(label, label, "Tiny", [SimpleNamespace(test=everywhere, stopped=False)])
+
+
+def test_where_only_bounds_are_known_the_change_is_of_their_middle_and_that_is_told():
+    old = bounds("old", {"ndcg_opt@10": 0.3, "ndcg_pes@10": 0.1})
+    level = bounds("level", {"ndcg_opt@10": 0.4, "ndcg_pes@10": 0.4})  # no tie: expected too
+    new = bounds("new", {"ndcg_opt@10": 0.9, "ndcg_exp@10": 0.6, "ndcg_pes@10": 0.1})
+    changes = change_table([old, new, level], "level")
+    assert [row.cells[0].opt.text for row in changes.rows] == ["−50.0 %", "+50.0 %"]  # (.3 + .1) / 2, .6 against .4
+    assert changes.of == "the expected metric"
+    assert changes.note == "Of (optimistic + pessimistic) / 2 where only the bounds are known: old."
+    changes = change_table([old, new, level], "old")
+    assert [row.cells[0].opt.text for row in changes.rows] == ["+150.0 %", "+100.0 %"]  # (.9 + .1) / 2, .4 against .2
+    assert (changes.of, changes.note) == ("(optimistic + pessimistic) / 2", "")
+
+
+def test_the_views_stand_beside_each_other(write_run):
+    folders = [write_run(model) for model in ("SASRec", "LIR")] + [write_run("Pop", [(1, 2)] * 4)]
+    ranks = [pd.read_parquet(folder / "ranks.parquet") for folder in folders]
+    masked = {"optimistic_masked": [1, None, 10, 1], "pessimistic_masked": [1, None, 29, 3]}
+    equivalent = {"optimistic_equivalent": [1, 1, 8, 1], "pessimistic_equivalent": [1, 1, 8, 2]}
+    ranks[1].assign(**masked, **equivalent).to_parquet(folders[1] / "ranks.parquet")
+    ranks[0].assign(optimistic_masked=[1, 1, 19, 3], pessimistic_masked=[1, 1, 19, 3]).to_parquet(
+        folders[0] / "ranks.parquet"
+    )
+    found = rows(*folders)
+    sasrec, lir = view_table(metric_table(found, {}, whole=True), masked_table(found)[0], equivalent_table(found))
+    # Recall@1: of 1, 2, 20, 3 and 1, 1, 19, 3; of the ties (1, 2), (1, 2), (11, 30), (1, 4), of 1, (10, 29), (1, 3) and
+    # of 1, 1, 8, (1, 2). Pop has no other view.
+    assert (sasrec.label, [one.text for one in sasrec.cells[1].shown.values()]) == ("SASRec", [".2500", ".5000", "–"])
+    expected = [(1 / 2 + 1 / 2 + 1 / 4) / 4, (1 + 1 / 3) / 3, (1 + 1 + 1 / 2) / 4]
+    assert [one.text for one in lir.cells[1].shown.values()] == [f"{value:.4f}"[1:] for value in expected]
+    recall = [3 / 4, (1 + 1 / 20 + 1) / 3, 1]
+    assert [float(one.text) for one in lir.cells[2].shown.values()] == pytest.approx(recall, abs=5e-5)
+    assert [one.mark for one in lir.cells[1].shown.values()] == ["best", "second", ""]
+    assert view_table(metric_table(found[2:], {}, whole=True), [], []) == []
+
+
+def test_a_view_whose_expected_metric_is_unknown_is_a_dash():
+    """Of old tables: no number of a view, no table."""
+    row = bounds("old", {"ndcg_opt@10": 0.3, "ndcg_pes@10": 0.1})
+    level = bounds("level", {"ndcg_opt@10": 0.4, "ndcg_pes@10": 0.4})
+    table = metric_table([row, level], {}, whole=True)
+    assert view_table(table, table[:1], []) == []
+    assert [[one.text for one in found.cells[0].shown.values()] for found in view_table(table, table, table[1:])] == [
+        ["–", "–", "–"],
+        [".4000", ".4000", ".4000"],
+    ]
 
 
 def test_the_average_is_over_data_sets_of_labels_that_have_finished_on_all(write_run):
@@ -77,8 +146,6 @@ def test_the_average_is_over_data_sets_of_labels_that_have_finished_on_all(write
 
 
 def test_without_the_last_item(write_run):
-    import pandas as pd
-
     folder = write_run("LIR")
     assert masked_table(rows(folder)) == ([], "")  # a run of before these ranks were kept
     ranks = pd.read_parquet(folder / "ranks.parquet")
