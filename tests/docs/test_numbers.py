@@ -12,7 +12,7 @@ import pytest
 from calrec_recbole.errors import DataError
 from docs.numbers import claims, pages, rows
 from docs.numbers.claims import MEASURED, Above, Below, Says, TableOf, Untraced, check, summary
-from docs.numbers.lacking import PAGE, lacking_faults
+from docs.numbers.lacking import PAGE, commit_faults, lacking_faults
 from docs.numbers.pages import ROOT, Page, agrees
 from docs.numbers.rows import Kept, Paper, Source, proportion
 
@@ -248,6 +248,19 @@ def test_a_number_of_another_view_follows_from_the_ranks_that_a_table_keeps(monk
     assert Kept("x", "LIR").view("recall@1", "exp", "masked") == (3 / 4 + 1) / 2
     with pytest.raises(DataError, match=r"no \*_equivalent columns"):
         Kept("x", "LIR").view("recall@1", "exp", "equivalent")
+
+
+def test_a_row_without_the_commit_of_its_code_is_named(copied, tmp_path):
+    name = "scientific-lir-okapi"
+    assert copied(name) == []
+    shutil.copytree(ROOT / "results" / "ml-100k-tiger", tmp_path / "ml-100k-tiger")  # of UNKNOWN
+    assert commit_faults() == []
+    (run,) = json.loads((tmp_path / name / "kept.json").read_text())["runs"].values()
+    copied(name, "kept.json", f'"commit": "{run["environment"]["commit"]}"', '"commit": ""')
+    (fault,) = commit_faults()
+    assert fault.startswith(f"results/{name}: LIR of ")
+    shutil.copytree(tmp_path / "ml-100k-tiger", tmp_path / "another")
+    assert len(commit_faults()) == 2
 
 
 def test_what_rows_lack_is_told_by_the_manual(tmp_path, monkeypatch):
