@@ -70,6 +70,11 @@ class RecformerTrainer(TieHonest, Trainer):
             raise DataError(f"checkpoint {folder} holds no trained weights: the run has not finished; run it again")
         self.model.load_weights(folder / WEIGHTS)
 
+    @property
+    def steps_at_most(self) -> int:
+        """The epochs of both stages."""
+        return int(self.model.settings.epochs + self.model.settings.stage2_epochs)
+
     def fit(
         self,
         train_data: Any,

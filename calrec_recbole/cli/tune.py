@@ -143,6 +143,7 @@ def _report(arguments: argparse.Namespace) -> None:
     folder = arguments.out / arguments.dataset / model_label(arguments.model)
     shared = study_of(arguments.model, arguments.dataset, folder, arguments.storage)
     shared.open()
+    shared.write()
     _tell(arguments, shared)
 
 

@@ -11,14 +11,15 @@ from calrec_recbole.stored_files import NUMBER, misfit
 
 __all__ = ["RunSettings"]
 
-TUNING = {"trials": int, "cpu_minutes": NUMBER, "chosen": {...: object}}
+TUNING = {"trials": int, "ended?": {...: int}, "cpu_minutes": NUMBER, "chosen": {...: object}}
 
 
 @dataclass(frozen=True)
 class RunSettings:
     """Most are RecBole's own; ``worker``, ``state`` and the decimal places are read by RecBole alone.
 
-    ``tuning``: where the settings come from a search, its trials, its CPU minutes and what it chose.
+    ``tuning``: where the settings come from a search, its trials and how they ended, its CPU minutes and
+    what it chose.
     """
 
     model: str

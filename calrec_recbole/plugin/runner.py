@@ -22,7 +22,7 @@ from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.training.epoch_resume import LAST
 from calrec_recbole.plugin.training.own_model_guard import guarded, own_code, try_scores
 from calrec_recbole.plugin.training.several_processes import claimed, joined
-from calrec_recbole.plugin.training.tie_aware_trainer import Tested, trainer_for
+from calrec_recbole.plugin.training.tie_aware_trainer import Tested, Validated, trainer_for
 from calrec_recbole.plugin.training.trim_padding import TrimSettings, trimmed
 from calrec_recbole.runs.environment import Cost, device_text, devices, environment
 from calrec_recbole.runs.log_file import logging_to
@@ -48,6 +48,9 @@ class Watch(Protocol):
 
     def begins(self, folder: Path) -> None:
         """Called before the data is read."""
+
+    def trains(self, steps: int) -> None:
+        """Called before training, with the steps that it takes if nothing ends it early."""
 
     def validated(self, step: int, score: float) -> None:
         """Called after each validation with the step, RecBole's an epoch, and ``valid_metric``, higher is better."""
@@ -135,7 +138,7 @@ def _run(
         trainer = trainer_for(settings.model)(config, model)
         if is_own(settings.model):
             try_scores(model, data.valid, config["device"])
-        score, valid = trainer.train_once(data.train, data.valid, show_progress, watch.validated if watch else None)
+        score, valid = trainer.train_once(data.train, data.valid, show_progress, _told(watch, trainer))
     with cost.phase("evaluate"):
         trainer.load_weights(folder / CHECKPOINT)
         if valid is None:
@@ -166,6 +169,14 @@ def _run(
     write_results(folder, ranks, (prepared.users, prepared.items), found, result, trainer.lists)
     trainer.finished()
     return result
+
+
+def _told(watch: Watch | None, trainer: Any) -> Validated | None:
+    """What hears of each validation; before, ``watch`` hears how long training may be."""
+    if not watch:
+        return None
+    watch.trains(trainer.steps_at_most)
+    return watch.validated
 
 
 def _data_line(prepared: Prepared) -> str:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,20 @@ from rich.table import Table
 
 from calrec_recbole.durable_files import write_text
 from calrec_recbole.tuning.shared_study import SharedStudy, places, spent_minutes
+from calrec_recbole.tuning.trial_run import BUDGET
 
-__all__ = ["BEST_FILE", "best_of", "print_study", "trial_line", "write_best"]
+__all__ = ["BEST_FILE", "best_of", "ended", "print_study", "trial_line", "write_best"]
 
 BEST_FILE = "best.yaml"
+CUT, STOPPED = "cut by the budget", "stopped"
+STATES = {
+    TrialState.COMPLETE: "completed",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting to be run",
+}
+ENDS = ("completed", "pruned", CUT, "failed")
 
 
 def best_of(shared: SharedStudy) -> FrozenTrial | None:
@@ -39,7 +49,12 @@ def write_best(shared: SharedStudy, model: str, dataset: str) -> Path | None:
         _command(model, dataset, file),
     ]
     trials = shared.trials()
-    tuning = {"trials": places(trials), "cpu_minutes": round(spent_minutes(trials), 2), "chosen": dict(best.params)}
+    tuning = {
+        "trials": places(trials),
+        "ended": {name: number for name, number in ended(trials).items() if name in ENDS},
+        "cpu_minutes": round(spent_minutes(trials), 2),
+        "chosen": dict(best.params),
+    }
     settings = {**attributes["fixed"], **best.params, "tuning": tuning}
     body = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
     write_text(file, "".join(f"# {line}\n" for line in head) + body)
@@ -75,9 +90,8 @@ def _shown(value: Any) -> str:
 
 def _told(shared: SharedStudy, model: str, dataset: str) -> Iterator[str]:
     trials, metric = shared.trials(), shared.study.user_attrs["valid_metric"]
-    states = Counter(_state(trial) for trial in trials)
     yield f"budget spent: {_budget(trials)}"
-    yield f"trials: {', '.join(f'{number} {name}' for name, number in states.items())}"
+    yield f"trials: {', '.join(f'{number} {name}' for name, number in ended(trials, shared.stopped()).items())}"
     best = best_of(shared)
     if best is None:
         yield "no trial has finished yet: nothing is chosen"
@@ -92,12 +106,21 @@ def _told(shared: SharedStudy, model: str, dataset: str) -> Iterator[str]:
     yield f"on the test: {_command(model, dataset, shared.folder / BEST_FILE)}"
 
 
+def ended(trials: Sequence[FrozenTrial], stopped: Collection[int] = ()) -> dict[str, int]:
+    """How many trials came to which end: those of ``ENDS`` always, then what else there is.
+
+    ``stopped``: the numbers of those whose process is gone.
+    """
+    states = Counter(STOPPED if trial.number in stopped else _state(trial) for trial in trials)
+    return {**dict.fromkeys(ENDS, 0), **states}
+
+
 def _state(trial: FrozenTrial) -> str:
     if trial.state is TrialState.FAIL and not trial.user_attrs.get("error"):
         return "stopped and repeated"
-    if trial.user_attrs.get("ended") == "budget":
-        return "cut by the budget"
-    return trial.state.name.lower()
+    if trial.user_attrs.get("ended") == BUDGET:
+        return CUT
+    return STATES[trial.state]
 
 
 def trial_line(trial: FrozenTrial) -> str:

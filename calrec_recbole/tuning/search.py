@@ -9,6 +9,7 @@ from calrec_recbole.errors import CalrecError, ConfigError
 from calrec_recbole.plugin.run_settings import RunSettings
 from calrec_recbole.plugin.training.several_processes import local_rank
 from calrec_recbole.setting_groups import settings_of
+from calrec_recbole.tuning.chosen_settings import write_best
 from calrec_recbole.tuning.shared_study import SharedStudy
 from calrec_recbole.tuning.trial_run import run_trial
 from calrec_recbole.tuning.tuning_request import TuningRequest
@@ -48,6 +49,7 @@ def search(
         run_trial(shared, trial, request, base, minutes)
         found = shared.trials()
         tell(found[trial.number])
+        write_best(shared, request.model, request.dataset)
         _check_success(found)
     return shared
 

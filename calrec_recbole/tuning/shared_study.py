@@ -27,6 +27,7 @@ __all__ = ["SharedStudy", "places", "spent_minutes"]
 STUDY_FILE, LOCK, HELD = "study.db", "study.lock", ".trials"
 PATIENCE = 120  # seconds that SQLite waits for another process's write
 MOST_KILLS = 3  # of one trial, before it counts as failed: it may be the one that kills
+OTHERS = 5  # completed trials with a value at a step, before a trial may be pruned there
 IDENTITY = "identity"
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -55,7 +56,7 @@ class SharedStudy:
                 study_name=self.name,
                 direction="maximize",
                 sampler=self.sampler,
-                pruner=MedianPruner(),
+                pruner=MedianPruner(n_startup_trials=OTHERS, n_min_trials=OTHERS),
                 load_if_exists=True,
             )
             kept = self.study.user_attrs
@@ -117,6 +118,7 @@ class SharedStudy:
             waiting = any(trial.state is TrialState.WAITING for trial in found)
             enough = most is not None and places(found) >= most and not waiting
             if enough or (minutes is not None and spent_minutes(found) >= minutes):
+                self._write()
                 return None
             trial = self.study.ask(dict(space))
             self.lease = Lease(self.folder / HELD / str(trial.number))
@@ -131,14 +133,38 @@ class SharedStudy:
         with self._alone():
             self.study.tell(trial, value, state)
             self._let_go()
-            write_trials(self.folder / FILE, self.trials())
+            self._write()
 
     def interrupted(self, trial: Trial) -> None:
         """This process stops inside ``trial``: the next one repeats it."""
         with self._alone():
             self._repeat(self.trials()[trial.number], kills=0)
             self._let_go()
-            write_trials(self.folder / FILE, self.trials())
+            self._write()
+
+    def write(self) -> None:
+        """Writes trials.csv as the study stands."""
+        with self._alone():
+            self._write()
+
+    def _write(self) -> None:
+        write_trials(self.folder / FILE, self.trials(), self._stopped())
+
+    def stopped(self) -> set[int]:
+        """The numbers of the trials whose process is gone and which no other has taken up."""
+        with self._alone():
+            return self._stopped()
+
+    def _stopped(self) -> set[int]:
+        return {trial.number for trial in self._left()}
+
+    def _left(self) -> Iterator[FrozenTrial]:
+        """The trials whose process is gone, each held by this one meanwhile."""
+        for trial in self.trials(TrialState.RUNNING):
+            lease = Lease(self.folder / HELD / str(trial.number))
+            if lease.take():
+                yield trial
+                lease.give_back()
 
     def _let_go(self) -> None:
         if self.lease:
@@ -146,11 +172,8 @@ class SharedStudy:
             self.lease = None
 
     def _repeat_killed(self) -> None:
-        for trial in self.trials(TrialState.RUNNING):
-            lease = Lease(self.folder / HELD / str(trial.number))
-            if lease.take():
-                self._repeat(trial, kills=1)
-                lease.give_back()
+        for trial in self._left():
+            self._repeat(trial, kills=1)
 
     def _repeat(self, trial: FrozenTrial, kills: int) -> None:
         """Marks ``trial`` as failed and queues one with its values; a kill in between queues no second one."""

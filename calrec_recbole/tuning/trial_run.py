@@ -1,5 +1,6 @@
 """One trial: a run that is watched at each validation, ended where it is pruned, and never tested."""
 
+import math
 import shutil
 import time
 from pathlib import Path
@@ -19,6 +20,9 @@ from calrec_recbole.tuning.tuning_request import TuningRequest
 __all__ = ["BUDGET", "PRUNED", "TrialEnd", "WatchedTrial", "run_trial"]
 
 PRUNED, BUDGET = "pruned", "budget"
+UNJUDGED = (
+    3  # the first third of a trial: with a large batch, few steps of the optimiser an epoch, a good one starts slowly
+)
 
 
 class TrialEnd(Exception):  # noqa: N818 - it is no error
@@ -34,11 +38,16 @@ class WatchedTrial:
         self.told, self.best = set(told), max(told.values(), default=-float("inf"))
         self.began, self.cpu_began = time.perf_counter(), cpu_seconds()
         self.folder: Path | None = None
+        self.judged_from = 0
 
     def begins(self, folder: Path) -> None:
         """Keeps where the run lies."""
         self.folder = folder
         self.trial.set_user_attr("folder", str(folder))
+
+    def trains(self, steps: int) -> None:
+        """The first third of ``steps`` prunes nothing."""
+        self.judged_from = math.ceil(steps / UNJUDGED)
 
     def validated(self, step: int, score: float) -> None:
         """Reports ``score``, and the costs so far."""
@@ -47,7 +56,7 @@ class WatchedTrial:
             self.trial.report(score, step)
             self.told.add(step)
         self.keep_cost()
-        if self.trial.should_prune():
+        if step >= self.judged_from and self.trial.should_prune():
             raise TrialEnd(PRUNED)
         if self.minutes is not None and spent_minutes(self.shared.trials()) >= self.minutes:
             raise TrialEnd(BUDGET)

@@ -2,7 +2,7 @@
 
 from docs.numbers import decoding_modes, elsewhere, gpu, ml_100k, overview, scientific, stages, tables
 from docs.numbers.claims import Checked, Claim, check
-from docs.numbers.lacking import lacking_faults
+from docs.numbers.lacking import commit_faults, lacking_faults
 from docs.numbers.pages import ROOT
 from docs.numbers.rows import folders, results
 
@@ -31,5 +31,5 @@ def check_all() -> tuple[list[Checked], list[str]]:
     pages = [check(name, CLAIMS.get(name, []), name in measured or name.startswith("docs/results/")) for name in names]
     faults = [line for page in pages for line in page.faults]
     faults += [f"{name} has claims and is no page" for name in CLAIMS.keys() - set(names)]
-    faults += lacking_faults()
+    faults += lacking_faults() + commit_faults()
     return pages, faults + [line for name in folders() for line in results(name).faults()]

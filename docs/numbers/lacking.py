@@ -1,14 +1,16 @@
-"""Which rows of results/ lack ranks, the end of their log or their learning curve, and what the manual says of it."""
+"""Which rows of results/ lack ranks, the end of their log, their curve or commit, and what the manual says of it."""
 
 from dataclasses import dataclass
 
-from calrec_recbole.report.inputs.finished_runs import Run
+from calrec_recbole.report.inputs.finished_runs import Run, read_run
 from calrec_recbole.report.tables.cost_table import UNTRAINED
+from docs.numbers import rows
 from docs.numbers.pages import Page
 from docs.numbers.rows import folders, results
 
-__all__ = ["PAGE", "SECTION", "Lacking", "lacking", "lacking_faults", "ranks_line"]
+__all__ = ["PAGE", "SECTION", "UNKNOWN", "Lacking", "commit_faults", "lacking", "lacking_faults", "ranks_line"]
 
+UNKNOWN = ("ml-100k-tiger",)  # folders of runs whose commit nobody wrote down
 PAGE, SECTION = "docs/results/index.md", "What is not kept"
 
 
@@ -46,8 +48,8 @@ def _trained(run: Run) -> bool:
 def ranks_line() -> str:
     """Of how many rows metrics and p-values follow from ranks; of the others means and effect sizes are kept."""
     found = [lacking(name) for name in folders()]
-    rows = sum(one.rows for one in found)
-    return f"rows of results/ with the ranks of every user: {rows - sum(one.ranks for one in found)} of {rows}"
+    number = sum(one.rows for one in found)
+    return f"rows of results/ with the ranks of every user: {number - sum(one.ranks for one in found)} of {number}"
 
 
 def lacking_faults() -> list[str]:
@@ -61,4 +63,15 @@ def lacking_faults() -> list[str]:
         f"{PAGE}:{line}: `{name}` lacks {expected.get(name, 'nothing')}, the table says {told.get(name, 'nothing')}"
         for name in sorted({*told, *expected})
         if told.get(name) != expected.get(name)
+    ]
+
+
+def commit_faults() -> list[str]:
+    """The kept rows and single runs without the commit of their code, those of ``UNKNOWN`` left out."""
+    kept = [(name, run) for name in folders() for run in results(name).kept.runs.values()]
+    alone = [(file.parent.name, read_run(file.parent)) for file in sorted(rows.RESULTS.glob("*/metrics.json"))]
+    return [
+        f"results/{name}: {run.model} of {run.folder} has no commit: enter it, or name the folder among the UNKNOWN"
+        for name, run in kept + alone
+        if not run.commit and name not in UNKNOWN
     ]

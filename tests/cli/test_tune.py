@@ -1,11 +1,13 @@
 """`calrec tune` as its users start it."""
 
+import csv
+
 import pytest
 import yaml
 
 from calrec_recbole.cli.calrec import main
 from calrec_recbole.plugin.runner import run
-from calrec_recbole.tuning import trial_run
+from calrec_recbole.tuning import search, trial_run
 
 SPACE = {"bm25_k1": {"low": 0.5, "high": 2.0}, "bm25_b": {"choices": [0.0, 0.75, 1.0]}}
 
@@ -23,15 +25,32 @@ def test_a_study_its_report_and_the_run_that_it_leads_to(command, tmp_path, caps
     told = capsys.readouterr()
     assert "valid_users: LIR has no such setting; every trial validates on all users" in told.err
     assert told.out.count(" CPU s") == 3
-    assert "trials: 3 complete" in told.out
+    assert "trials: 3 completed, 0 pruned, 0 cut by the budget, 0 failed" in told.out
     assert main([*command, "--report"]) == 0
-    assert "trials: 3 complete" in capsys.readouterr().out
+    assert "trials: 3 completed, 0 pruned, 0 cut by the budget, 0 failed" in capsys.readouterr().out
     best = tmp_path / "tuning" / "Tiny" / "LIR" / "best.yaml"
     tested = run("LIR", "Tiny", [best], {"output_dir": str(tmp_path / "runs"), "show_progress": False}, show=False)
     chosen = yaml.safe_load(best.read_text())
     assert chosen["retrieval"] == "okapi"
     assert f"on validation: {tested.best_valid_score:.5f}" in best.read_text()
     assert tested.test
+
+
+def test_a_report_of_a_study_whose_process_is_gone(command, tmp_path, monkeypatch, capsys):
+    """What a kill left says so, in the table and in trials.csv, and the study stays as it is."""
+
+    def dies(shared, *_):
+        shared._let_go()  # as the end of its process does
+        raise SystemExit
+
+    monkeypatch.setattr(search, "run_trial", dies)
+    with pytest.raises(SystemExit):
+        main([*command, "--trials=1"])
+    table = tmp_path / "tuning" / "Tiny" / "LIR" / "trials.csv"
+    for _ in range(2):
+        assert main([*command, "--report"]) == 0
+        assert "0 failed, 1 stopped\n" in capsys.readouterr().out
+        assert [row["state"] for row in csv.DictReader(table.read_text().splitlines())] == ["STOPPED"]
 
 
 def test_what_the_command_line_fixes_is_not_searched(command, tmp_path, capsys):
@@ -75,5 +94,5 @@ def test_ctrl_c_ends_in_one_line_that_says_how_to_go_on(command, monkeypatch, ca
     assert "interrupted: the study keeps what is finished; the same command goes on" in capsys.readouterr().err
     assert main([*command, "--trials=1"]) == 0
     out = capsys.readouterr().out
-    assert "trials: 1 stopped and repeated, 1 complete" in out
+    assert "trials: 1 completed, 0 pruned, 0 cut by the budget, 0 failed, 1 stopped and repeated" in out
     assert "budget spent: 1 trial, " in out

@@ -12,7 +12,7 @@ import pytest
 from calrec_recbole.errors import DataError
 from docs.numbers import claims, pages, rows
 from docs.numbers.claims import MEASURED, Above, Below, Says, TableOf, Untraced, check, summary
-from docs.numbers.lacking import PAGE, lacking_faults
+from docs.numbers.lacking import PAGE, commit_faults, lacking_faults
 from docs.numbers.pages import ROOT, Page, agrees
 from docs.numbers.rows import Kept, Paper, Source, proportion
 
@@ -196,6 +196,48 @@ def test_a_p_value_that_does_not_follow_is_named(copied, tmp_path):
     assert [line for line in found if "t_p of" in line and "is 0.5 and follows as" in line]
 
 
+def _changed(file, places):
+    """Changes a cell a column of ``file`` by one percent, of a count by one; (row, column) ``places``."""
+    frame = pd.read_csv(file, dtype=str)
+    for row, column in places:
+        old = frame.loc[row, column]
+        frame.loc[row, column] = str(int(old) + 1) if old.isdigit() else repr(float(old) * 1.01)
+        assert float(frame.loc[row, column]) != float(old)
+    frame.to_csv(file, index=False)
+    rows.results.cache_clear()
+    rows._kept_runs.cache_clear()
+
+
+def test_every_column_of_the_tests_follows_from_the_ranks(copied, tmp_path):
+    """Mean, difference, their intervals, effect size and all p: a cell of each, of one metric after the other."""
+    name = "unisrec-noise"
+    assert copied(name) == []
+    file = tmp_path / name / "tests.csv"
+    frame = pd.read_csv(file)
+    others = frame.index[frame["model"] == "per place"]
+    columns = frame.columns[3:]
+    assert {"units", "mean", "difference_low", "difference_high", "permutation_p", "cohens_d"} <= set(columns)
+    changed = {column: others[place % len(others)] for place, column in enumerate(columns)}
+    _changed(file, [(row, column) for column, row in changed.items()])
+    found = rows.results(name).faults()
+    told = {f"results/{name}: per place: {column} of {frame['metric'][row]}" for column, row in changed.items()}
+    assert {line.partition(" is ")[0] for line in found if "tests.csv" not in line} == told
+
+
+@pytest.mark.parametrize("column", ["users", "ndcg_exp@10", "recall_pes@1", "mrr_opt"])
+def test_slices_and_all_users_are_held_together(copied, tmp_path, column):
+    name = "unisrec-noise"
+    shutil.copytree(ROOT / "results" / name, tmp_path / name)
+    file = tmp_path / name / "slices.csv"
+    frame = pd.read_csv(file)
+    row = frame.index[(frame["label"] == "per place") & (frame[column] > 0)][0]
+    _changed(file, [(row, column)])
+    found = rows.results(name).faults()
+    assert found
+    assert all(f"per place: {column if '_' in column else ''}" in line for line in found)
+    assert all(f"of its slices by {frame['by'][row]} is" in line for line in found)
+
+
 def test_a_number_of_another_view_follows_from_the_ranks_that_a_table_keeps(monkeypatch):
     ranks = pd.DataFrame({"item_id": list("abc"), "optimistic": [1, 1, 2], "pessimistic": [2, 2, 2]})
     masked = {"optimistic_masked": [None, 1, 1], "pessimistic_masked": [None, 1, 2]}
@@ -206,6 +248,19 @@ def test_a_number_of_another_view_follows_from_the_ranks_that_a_table_keeps(monk
     assert Kept("x", "LIR").view("recall@1", "exp", "masked") == (3 / 4 + 1) / 2
     with pytest.raises(DataError, match=r"no \*_equivalent columns"):
         Kept("x", "LIR").view("recall@1", "exp", "equivalent")
+
+
+def test_a_row_without_the_commit_of_its_code_is_named(copied, tmp_path):
+    name = "scientific-lir-okapi"
+    assert copied(name) == []
+    shutil.copytree(ROOT / "results" / "ml-100k-tiger", tmp_path / "ml-100k-tiger")  # of UNKNOWN
+    assert commit_faults() == []
+    (run,) = json.loads((tmp_path / name / "kept.json").read_text())["runs"].values()
+    copied(name, "kept.json", f'"commit": "{run["environment"]["commit"]}"', '"commit": ""')
+    (fault,) = commit_faults()
+    assert fault.startswith(f"results/{name}: LIR of ")
+    shutil.copytree(tmp_path / "ml-100k-tiger", tmp_path / "another")
+    assert len(commit_faults()) == 2
 
 
 def test_what_rows_lack_is_told_by_the_manual(tmp_path, monkeypatch):

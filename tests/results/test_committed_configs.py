@@ -1,15 +1,19 @@
 """The settings of every committed run are those of a command that can be given today."""
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
 
+from calrec_recbole.comparison.experiment import read_experiment
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.setting_files import read_settings
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 CONFIGS = sorted(RESULTS.glob("*/config.yaml"))
+CHOSEN = sorted(RESULTS.glob("tuning/*/*/best.yaml"))
+EXPERIMENTS = sorted(RESULTS.glob("*/experiment.yaml"))
 KEPT = sorted(RESULTS.glob("*/kept.json"))
 WRITTEN_OTHERWISE = {"eval_args", "device"}  # its mode by the part of the data; "auto" and "cpu" become torch's device
 
@@ -36,5 +40,30 @@ def test_the_settings_of_a_row_can_be_given(file, monkeypatch, tmp_path):
         assert changed <= WRITTEN_OTHERWISE
 
 
+@pytest.mark.parametrize("file", CHOSEN, ids=lambda file: "-".join(file.parts[-3:-1]))
+def test_settings_chosen_by_a_search_can_be_given(file):
+    """As the line in the file's head does, and by as many trials as the table has."""
+    dataset, model = file.parts[-3:-1]
+    config = Config(model, dataset, [str(file)])
+    written = read_settings(file)
+    assert {name: config[name] for name in written} == written
+    tuning = written["tuning"]
+    assert tuning["chosen"] == {name: written[name] for name in tuning["chosen"]}
+    trials = list(csv.DictReader((file.parent / "trials.csv").read_text(encoding="utf-8").splitlines()))
+    assert tuning["trials"] == len(trials)
+    assert "RUNNING" not in {trial["state"] for trial in trials}
+
+
+@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.parent.name)
+def test_a_committed_experiment_can_be_given(file):
+    """Its keys are known, and so are the settings of its rows."""
+    experiment = read_experiment(str(file))
+    for row in experiment.rows:
+        for dataset in row.datasets or experiment.datasets:
+            config = Config(row.model, dataset, [*row.config_files], dict(row.settings))
+            assert {name: config[name] for name in row.settings} == dict(row.settings)
+
+
 def test_there_are_some():
-    assert (len(CONFIGS) > 10, len(KEPT) > 10) == (True, True)
+    assert min(len(CONFIGS), len(KEPT), len(CHOSEN)) > 10
+    assert len(EXPERIMENTS) > 2

@@ -5,7 +5,7 @@ from optuna.trial import TrialState
 from calrec_recbole.errors import ConfigError
 from calrec_recbole.plugin.config import Config
 from calrec_recbole.runs.run_folder import run_id
-from calrec_recbole.tuning.chosen_settings import best_of, print_study, trial_line, write_best
+from calrec_recbole.tuning.chosen_settings import best_of, ended, print_study, trial_line, write_best
 from calrec_recbole.tuning.shared_study import SharedStudy
 
 
@@ -39,7 +39,8 @@ def test_best_yaml_holds_the_chosen_above_the_fixed_and_says_the_budget(study):
     best = study.trials()[1].params
     assert found == {**found, **best, "epochs": 3, "n_heads": 1}
     assert not {"gpu_id", "show_progress", "output_dir"} & set(found)
-    assert found["tuning"] == {"trials": 3, "cpu_minutes": 1.6, "chosen": best}  # 30 s, 60 s and 6 s
+    ended = {"completed": 2, "pruned": 0, "cut by the budget": 0, "failed": 1}
+    assert found["tuning"] == {"trials": 3, "ended": ended, "cpu_minutes": 1.6, "chosen": best}  # 30 s, 60 s and 6 s
 
 
 def test_a_run_keeps_its_tuning_and_is_the_run_of_the_same_settings_given_by_hand(study, small):
@@ -58,12 +59,31 @@ def test_the_table_tells_budget_states_and_command(study, capsys):
     print_study(study, "SASRec", "Tiny")
     out = capsys.readouterr().out
     assert "budget spent: 3 trials, 1.60 CPU minutes" in out
-    assert "trials: 2 complete, 1 fail" in out
+    assert "trials: 2 completed, 0 pruned, 0 cut by the budget, 1 failed" in out
     assert "best ndcg_pes@10 on validation: 0.50000, trial 1" in out
     assert "on the test: run_recbole --model=SASRec --dataset=Tiny --config_files=" in out
     row = next(line for line in out.splitlines() if "learning_rate" in line)
     assert "0.001" in row
     assert f"{study.trials()[1].params['learning_rate']:.4g}" in row
+
+
+def test_every_end_is_counted(study, asked, capsys):
+    """The three of ``study``, one pruned, one cut, one that was stopped and runs again."""
+    pruned = study.next(asked.space, None, None)
+    pruned.report(0.1, 0)
+    study.end(pruned, TrialState.PRUNED, None, ended="pruned")
+    study.end(study.next(asked.space, None, None), TrialState.COMPLETE, 0.3, ended="budget")
+    study.interrupted(study.next(asked.space, None, None))
+    study.next(asked.space, None, None)
+    counts = {"completed": 2, "pruned": 1, "cut by the budget": 1, "failed": 1}
+    assert ended(study.trials()) == counts | {"stopped and repeated": 1, "running": 1}
+    print_study(study, "SASRec", "Tiny")
+    assert ", 1 failed, 1 stopped and repeated, 1 running\n" in capsys.readouterr().out
+    chosen = yaml.safe_load(write_best(study, "SASRec", "Tiny").read_text())
+    assert (chosen["tuning"]["trials"], chosen["tuning"]["ended"]) == (6, counts)
+    study._let_go()  # as the end of its process does
+    print_study(study, "SASRec", "Tiny")
+    assert ", 1 failed, 1 stopped and repeated, 1 stopped\n" in capsys.readouterr().out
 
 
 def test_without_a_finished_trial_nothing_is_chosen(asked, capsys):
@@ -76,4 +96,4 @@ def test_without_a_finished_trial_nothing_is_chosen(asked, capsys):
 
 def test_an_ended_trial_in_one_line(study):
     assert trial_line(study.trials()[2]).endswith(", 6.0 CPU s: ScoreError: it is NaN")
-    assert trial_line(study.trials()[1]).startswith("trial 1 complete 0.50000 (learning_rate=")
+    assert trial_line(study.trials()[1]).startswith("trial 1 completed 0.50000 (learning_rate=")

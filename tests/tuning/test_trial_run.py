@@ -12,7 +12,7 @@ from calrec_recbole.plugin.training.tie_aware_trainer import TieHonest
 from calrec_recbole.runs.curves import read_points
 from calrec_recbole.tuning import trial_run
 from calrec_recbole.tuning.search import study_of
-from calrec_recbole.tuning.trial_run import run_trial
+from calrec_recbole.tuning.trial_run import TrialEnd, WatchedTrial, run_trial
 
 
 @pytest.fixture
@@ -49,13 +49,61 @@ def test_a_trial_is_validated_and_never_tested(one_trial, monkeypatch):
 def test_a_pruned_trial_ends_at_once_and_leaves_little(one_trial, monkeypatch):
     monkeypatch.setattr("optuna.trial.Trial.should_prune", lambda self: self.number == 0)
     found = one_trial()
-    assert (found.state, list(found.intermediate_values)) == (TrialState.PRUNED, [0])
+    assert (found.state, list(found.intermediate_values)) == (
+        TrialState.PRUNED,
+        [0, 1],
+    )  # of three; the first is let be
     assert {file.name for file in Path(found.user_attrs["folder"]).iterdir()} == {
         "config.yaml",
         "curves.csv",
         "log.txt",
     }
     assert one_trial().state is TrialState.COMPLETE
+
+
+STEADY = [0.031, 0.058, 0.070, 0.074, 0.074, 0.076]  # of a small batch: epochs of many steps
+
+
+@pytest.fixture
+def watched(asked):
+    """The next trial of a study of five others, each with STEADY's values, in a training of six epochs."""
+    shared = study_of("SASRec", "Tiny", asked.folder)
+    shared.create({}, {"defaults": asked.defaults(asked.checked())}, {})
+
+    def begin(others=5):
+        for _ in range(others):
+            other = shared.next(asked.space, None, None)
+            for epoch, value in enumerate(STEADY):
+                other.report(value, epoch)
+            shared.end(other, TrialState.COMPLETE, max(STEADY))
+        watch = WatchedTrial(shared, shared.next(asked.space, None, None), None)
+        watch.trains(len(STEADY))
+        return watch
+
+    return begin
+
+
+def lives_through(watch, values):
+    """The epoch in which ``watch`` prunes the trial, None where it goes to its end."""
+    for epoch, value in enumerate(values):
+        try:
+            watch.validated(epoch, value)
+        except TrialEnd:
+            return epoch
+    return None
+
+
+def test_a_slow_starter_that_would_win_is_not_pruned(watched):
+    """Behind the median of the first two epochs of six, which are a third of it, and ahead of it from the third on."""
+    assert lives_through(watched(), [0.017, 0.019, 0.071, 0.075, 0.076, 0.077]) is None
+
+
+def test_who_lies_behind_after_a_third_is_pruned(watched):
+    assert lives_through(watched(), [0.032, 0.059, 0.069, 0.080]) == 2
+
+
+def test_four_others_are_too_few_to_be_pruned_by(watched):
+    assert lives_through(watched(others=4), [0.0] * 6) is None
 
 
 def test_the_budget_cuts_a_trial_off_at_a_validation(one_trial):

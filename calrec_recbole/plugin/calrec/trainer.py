@@ -46,6 +46,10 @@ class CALRecTrainer(CALRecEvaluation, Trainer):
         alone = {"train_stage": FINETUNE, "joint_datasets": [], "joint_targets": [], "selection_dataset": ""}
         return {"backbone": str(checkpoint / "best"), "pre_model_path": "", **alone} | Reranker.kept(checkpoint)
 
+    @property
+    def steps_at_most(self) -> int:
+        return int(self.model.settings.training.train_steps)
+
     def fit(
         self,
         train_data: Any,

@@ -96,6 +96,11 @@ class TieHonest:
         self.device: torch.device = config["device"]
         self.metric_names, self.columns = self.evaluation.metric_names, RowColumns.from_config(config)
 
+    @property
+    def steps_at_most(self) -> int:
+        """Of the steps that ``validated`` is told, how many training takes if nothing ends it early."""
+        return int(self.config["epochs"])
+
     def train_once(
         self, train_data: Any, valid_data: Any, show_progress: bool, validated: Validated | None = None
     ) -> tuple[float, Any]:

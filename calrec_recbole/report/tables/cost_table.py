@@ -113,6 +113,8 @@ def tuned(config: Any) -> str:
     '20 trials, 29.84 CPU minutes: n_layers=2'
     >>> tuned({"n_layers": 1, "tuning": {"trials": 1, "cpu_minutes": 0.5, "chosen": {"n_layers": 2}}})
     '1 trial, 0.5 CPU minutes: n_layers=2 (run with 1)'
+    >>> tuned({"tuning": {"trials": 3, "ended": {"completed": 2, "pruned": 1}, "cpu_minutes": 2, "chosen": {}}})
+    '3 trials (2 completed, 1 pruned), 2 CPU minutes: '
     """
     found = config.get("tuning")
     if not found:
@@ -122,6 +124,8 @@ def tuned(config: Any) -> str:
         for name, value in found["chosen"].items()
     ]
     trials = f"{found['trials']} trial{'s' if found['trials'] != 1 else ''}"
+    ended = ", ".join(f"{number} {name}" for name, number in found.get("ended", {}).items())
+    trials += f" ({ended})" if ended else ""
     return f"{trials}, {found['cpu_minutes']} CPU minutes: {', '.join(chosen)}"
 
 
