@@ -23,7 +23,7 @@ MASKED = [
     for ranks in (read_ranks(RESULTS / FIRST.folder), LIR_OF_ALL.loc[USERS])
 ]
 GAP = MASKED[0] - MASKED[1]
-ALL = {name: Kept("scientific-simple", name) for name in ("SASRec", "TransitionGraph")}  # over all users
+ALL = {name: Kept("scientific-systems", name) for name in ("SASRec", "TransitionGraph")}  # over all users
 
 
 def against(row: Kept) -> list[Value]:
