@@ -28,7 +28,7 @@ from calrec_recbole.report.tables.row_notes import row_notes
 
 __all__ = ["Section", "kept_section", "section_of"]
 
-VIEWS = "all items / without the history's last item as a candidate / any item of the target's text is a hit"
+VIEWS = "with all items, without the history's last item as a candidate, with any item of the target's text as a hit"
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,9 @@ class Section:
     @property
     def views_note(self) -> str:
         """What the numbers of ``views`` are, the users that are left out, and the rows that are not there."""
-        parts = [f"The expected metric: {VIEWS}. A dash: not known."]
-        parts += [f"Without the last item: {self.masked[1]}"] if self.masked[1] else []
+        parts = [f"The expected metric three times: {VIEWS}."]
+        told = self.masked[1]
+        parts += [f"Without the last item: {told[0].lower()}{told[1:]}"] if told else []
         there = {row.label for row in self.views}
         labels = [row.label for row in self.finished if row.label not in there]
         parts += [f"No other ranks were kept of {', '.join(labels)}."] if labels else []

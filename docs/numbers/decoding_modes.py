@@ -22,7 +22,7 @@ PROCEDURE, FUSED_SASREC = MODES["the paper's procedure"], MODES["fused with SASR
 FUSED_ALL, WITHOUT = MODES["fused with SASRec, UniSRec and LIR"], MODES["SASRec, UniSRec and LIR, without CALRec"]
 LIFTED, LIFTED_WITHOUT = Kept("modes", "all three fused, unseen lifted"), Kept("modes", "without CALRec, unseen lifted")
 SASREC, UNISREC, LIR = (Kept("modes", label) for label in ("SASRec", "UniSRec", "LIR"))
-GRAPH = Kept("scientific-simple", "TransitionGraph")
+GRAPH = Kept("scientific-systems", "TransitionGraph")
 METRICS, BOUNDS = ("ndcg@10", "recall@1", "recall@10", "mrr"), ("opt", "pes")
 UNSEEN, COLD = ("target's training events", "unseen"), ("target", "cold start")
 

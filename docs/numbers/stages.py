@@ -10,7 +10,7 @@ __all__ = ["CLAIMS"]
 
 A, B, BOTH = (Single(f"scientific-calrec-{name}") for name in ("scratch", "joint", "both"))
 A_ON_1000 = Kept("modes", "the paper's procedure")  # its weights, validated on the users of the two others
-FINETUNED, FROM_SCRATCH = Kept("table2", "CALRec"), Kept("scientific", "CALRec")
+FINETUNED, FROM_SCRATCH = Kept("table2", "CALRec"), Kept("scientific-older", "CALRec")
 STAGES, NO_FIRST, NO_SECOND, NO_CONTRAST = (
     Kept("table3", label) for label in ("CALRec", "w/o stage I", "w/o stage II", "w/o contrastive")
 )

@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 OURS = "CALRec"
+UNKNOWN = [ABSENT] * len(METRICS)
 EXPECTED, MIDDLE = "the expected metric", "(optimistic + pessimistic) / 2"
 
 
@@ -120,20 +121,23 @@ def equivalent_table(rows: Sequence[Row]) -> list[TableRow]:
 
 
 def view_table(table: Sequence[TableRow], masked: Sequence[TableRow], equivalent: Sequence[TableRow]) -> list[TableRow]:
-    """The expected metrics of the rows of ours in ``table`` beside those of its other views, as far as they are known.
+    """The expected metrics of the rows of ours in ``table`` beside those of its other views.
 
-    A row stands here where one of the other views was kept of it. Empty where no expected metric of them is known.
+    A row stands here where one of the other views was kept of it; a dash where the other was not. Empty where only
+    bounds are known of a row, as in tables of before the expected metric.
     """
     views = [{row.label: row for row in own if row.kind == "ours"} for own in (table, masked, equivalent)]
     labels = [label for label in views[0] if any(label in own for own in views[1:])]
-    texts = [[[_expected(own.get(label), place) for own in views] for place in range(len(METRICS))] for label in labels]
-    known = any(text != ABSENT for row in texts for cell in row for text in cell[1:])
-    return [TableRow(label, cells) for label, cells in zip(labels, view_cells(texts), strict=True)] if known else []
+    if any(ABSENT in _expected(own[label]) for own in views for label in labels if label in own):
+        return []
+    texts = [[_expected(own[label]) if label in own else UNKNOWN for own in views] for label in labels]
+    cells = view_cells([list(zip(*row, strict=True)) for row in texts])
+    return [TableRow(label, own) for label, own in zip(labels, cells, strict=True)]
 
 
-def _expected(row: TableRow | None, place: int) -> str:
-    cell = row.cells[place] if row else None
-    return cell.expected if isinstance(cell, Cell) else ABSENT
+def _expected(row: TableRow) -> list[str]:
+    """Its expected metrics as printed."""
+    return [cell.expected for cell in row.cells if isinstance(cell, Cell)]
 
 
 def _viewed(rows: Sequence[Row], view: str) -> tuple[list[TableRow], int]:
