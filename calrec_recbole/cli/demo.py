@@ -55,12 +55,12 @@ def _results(output_dir: str) -> dict[str, Any]:
 
 
 def _line(test: dict[str, float]) -> str:
-    """``ndcg@10 0.5000 / 0.2500, ...``: each metric, optimistic / pessimistic."""
-    return ", ".join(f"{name.replace('_opt', '')} {_pair(test, name)}" for name in test if "_opt" in name)
+    """``ndcg@10 0.5000 / 0.3750 / 0.2500, ...``: each metric, optimistic / expected / pessimistic."""
+    return ", ".join(f"{name.replace('_opt', '')} {_cell(test, name)}" for name in test if "_opt" in name)
 
 
-def _pair(test: dict[str, float], name: str) -> str:
-    return f"{test[name]:.4f} / {test[name.replace('_opt', '_pes')]:.4f}"
+def _cell(test: dict[str, float], name: str) -> str:
+    return " / ".join(f"{test[name.replace('_opt', case)]:.4f}" for case in ("_opt", "_exp", "_pes"))
 
 
 def _print_table(results: dict[str, Any]) -> None:
@@ -69,13 +69,13 @@ def _print_table(results: dict[str, Any]) -> None:
 
     first = next(iter(results.values()))[0].test
     columns = [name for name in first if "_opt" in name]
-    table = Table("model", title="ml-100k, test, leave-one-out over all items: optimistic / pessimistic")
+    table = Table("model", title="ml-100k, test, leave-one-out over all items: optimistic / expected / pessimistic")
     for name in columns:
         table.add_column(name.replace("_opt", ""), justify="right")
     table.add_column("seconds", justify="right")
     for model, (result, seconds) in results.items():
-        pairs = (_pair(result.test, name) for name in columns)
-        table.add_row(model, *pairs, f"{seconds:.0f}")
+        cells = (_cell(result.test, name) for name in columns)
+        table.add_row(model, *cells, f"{seconds:.0f}")
     console = Console()
     console.print(table)
     for result, _ in results.values():

@@ -123,12 +123,21 @@ def test_the_papers_rows_stand_beside_ours(whole):
 
 def test_steps_are_equal_as_the_ablation_says(whole):
     first, second = config(whole, "train-stage-1"), config(whole, "train-both-stages")
+    assert first["train_steps"] > 0
     for name in ("train_steps", "warmup_steps"):
-        assert first[name] > 0
         assert config(whole, "train-equal-stage-2")[name] == second[name]
         assert config(whole, "train-equal-steps")[name] == first[name] + second[name]
         assert config(whole, "train-stage-1-no-contrast")[name] == first[name]
         assert config(whole, "train-no-contrast")[name] == second[name]
+
+
+def test_what_the_ablation_compares_has_seen_eq_4(whole):
+    """A fifth of the steps, rounded, before it, in a dry run of few steps none perhaps; and the last weights."""
+    for name in ("stage-1", "both-stages", "equal-stage-2", "equal-steps", "stage-1-no-contrast", "no-contrast"):
+        found = config(whole, f"train-{name}")
+        assert found["selected_weights"] == "last"
+        assert found["nig_reduction"] == "mean"
+        assert abs(found["warmup_steps"] - found["train_steps"] / 5) <= 1
 
 
 def test_rows_start_from_the_checkpoints_that_they_name(whole):

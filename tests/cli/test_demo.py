@@ -6,7 +6,7 @@ from calrec_recbole.cli.calrec import main
 from calrec_recbole.plugin import runner
 from calrec_recbole.runs.results import RunResult
 
-METRICS = {"ndcg_opt@10": 0.5, "ndcg_pes@10": 0.25}
+METRICS = {"ndcg_opt@10": 0.5, "ndcg_exp@10": 0.375, "ndcg_pes@10": 0.25}
 
 
 @pytest.mark.parametrize("option", ["--out={}", "--output-dir={}", "--output_dir={}"])  # the last two: of old
@@ -23,7 +23,7 @@ def test_three_models_run_on_ml_100k_and_stand_in_one_table(option, tmp_path, mo
     assert {tuple(map(str, rest)) for _, *rest in asked[:2]} == {("ml-100k", "[]", str(tmp_path), "False")}
     assert asked[2][2] == ["demo"]  # its small settings
     told = capsys.readouterr().out
-    assert told.count("0.5000 / 0.2500") == 6  # a line each as soon as it is there, and the table
-    first = told.index("Pop: ndcg@10 0.5000 / 0.2500, 0 s")
+    assert told.count("0.5000 / 0.3750 / 0.2500") == 6  # a line each as soon as it is there, and the table
+    first = told.index("Pop: ndcg@10 0.5000 / 0.3750 / 0.2500, 0 s")
     assert first < told.index("LIR ...")
     assert f"run folder: {tmp_path / 'CALRec'}" in told
