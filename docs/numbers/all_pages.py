@@ -1,6 +1,16 @@
 """The claims of all pages, and the check of them all."""
 
-from docs.numbers import decoding_modes, elsewhere, gpu, ml_100k, overview, scientific, stages, tables
+from docs.numbers import (
+    decoding_modes,
+    elsewhere,
+    gpu,
+    ml_100k,
+    overview,
+    scientific,
+    scientific_baselines,
+    stages,
+    tables,
+)
 from docs.numbers.claims import Checked, Claim, check
 from docs.numbers.lacking import commit_faults, lacking_faults
 from docs.numbers.pages import ROOT
@@ -11,6 +21,7 @@ __all__ = ["CLAIMS", "check_all"]
 CLAIMS: dict[str, list[Claim]] = {
     **overview.CLAIMS,
     **scientific.CLAIMS,
+    **scientific_baselines.CLAIMS,
     **stages.CLAIMS,
     **tables.CLAIMS,
     **decoding_modes.CLAIMS,

@@ -124,13 +124,15 @@ class TableOf(Claim):
     """The ``number``-th table of a section: first cell, without its marks -> the row that it shows.
 
     Columns of metrics are known by their titles. ``columns``: of other titles the values of a row, in their order.
-    A row of ours bears the dagger where a budget stopped it, and its commit stands in the row or in the section.
+    A row of ours bears the dagger where a budget stopped it, and its commit stands in the row or in the section;
+    ``commits``: False where an earlier table of the page has the same rows.
     """
 
     section: str
     rows: Mapping[str, Source]
     number: int = 0
     columns: Mapping[str, Callable[[Source], Sequence[Value]]] = field(default_factory=dict)
+    commits: bool = True
 
     def apply(self, checked: Checked) -> None:
         table = checked.page.tables(self.section)[self.number]
@@ -147,7 +149,7 @@ class TableOf(Claim):
             told = "was stopped by its budget and lacks" if source.stopped else "was not stopped by a budget and has"
             checked.fault(place, f"{first.strip()} {told} the mark {DAGGER}")
         section = checked.page.section_at(place)
-        if source.commit and source.commit not in checked.page.text[section.start : section.end]:
+        if self.commits and source.commit and source.commit not in checked.page.text[section.start : section.end]:
             checked.fault(place, f"{first.strip()} is of commit {source.commit}, which its section does not say")
         for title, (start, text) in zip(table.header, row, strict=False):
             values = self._values(title.strip(), source)

@@ -41,7 +41,7 @@ CLAIMS: dict[str, list[Claim]] = {
             | {"SASRec, shipped settings": SASREC, "SASRecSampled": Kept(TABLE, "SASRecSampled"), "LIR": LIR},
         ),
         Says(
-            "SASRec's expected NDCG@10 is .0615, here .0540; the graph's .0768, here .0665;",
+            "SASRec's expected NDCG@10 is .0612, here .0540; the graph's .0768, here .0665;",
             [row.value("ndcg@10", "exp") for row in (ALL["SASRec"], SASREC, ALL["TransitionGraph"], GRAPH)],
         ),
         Says("+.0074 (95 % -.0022 to .0170), p = .14", [FROM_SASREC[0], 95, *FROM_SASREC[1:]]),

@@ -2,7 +2,8 @@
 
 from docs.numbers.claims import Below, Claim, Says, TableOf, Untraced, Value
 from docs.numbers.rows import Kept, Source
-from docs.numbers.scientific import minutes_a_seed, minutes_of, tuning
+from docs.numbers.scientific import cpu_minutes, minutes_of
+from docs.numbers.scientific_baselines import tuning
 
 __all__ = ["CLAIMS"]
 
@@ -63,7 +64,7 @@ CLAIMS: dict[str, list[Claim]] = {
         TableOf(
             "Thirteen systems, a few CPU minutes each",
             {NAMES.get(name, name): row for name, row in ROWS.items()},
-            columns={"seeds": seeds, "training, CPU minutes a seed": minutes_a_seed},
+            columns={"seeds": seeds, "training, CPU minutes a seed": cpu_minutes},
         ),
         Says("1.2 to 6.5 minutes were spent", [min(MINUTES_OF_SEARCH), max(MINUTES_OF_SEARCH)]),
         Says(

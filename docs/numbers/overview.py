@@ -35,6 +35,8 @@ def of_data(name: str) -> tuple[float, float]:
     return statistic("scientific-systems", "Scientific", name)
 
 
+SEEN = GRAPH.users_in("from the last item to the target", "a step seen")
+
 CLAIMS: dict[str, list[Claim]] = {
     "README.md": [
         TableOf(
@@ -42,10 +44,10 @@ CLAIMS: dict[str, list[Claim]] = {
             {
                 "LIR": LIR,
                 "TransitionGraph: item steps counted, nothing trained": GRAPH,
-                "SASRec": SASREC,
-                "UniSRec (text), from scratch": UNISREC,
+                "SASRec, three seeds": SASREC,
+                "UniSRec (text), recommender from nothing": UNISREC,
                 "FDSAText": FDSA,
-                "CALRec, 3.5M-parameter decoder from scratch": DECODER,
+                "CALRec, 3.5M-parameter decoder from nothing": DECODER,
                 "the paper's LIR": PAPER_LIR,
                 "the paper's SASRec": PAPER_SASREC,
                 "the paper's CALRec (PaLM-2 XXS, both stages)": PAPER_CALREC,
@@ -67,12 +69,16 @@ CLAIMS: dict[str, list[Claim]] = {
                 ON_1024["TransitionGraph"].test("t_p", "ndcg@10", "exp"),
             ],
         ),
-        Says("(p = .11, uncorrected)", [NDCG_P]),
+        Says("from the 9 % of users", [100 * SEEN / 9471]),
         Says(
             "users 9,471/9,461, items 5,291/5,282, purchases 66,728/66,644",
             [*of_data("Users"), *of_data("Items"), *of_data("Purchases")],
         ),
         Says("duplicates 5.5/5.5 %", of_data("Duplicates before dedup, %")),
+        Says(
+            "items a user 7.05/7.04, purchases an item 12.61/12.62, density .0013/.0013",
+            [*of_data("Items a user"), *of_data("Purchases an item"), *of_data("Density")],
+        ),
         Says("words an item 27.87/22.82", of_data("Words an item")),
         Says(
             "vocabulary 17,841/19,178, word frequency 8.3/6.3",
@@ -84,16 +90,10 @@ CLAIMS: dict[str, list[Claim]] = {
             "Results",
             {
                 "LIR (lucene)": LIR,
-                "LIR (okapi)": OKAPI,
                 "TransitionGraph, untrained": GRAPH,
-                "SASRec, shipped settings": SASREC,
-                "UniSRec (text), from scratch": UNISREC,
+                "SASRec, shipped settings, three seeds": SASREC,
                 "FDSAText": FDSA,
-                "S3RecText": S3REC,
-                "TIGER, 1.0 million parameters": Kept("scientific-tiger", "TIGER"),
-                "the paper's SASRec": PAPER_SASREC,
-                "the paper's LIR": PAPER_LIR,
-                "CALRec, 3.5M-parameter decoder from scratch": DECODER,
+                "CALRec, 3.5M-parameter decoder from nothing": DECODER,
                 "samples of an older such decoder, fused with SASRec's scores (rerank; past the paper)": FUSED,
                 "the same with SASRec, UniSRec and LIR, unseen items lifted (rerank_unseen)": Kept(
                     "modes", "all three fused, unseen lifted"
@@ -103,8 +103,6 @@ CLAIMS: dict[str, list[Claim]] = {
                 "the paper's CALRec (PaLM-2 XXS, both stages)": PAPER_CALREC,
             },
         ),
-        Says("(p < 1e-6 each, expected, after Holm's correction)", [Below(LARGEST)]),
-        Says("(+.0028, p = .11 before any correction)", [NDCG_GAP, NDCG_P]),
         Says(
             "(9,471 users, 5,291 items, 66,728 events; the paper's Table 1: 9,461 / 5,282 / 66,644)",
             [

@@ -148,15 +148,25 @@ class Kept(Source):
         return -self.test("difference_high", metric, case), -self.test("difference_low", metric, case)
 
     def sliced(self, by: str, slice_: str, metric: str, case: str) -> float:
-        table = results(self.table).slices
-        own = table[(table["label"] == self.label) & (table["by"] == by) & (table["slice"] == slice_)]
-        (found,) = own[_key(metric, case)]
+        (found,) = self._slice(by, slice_)[_key(metric, case)]
         return float(found)
+
+    def users_in(self, by: str, slice_: str) -> int:
+        (found,) = self._slice(by, slice_)["users"]
+        return int(found)
+
+    def _slice(self, by: str, slice_: str) -> pd.DataFrame:
+        table = results(self.table).slices
+        return table[(table["label"] == self.label) & (table["by"] == by) & (table["slice"] == slice_)]
 
     def curve(self, step: int) -> float:
         """The validation at ``step``; see the run's ``valid_metric``."""
         curve = self.row.runs[0].curve
         return dict(zip(curve.steps, curve.values, strict=True))[step]
+
+    def best(self) -> float:
+        """The best validation."""
+        return max(self.row.runs[0].curve.values)
 
     def environment(self, part: str, name: str) -> float:
         return float(self.row.runs[0].environment[part][name])
