@@ -8,6 +8,7 @@ from typing import Any
 
 __all__ = ["add_parser", "run"]
 
+CASES = ("_opt", "_exp", "_pes")  # ties won, broken at random, lost
 MODELS = ("Pop", "LIR", "CALRec")
 
 
@@ -60,7 +61,7 @@ def _line(test: dict[str, float]) -> str:
 
 
 def _cell(test: dict[str, float], name: str) -> str:
-    return " / ".join(f"{test[name.replace('_opt', case)]:.4f}" for case in ("_opt", "_exp", "_pes"))
+    return " / ".join(f"{test[name.replace('_opt', case)]:.4f}" for case in CASES)
 
 
 def _print_table(results: dict[str, Any]) -> None:
@@ -69,13 +70,15 @@ def _print_table(results: dict[str, Any]) -> None:
 
     first = next(iter(results.values()))[0].test
     columns = [name for name in first if "_opt" in name]
-    table = Table("model", title="ml-100k, test, leave-one-out over all items: optimistic / expected / pessimistic")
+    table = Table("model", "ties", title="ml-100k, test, leave-one-out over all items")
     for name in columns:
         table.add_column(name.replace("_opt", ""), justify="right")
     table.add_column("seconds", justify="right")
     for model, (result, seconds) in results.items():
-        cells = (_cell(result.test, name) for name in columns)
-        table.add_row(model, *cells, f"{seconds:.0f}")
+        told = {"won": (model, f"{seconds:.0f}"), "at random": ("", ""), "lost": ("", "")}
+        for (ties, (label, spent)), case in zip(told.items(), CASES, strict=True):
+            table.add_row(label, ties, *(f"{result.test[name.replace('_opt', case)]:.4f}" for name in columns), spent)
+        table.add_section()
     console = Console()
     console.print(table)
     for result, _ in results.values():

@@ -46,7 +46,7 @@ CLAIMS: dict[str, list[Claim]] = {
                 "TransitionGraph: item steps counted, nothing trained": GRAPH,
                 "SASRec, three seeds": SASREC,
                 "UniSRec (text), recommender from nothing": UNISREC,
-                "FDSAText": FDSA,
+                "FDSAText, three seeds": FDSA,
                 "CALRec, 3.5M-parameter decoder from nothing": DECODER,
                 "the paper's LIR": PAPER_LIR,
                 "the paper's SASRec": PAPER_SASREC,
@@ -92,7 +92,7 @@ CLAIMS: dict[str, list[Claim]] = {
                 "LIR (lucene)": LIR,
                 "TransitionGraph, untrained": GRAPH,
                 "SASRec, shipped settings, three seeds": SASREC,
-                "FDSAText": FDSA,
+                "FDSAText, three seeds": FDSA,
                 "CALRec, 3.5M-parameter decoder from nothing": DECODER,
                 "samples of an older such decoder, fused with SASRec's scores (rerank; past the paper)": FUSED,
                 "the same with SASRec, UniSRec and LIR, unseen items lifted (rerank_unseen)": Kept(
