@@ -16,6 +16,7 @@ from calrec_recbole.errors import ConfigError, DataError
 __all__ = ["RESAMPLES", "bootstrap_means", "cohens_d", "holm", "interval", "sign_flip_test", "t_test"]
 
 RESAMPLES = 9_999  # scipy's default
+ROUNDING = float(np.finfo(np.float64).eps)  # of one addition
 ROWS_AT_ONCE = 256  # resamples held at a time: some 20 MB of weights at 10,000 users
 
 Vector = NDArray[np.float64]
@@ -48,7 +49,7 @@ def sign_flip_test(differences: ArrayLike, resamples: int = RESAMPLES, seed: int
     columns = _columns(differences)
     columns = columns[(columns != 0).any(axis=1)]  # swapping equal values changes nothing
     observed = np.abs(columns.sum(axis=0))
-    least = observed * (1 - 1e-14)  # sums of the same numbers in another order count as equal, as in scipy
+    least = observed - ROUNDING * len(columns) * np.abs(columns).sum(axis=0)  # equal but for the order of the sum
     exact = 2 ** min(len(columns), 63) <= resamples
     swaps = _all_signs(len(columns)) if exact else _random_signs(len(columns), resamples, seed)
     extreme = np.zeros(columns.shape[1])

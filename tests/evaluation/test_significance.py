@@ -89,6 +89,13 @@ def test_random_sign_flips_under_no_effect_are_uniform():
         assert abs((p_values <= level).mean() - level) < 4 * np.sqrt(level * (1 - level) / 300)
 
 
+def test_swaps_that_tie_with_the_observed_sum_count_whatever_the_rounding():
+    """Means of three seeds are thirds, whose sums round by their order; as whole numbers they are exact."""
+    whole = np.random.default_rng(3).integers(-3, 4, size=(300, 100))
+    for parts in (3, 7):
+        assert sign_flip_test(whole / parts, 999).tolist() == sign_flip_test(whole, 999).tolist()
+
+
 def test_a_p_is_never_0():
     assert sign_flip_test(np.ones(100), resamples=99).tolist() == [1 / 100]
 
