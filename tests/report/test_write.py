@@ -228,6 +228,15 @@ def test_the_learning_curves_are_kept(manifest, written):
         assert "data_path" not in kept.runs[entry.folder].config
 
 
+def test_the_last_losses_of_a_training_are_kept_and_shown(write_run, tmp_path, no_plots):
+    lines = ["step,seconds,metric,value", "10,1,train/tt,3.4", "20,2,train/tt,2.25", "20,2,train/chance,3.466"]
+    folder = write_run("CALRec", [(1, 1)], curves="\n".join([*lines, "20,2,train/tokens_per_second,900", ""]))
+    write_report(Manifest("x", "X", entries=[Entry("CALRec", "CALRec", "Tiny", str(folder))]), tmp_path / "out")
+    (run,) = read_kept(tmp_path / "out").runs.values()
+    assert run.losses == read_run(folder).losses == {"tt": 2.25, "chance": 3.466}
+    assert "Losses at the end, in nats: tt 2.250, chance 3.466." in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_nothing_kept_is_told_in_one_line(tmp_path):
     gone = Manifest("x", "x", entries=[Entry("LIR", "LIR", "Tiny", "runs/nowhere")])
     with pytest.raises(DataError, match=r"no kept.json and its run folders are gone; run calrec compare again"):

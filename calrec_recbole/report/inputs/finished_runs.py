@@ -12,7 +12,7 @@ import torch
 from calrec_recbole.errors import ConfigError, DataError
 from calrec_recbole.evaluation.per_user import equivalent_items, metric_vectors, read_ranks, without_last_item
 from calrec_recbole.evaluation.summary import tie_summary
-from calrec_recbole.runs.curves import CURVES_FILE, Curve, read_curve
+from calrec_recbole.runs.curves import CURVES_FILE, Curve, read_curve, read_points
 from calrec_recbole.runs.run_folder import model_label
 from calrec_recbole.setting_files import read_settings
 from calrec_recbole.stored_files import NUMBER, misfit, read_json
@@ -22,6 +22,7 @@ __all__ = ["CONFIG_SHAPE", "ENVIRONMENT_SHAPE", "METRICS_SHAPE", "VIEWS", "Run",
 FINISHED = "metrics.json"
 RANKS, LOG = "ranks.parquet", "log.txt"
 LAST_LINES, LONGEST_LINE = 5, 1000
+LOSSES = ("total", "nig", "tt", "ut", "chance")  # of curves.csv, behind "train/"
 BUDGET = "ends by its budget"  # in the log of a training of several stages
 LEAVE_ONE_OUT = "leave_one_out"
 SHARES = (0.8, 0.1, 0.1)  # of configs/overall.yaml
@@ -169,6 +170,15 @@ class Run:
     def curve(self) -> Curve:
         """The validation scores; empty in runs older than curves.csv."""
         return read_curve(self.folder / CURVES_FILE, f"valid/{self.config.get('valid_metric')}")
+
+    @cached_property
+    def losses(self) -> Mapping[str, float]:
+        """The last value of each of CALRec's losses, in nats: ``total`` of Eq. 4, ``nig``, ``tt``, ``ut``, and ln B as
+        ``chance``, which the contrastive ones have by chance; those that curves.csv holds.
+        """
+        file = self.folder / CURVES_FILE
+        last = {point.metric: point.value for point in read_points(file)} if file.is_file() else {}
+        return {name: last[f"train/{name}"] for name in LOSSES if f"train/{name}" in last}
 
     @property
     def log_end(self) -> list[str]:

@@ -42,6 +42,7 @@ SHAPE = {
         ...: {
             **{"config": CONFIG_SHAPE, "environment": ENVIRONMENT_SHAPE, "metrics": METRICS_SHAPE},
             **{"curve": {"minutes": [NUMBER], "steps": [int], "values": [NUMBER]}, "log?": [str]},
+            **{"losses?": {...: NUMBER}},
         }
     },
     "datasets": {
@@ -54,15 +55,20 @@ SHAPE = {
 @dataclass(frozen=True)
 class KeptRun(Run):
     """A run without its folder: ``metrics`` are over the users that its table shares, ``learnt`` is its curve, ``log``
-    the end of its log.
+    the end of its log, ``last_losses`` its ``losses``.
     """
 
     learnt: Curve = field(default_factory=Curve)
     log: Sequence[str] = ()
+    last_losses: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def log_end(self) -> list[str]:
         return list(self.log)
+
+    @property
+    def losses(self) -> Mapping[str, float]:
+        return self.last_losses
 
     @property
     def curve(self) -> Curve:
@@ -126,6 +132,7 @@ def write_kept(
             "environment": run.environment,
             "metrics": {**run.metrics, "test": run.test, **({"ties": run.ties} if run.ties else {})},
             "curve": asdict(run.curve),
+            **({"losses": dict(run.losses)} if run.losses else {}),
             "log": [line.replace(f"{Path.cwd()}/", "") for line in run.log_end],
         }
         for run in runs
@@ -152,7 +159,8 @@ def _run(name: str, one: Mapping[str, Any]) -> Run:
     curve = Curve(**one["curve"])
     if len({len(curve.minutes), len(curve.steps), len(curve.values)}) > 1:
         raise ValueError(f"the curve of {name} is cut")
-    return KeptRun(Path(name), one["config"], one["environment"], one["metrics"], learnt=curve, log=one.get("log", []))
+    told = {"learnt": curve, "log": one.get("log", []), "last_losses": one.get("losses", {})}
+    return KeptRun(Path(name), one["config"], one["environment"], one["metrics"], **told)
 
 
 def _frame(file: Path, texts: Collection[str], numbers: Collection[str]) -> pd.DataFrame:
