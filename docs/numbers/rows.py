@@ -168,6 +168,10 @@ class Kept(Source):
         """The best validation."""
         return max(self.row.runs[0].curve.values)
 
+    def losses(self, name: str) -> list[float]:
+        """The last value of a training loss, of each seed."""
+        return [run.losses[name] for run in self.row.runs]
+
     def environment(self, part: str, name: str) -> float:
         return float(self.row.runs[0].environment[part][name])
 
