@@ -5,17 +5,13 @@ from docs.numbers.rows import Kept, Paper, statistic
 
 __all__ = ["BY_GRAPH", "CLAIMS", "SYSTEMS"]
 
-SYSTEMS, BY_GRAPH = (  # all rows of Scientific: tested against CALRec, tested against the untrained graph
-    {
-        name: Kept(folder, name)
-        for name in (
-            *("CALRec", "Pop", "RecentPop", "LIR", "ItemKNN", "EASE", "TransitionGraph", "TransitionGraph (tuned)"),
-            *("SASRec", "SASRec (tuned)", "SASRecSampled", "BERT4RecFull", "FDSAText", "S3RecText", "UniSRec"),
-            *("Recformer", "TIGER"),
-        )
-    }
-    for folder in ("scientific-systems", "scientific-systems-graph")
+NAMES = (
+    *("CALRec", "Pop", "RecentPop", "LIR", "ItemKNN", "EASE", "TransitionGraph", "TransitionGraph (tuned)"),
+    *("SASRec", "SASRec (tuned)", "SASRecSampled", "BERT4RecFull", "FDSAText", "S3RecText", "UniSRec"),
+    *("Recformer", "TIGER"),
 )
+SYSTEMS = {name: Kept("scientific-systems", name) for name in NAMES}  # tested against CALRec
+BY_GRAPH = {name: Kept("scientific-systems", name, reference="TransitionGraph") for name in NAMES}
 LIR, GRAPH, SASREC, UNISREC, FDSA, DECODER = (
     SYSTEMS[name] for name in ("LIR", "TransitionGraph", "SASRec", "UniSRec", "FDSAText", "CALRec")
 )

@@ -94,11 +94,12 @@ class Single(Source):
 
 @dataclass(frozen=True)
 class Kept(Source):
-    """A row of a table in results/."""
+    """A row of a table in results/; ``reference``: what it is tested against, if not the row that its table names."""
 
     table: str
     label: str
     dataset: str = ""
+    reference: str = ""
 
     @property
     def row(self) -> TableRow:
@@ -134,8 +135,8 @@ class Kept(Source):
         return (self.value(metric, "opt") + self.value(metric, "pes")) / 2
 
     def test(self, column: str, metric: str, case: str) -> float:
-        """A column of the tests against the table's reference, such as ``t_p_holm``."""
-        table = results(self.table).tests(self.row.dataset)
+        """A column of the tests, such as ``t_p_holm``."""
+        table = results(self.table).tests(self.row.dataset, self.reference)
         (found,) = table[(table["model"] == self.label) & (table["metric"] == _key(metric, case))][column]
         return float(found)
 
@@ -199,15 +200,15 @@ class Results:
         return {key: sum(one[1:], start=one[0]) / len(one) for key, one in found.items()}
 
     @cache  # noqa: B019 - one object a table, for as long as the program runs
-    def tests(self, dataset: str) -> pd.DataFrame:
-        """The tests that are kept, as they follow from the ranks; of older tables with p as it follows from effect size
-        and users, and with Holm's.
+    def tests(self, dataset: str, reference: str = "") -> pd.DataFrame:
+        """The tests that are kept, as they follow from the ranks, against the table's reference or another; of older
+        tables with p as it follows from effect size and users, and with Holm's.
         """
         table = self.kept.tests_of(dataset).copy()
         if "difference" not in table:
             return table
         if self.vectors:
-            return self._again(dataset, table)
+            return self._again(dataset, table, reference or self.reference(dataset))
         own = table[table["difference"].notna()]
         t = own["cohens_d"].abs() * np.sqrt(own["units"])
         p = np.where(own["difference"] == 0, 1.0, 2 * scipy.stats.t.sf(t, own["units"] - 1))
@@ -216,9 +217,8 @@ class Results:
             table.loc[own.index, f"{column}_holm"] = holm_by_case(table.loc[own.index, column], own["metric"])
         return table
 
-    def _again(self, dataset: str, kept: pd.DataFrame) -> pd.DataFrame:
+    def _again(self, dataset: str, kept: pd.DataFrame, reference: str) -> pd.DataFrame:
         """``evaluation.compare`` of the ranks, and the test of the seeds, in the order of ``kept``."""
-        reference = self.reference(dataset)
         rows = {row.label: row for row in self.rows if row.dataset == dataset}
         vectors = {label: self.vectors[dataset, label][list(KEYS)] for label in kept["model"].unique()}
         found = compare(vectors, reference)

@@ -99,7 +99,7 @@ class TieHonest:
     @property
     def steps_at_most(self) -> int:
         """Of the steps that ``validated`` is told, how many training takes if nothing ends it early."""
-        return int(self.config["epochs"])
+        return int(self.epochs)  # type: ignore[attr-defined]
 
     def train_once(
         self, train_data: Any, valid_data: Any, show_progress: bool, validated: Validated | None = None
