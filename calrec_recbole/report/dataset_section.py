@@ -28,7 +28,7 @@ from calrec_recbole.report.tables.row_notes import row_notes
 
 __all__ = ["Section", "kept_section", "section_of"]
 
-VIEWS = "with all items, without the history's last item as a candidate, with any item of the target's text as a hit"
+SEEN_AS = "with all items, without the history's last item as a candidate, with any item of the target's text as a hit"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Section:
     @property
     def views_note(self) -> str:
         """What the numbers of ``views`` are, the users that are left out, and the rows that are not there."""
-        parts = [f"The expected metric three times: {VIEWS}."]
+        parts = [f"The expected metric three times: {SEEN_AS}."]
         told = self.masked[1]
         parts += [f"Without the last item: {told[0].lower()}{told[1:]}"] if told else []
         there = {row.label for row in self.views}

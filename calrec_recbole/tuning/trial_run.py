@@ -20,9 +20,7 @@ from calrec_recbole.tuning.tuning_request import TuningRequest
 __all__ = ["BUDGET", "PRUNED", "TrialEnd", "WatchedTrial", "run_trial"]
 
 PRUNED, BUDGET = "pruned", "budget"
-UNJUDGED = (
-    3  # the first third of a trial: with a large batch, few steps of the optimiser an epoch, a good one starts slowly
-)
+UNJUDGED = 3  # one part in so many: with large batches, few optimiser steps an epoch, a good trial starts slowly
 
 
 class TrialEnd(Exception):  # noqa: N818 - it is no error

@@ -230,6 +230,7 @@ def test_the_learning_curves_are_kept(manifest, written):
 
 def test_the_last_losses_of_a_training_are_kept_and_shown(write_run, tmp_path, no_plots):
     lines = ["step,seconds,metric,value", "10,1,train/tt,3.4", "20,2,train/tt,2.25", "20,2,train/chance,3.466"]
+    lines += ["20,2,train/ut,nan", "20,2,train/nig,inf"]  # a training that ran away
     folder = write_run("CALRec", [(1, 1)], curves="\n".join([*lines, "20,2,train/tokens_per_second,900", ""]))
     write_report(Manifest("x", "X", entries=[Entry("CALRec", "CALRec", "Tiny", str(folder))]), tmp_path / "out")
     (run,) = read_kept(tmp_path / "out").runs.values()

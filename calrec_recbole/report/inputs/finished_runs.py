@@ -1,5 +1,6 @@
 """One finished run, read from its folder."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -174,10 +175,11 @@ class Run:
     @cached_property
     def losses(self) -> Mapping[str, float]:
         """The last value of each of CALRec's losses, in nats: ``total`` of Eq. 4, ``nig``, ``tt``, ``ut``, and ln B as
-        ``chance``, which the contrastive ones have by chance; those that curves.csv holds.
+        ``chance``, which the contrastive ones have by chance; those that curves.csv holds, finite ones alone.
         """
         file = self.folder / CURVES_FILE
-        last = {point.metric: point.value for point in read_points(file)} if file.is_file() else {}
+        points = read_points(file) if file.is_file() else ()
+        last = {point.metric: point.value for point in points if math.isfinite(point.value)}
         return {name: last[f"train/{name}"] for name in LOSSES if f"train/{name}" in last}
 
     @property
